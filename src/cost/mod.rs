@@ -1,0 +1,1 @@
+//! Integer meters, dated price books, and the bill they make.

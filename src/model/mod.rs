@@ -1,0 +1,1 @@
+//! The serverless world: one file per mechanism.

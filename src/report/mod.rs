@@ -1,0 +1,1 @@
+//! Terminal, CSV, JSON, SVG and PNG.

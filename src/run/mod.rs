@@ -1,0 +1,1 @@
+//! One replication, parallel replications, variants and sweeps.

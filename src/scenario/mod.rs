@@ -1,0 +1,1 @@
+//! Scenario text to typed values: the only code that sees text.

@@ -1,0 +1,1 @@
+//! Histograms, confidence intervals, warm-up detection and the queueing formulas that tests use.
