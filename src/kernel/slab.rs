@@ -1,0 +1,121 @@
+//! A slab: a growing array whose freed places are used again, most recently freed first (they are still in the cache).
+//! A [`Key`] carries the generation of its place, so that a late event can tell that what it meant is gone.
+
+/// A place in a slab and the generation that lived there when the key was made. Eight bytes, so that it fits an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The place.
+    pub index: u32,
+    /// How often the place had been freed when this key was made.
+    pub generation: u32,
+}
+
+impl Key {
+    /// A key that no entry ever has.
+    pub const NONE: Self = Self {
+        index: u32::MAX,
+        generation: u32::MAX,
+    };
+
+    /// Whether this is [`Key::NONE`].
+    #[inline]
+    pub const fn is_none(self) -> bool {
+        self.index == u32::MAX
+    }
+}
+
+/// The array. Memory follows the largest number of entries alive at once, not the number that ever lived.
+#[derive(Clone, Debug)]
+pub struct Slab<T> {
+    entries: Vec<T>,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Puts `value` in a free place and returns its key.
+    #[inline]
+    pub fn insert(&mut self, value: T) -> Key {
+        if let Some(index) = self.free.pop() {
+            self.entries[index as usize] = value;
+            return Key {
+                index,
+                generation: self.generations[index as usize],
+            };
+        }
+        let index = self.entries.len() as u32;
+        assert!(index < u32::MAX, "more than four billion entries alive at once");
+        self.entries.push(value);
+        self.generations.push(0);
+        Key { index, generation: 0 }
+    }
+
+    /// Frees the place of `key`. The entry must be alive.
+    #[inline]
+    pub fn remove(&mut self, key: Key) {
+        let generation = &mut self.generations[key.index as usize];
+        assert_eq!(*generation, key.generation, "an entry is removed once");
+        *generation = generation.wrapping_add(1);
+        self.free.push(key.index);
+    }
+
+    /// Whether the entry of `key` is still alive.
+    #[inline]
+    pub fn contains(&self, key: Key) -> bool {
+        self.generations.get(key.index as usize) == Some(&key.generation)
+    }
+
+    /// Entries alive now.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// Whether no entry is alive.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> std::ops::Index<Key> for Slab<T> {
+    type Output = T;
+    #[inline]
+    fn index(&self, key: Key) -> &T {
+        debug_assert!(self.contains(key), "a stale key was used");
+        &self.entries[key.index as usize]
+    }
+}
+
+impl<T> std::ops::IndexMut<Key> for Slab<T> {
+    #[inline]
+    fn index_mut(&mut self, key: Key) -> &mut T {
+        debug_assert!(self.contains(key), "a stale key was used");
+        &mut self.entries[key.index as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_outlives_its_entry_without_meaning_the_next_one() {
+        let mut slab = Slab::default();
+        let a = slab.insert('a');
+        slab.remove(a);
+        let b = slab.insert('b');
+        assert_eq!(a.index, b.index, "the place is used again");
+        assert!(!slab.contains(a) && slab.contains(b));
+        assert!(!slab.contains(Key::NONE));
+        assert_eq!((slab[b], slab.len()), ('b', 1));
+    }
+}
