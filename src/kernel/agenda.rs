@@ -1,0 +1,430 @@
+//! The agenda: the only place that orders events.
+//!
+//! The order is total: time, then class (releases before timers before arrivals, so that what becomes free at an
+//! instant can be used at that instant), then the order in which the events were put on the agenda. What is already
+//! sorted stays out of the heap: hand-offs at the present instant go to a ring, each constant delay has a FIFO lane,
+//! and the next arrival of each source sits in a slot of its own. A tournament tree over the fronts of heap, lanes and
+//! sources says which comes next. The order does not depend on where an event waited ([`Agenda::plain`] puts everything
+//! into the heap; a test runs both).
+
+use super::heap::{Entry, RadixHeap, Rank};
+use super::time::{Duration, Instant};
+use std::collections::VecDeque;
+
+/// What comes first among the events of one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Something becomes free, or is handed over: completions, replies.
+    Release = 0,
+    /// Something was due: deadlines, expiries, scaling ticks.
+    Timer = 1,
+    /// Something new comes in.
+    Arrival = 2,
+}
+
+/// A FIFO lane for one constant delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneId(u32);
+
+/// A slot for the next arrival of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceId(u32);
+
+#[derive(Clone, Debug)]
+struct Lane<E> {
+    delay: Duration,
+    class: Class,
+    waiting: VecDeque<Entry<E>>,
+    leaf: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Source<E> {
+    next: Option<Entry<E>>,
+    leaf: usize,
+}
+
+/// Who owns a leaf of the tournament.
+#[derive(Clone, Copy, Debug)]
+enum Track {
+    Heap,
+    Lane(u32),
+    Source(u32),
+}
+
+/// The agenda of one run. `E` is a small `Copy` enum.
+#[derive(Clone, Debug)]
+pub struct Agenda<E> {
+    now: Instant,
+    sequence: u64,
+    ring: VecDeque<Entry<E>>,
+    heap: RadixHeap<E>,
+    lanes: Vec<Lane<E>>,
+    sources: Vec<Source<E>>,
+    tracks: Vec<Track>,
+    tournament: Tournament,
+    plain: bool,
+    popped: u64,
+}
+
+impl<E: Copy> Default for Agenda<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Copy> Agenda<E> {
+    /// An empty agenda at time zero.
+    pub fn new() -> Self {
+        Self {
+            now: Instant::ZERO,
+            sequence: 0,
+            ring: VecDeque::new(),
+            heap: RadixHeap::default(),
+            lanes: Vec::new(),
+            sources: Vec::new(),
+            tracks: vec![Track::Heap],
+            tournament: Tournament::new(1),
+            plain: false,
+            popped: 0,
+        }
+    }
+
+    /// An agenda that keeps everything in the heap: slower, and in the same order. For tests of that sentence.
+    pub fn plain() -> Self {
+        Self {
+            plain: true,
+            ..Self::new()
+        }
+    }
+
+    /// The present.
+    #[inline]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Events popped so far.
+    pub fn popped(&self) -> u64 {
+        self.popped
+    }
+
+    /// A lane for events of `class` that come exactly `delay` after they are put on the agenda. Lanes are shared.
+    pub fn lane(&mut self, delay: Duration, class: Class) -> LaneId {
+        if let Some(i) = self
+            .lanes
+            .iter()
+            .position(|lane| lane.delay == delay && lane.class == class)
+        {
+            return LaneId(i as u32);
+        }
+        let id = self.lanes.len() as u32;
+        let leaf = self.add_track(Track::Lane(id));
+        self.lanes.push(Lane {
+            delay,
+            class,
+            waiting: VecDeque::new(),
+            leaf,
+        });
+        LaneId(id)
+    }
+
+    /// A new source. Its arrivals are of class [`Class::Arrival`].
+    pub fn source(&mut self) -> SourceId {
+        let id = self.sources.len() as u32;
+        let leaf = self.add_track(Track::Source(id));
+        self.sources.push(Source { next: None, leaf });
+        SourceId(id)
+    }
+
+    fn add_track(&mut self, track: Track) -> usize {
+        self.tracks.push(track);
+        self.tournament.grow(self.tracks.len());
+        self.tracks.len() - 1
+    }
+
+    #[inline]
+    fn rank(&mut self, at: Instant, class: Class) -> Rank {
+        debug_assert!(at >= self.now, "nothing happens in the past");
+        self.sequence += 1;
+        Rank {
+            key: at.0 << 2 | class as u64,
+            sequence: self.sequence,
+        }
+    }
+
+    /// Hands `event` over at the present instant, before anything that is merely due.
+    #[inline]
+    pub fn hand_over(&mut self, event: E) {
+        let rank = self.rank(self.now, Class::Release);
+        if self.plain {
+            self.push_heap(Entry { rank, event });
+        } else {
+            self.ring.push_back(Entry { rank, event });
+        }
+    }
+
+    /// Puts `event` on the agenda at `at`. At [`Instant::NEVER`] it is dropped.
+    #[inline]
+    pub fn at(&mut self, at: Instant, class: Class, event: E) {
+        if at < Instant::NEVER {
+            let rank = self.rank(at, class);
+            self.push_heap(Entry { rank, event });
+        }
+    }
+
+    #[inline]
+    fn push_heap(&mut self, entry: Entry<E>) {
+        let before = self.heap.front();
+        self.heap.push(entry);
+        if entry.rank < before {
+            self.tournament.set(0, entry.rank);
+        }
+    }
+
+    /// Puts `event` on the agenda after the constant delay of `lane`.
+    #[inline]
+    pub fn after(&mut self, lane: LaneId, event: E) {
+        let (delay, class) = {
+            let lane = &self.lanes[lane.0 as usize];
+            (lane.delay, lane.class)
+        };
+        let at = self.now + delay;
+        if at == Instant::NEVER {
+            return;
+        }
+        let rank = self.rank(at, class);
+        let entry = Entry { rank, event };
+        if self.plain {
+            return self.push_heap(entry);
+        }
+        let lane = &mut self.lanes[lane.0 as usize];
+        if lane.waiting.is_empty() {
+            self.tournament.set(lane.leaf, rank);
+        }
+        lane.waiting.push_back(entry);
+    }
+
+    /// Sets the next arrival of `source`, which must have none pending.
+    #[inline]
+    pub fn next_arrival(&mut self, source: SourceId, at: Instant, event: E) {
+        if at >= Instant::NEVER {
+            return;
+        }
+        let rank = self.rank(at, Class::Arrival);
+        let entry = Entry { rank, event };
+        if self.plain {
+            return self.push_heap(entry);
+        }
+        let slot = &mut self.sources[source.0 as usize];
+        assert!(slot.next.is_none(), "a source has one next arrival");
+        slot.next = Some(entry);
+        self.tournament.set(slot.leaf, rank);
+    }
+
+    /// Takes the next event and moves the present to its time. `None` when nothing is left.
+    #[inline]
+    pub fn pop(&mut self) -> Option<E> {
+        let best = self.tournament.best();
+        if let Some(first) = self.ring.front()
+            && first.rank < best
+        {
+            self.popped += 1;
+            return self.ring.pop_front().map(|entry| entry.event);
+        }
+        if best == Rank::LAST {
+            return None;
+        }
+        self.popped += 1;
+        self.now = Instant(best.key >> 2);
+        match self.tracks[self.tournament.winner()] {
+            Track::Heap => {
+                let event = self.heap.pop();
+                self.tournament.set(0, self.heap.front());
+                event
+            }
+            Track::Lane(id) => {
+                let lane = &mut self.lanes[id as usize];
+                let event = lane.waiting.pop_front().map(|entry| entry.event);
+                self.tournament
+                    .set(lane.leaf, lane.waiting.front().map_or(Rank::LAST, |entry| entry.rank));
+                event
+            }
+            Track::Source(id) => {
+                let source = &mut self.sources[id as usize];
+                self.tournament.set(source.leaf, Rank::LAST);
+                source.next.take().map(|entry| entry.event)
+            }
+        }
+    }
+}
+
+/// A winner tree: the smallest of n ranks at the root, an update in log2 n comparisons.
+#[derive(Clone, Debug)]
+struct Tournament {
+    /// Leaves at `size..2 * size`; node i is the smaller of nodes 2i and 2i + 1.
+    ranks: Vec<Rank>,
+    /// Which leaf won at each node.
+    winners: Vec<u32>,
+    size: usize,
+}
+
+impl Tournament {
+    fn new(leaves: usize) -> Self {
+        let size = leaves.next_power_of_two();
+        let mut tree = Self {
+            ranks: vec![Rank::LAST; 2 * size],
+            winners: vec![0; 2 * size],
+            size,
+        };
+        for leaf in 0..size {
+            tree.winners[size + leaf] = leaf as u32;
+        }
+        for node in (1..size).rev() {
+            tree.play(node);
+        }
+        tree
+    }
+
+    fn grow(&mut self, leaves: usize) {
+        if leaves > self.size {
+            let mut larger = Self::new(leaves);
+            for leaf in 0..self.size {
+                larger.set(leaf, self.ranks[self.size + leaf]);
+            }
+            *self = larger;
+        }
+    }
+
+    #[inline]
+    fn play(&mut self, node: usize) {
+        let (left, right) = (2 * node, 2 * node + 1);
+        let better = if self.ranks[right] < self.ranks[left] {
+            right
+        } else {
+            left
+        };
+        self.ranks[node] = self.ranks[better];
+        self.winners[node] = self.winners[better];
+    }
+
+    #[inline]
+    fn set(&mut self, leaf: usize, rank: Rank) {
+        let mut node = self.size + leaf;
+        self.ranks[node] = rank;
+        while node > 1 {
+            node /= 2;
+            self.play(node);
+        }
+    }
+
+    #[inline]
+    fn best(&self) -> Rank {
+        self.ranks[1]
+    }
+
+    #[inline]
+    fn winner(&self) -> usize {
+        self.winners[1] as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::stream::{Stream, StreamKey, below};
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    #[test]
+    fn one_instant_orders_by_class_then_by_entry() {
+        let mut agenda = Agenda::new();
+        let source = agenda.source();
+        let lane = agenda.lane(Duration(5), Class::Timer);
+        agenda.next_arrival(source, Instant(5), "arrival");
+        agenda.after(lane, "timer");
+        agenda.at(Instant(5), Class::Release, "release");
+        assert_eq!(agenda.pop(), Some("release"));
+        agenda.hand_over("hand-off");
+        agenda.at(Instant(5), Class::Release, "second release");
+        assert_eq!(agenda.pop(), Some("hand-off"));
+        assert_eq!(agenda.pop(), Some("second release"));
+        assert_eq!(agenda.pop(), Some("timer"));
+        assert_eq!(agenda.pop(), Some("arrival"));
+        agenda.at(Instant(5), Class::Release, "an earlier class at the present instant");
+        assert_eq!(agenda.pop(), Some("an earlier class at the present instant"));
+        assert_eq!((agenda.pop(), agenda.now()), (None, Instant(5)));
+    }
+
+    #[test]
+    fn never_is_not_on_the_agenda() {
+        let mut agenda = Agenda::new();
+        let lane = agenda.lane(Duration::FOREVER, Class::Timer);
+        agenda.after(lane, 1);
+        agenda.at(Instant::NEVER, Class::Timer, 2);
+        assert_eq!(agenda.pop(), None);
+    }
+
+    /// Random pushes of every sort against a reference heap that sorts by (time, class, sequence).
+    fn against_reference(mut agenda: Agenda<u32>, seed: u64) {
+        let mut rng = Stream::new(seed, 0, StreamKey::new("agenda", "test"));
+        let delays = [1, 7, 7, 300];
+        let classes = [Class::Release, Class::Timer, Class::Timer, Class::Arrival];
+        let lanes: Vec<_> = (0..4).map(|i| agenda.lane(Duration(delays[i]), classes[i])).collect();
+        let sources: Vec<_> = (0..3).map(|_| agenda.source()).collect();
+        let mut pending = [false; 3];
+        let mut reference = BinaryHeap::new();
+        let mut id = 0_u32;
+        for _ in 0..20_000 {
+            let now = agenda.now().0;
+            for _ in 0..below(&mut rng, 3) {
+                id += 1;
+                let mut expect = |at: u64, class: Class| reference.push(Reverse((at, class, id)));
+                match below(&mut rng, 4) {
+                    0 => {
+                        expect(now, Class::Release);
+                        agenda.hand_over(id);
+                    }
+                    1 => {
+                        let class = classes[below(&mut rng, 4) as usize];
+                        let spread = 1 << below(&mut rng, 20);
+                        let at = now + below(&mut rng, spread);
+                        expect(at, class);
+                        agenda.at(Instant(at), class, id);
+                    }
+                    2 => {
+                        let lane = below(&mut rng, 4) as usize;
+                        expect(now + delays[lane], classes[lane]);
+                        agenda.after(lanes[lane], id);
+                    }
+                    _ => {
+                        let source = below(&mut rng, 3) as usize;
+                        if !pending[source] {
+                            pending[source] = true;
+                            let at = now + below(&mut rng, 50);
+                            expect(at, Class::Arrival);
+                            // The low bits tell which source to set free again.
+                            agenda.next_arrival(sources[source], Instant(at), id | (source as u32 + 1) << 28);
+                        }
+                    }
+                }
+            }
+            let expected = reference.pop().map(|Reverse((at, _, id))| (at, id));
+            let popped = agenda.pop().map(|event| {
+                if event >> 28 > 0 {
+                    pending[(event >> 28) as usize - 1] = false;
+                }
+                (agenda.now().0, event & 0x0FFF_FFFF)
+            });
+            assert_eq!(popped, expected);
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_a_sorted_list_wherever_events_wait() {
+        for seed in 0..20 {
+            against_reference(Agenda::new(), seed);
+            against_reference(Agenda::plain(), seed);
+        }
+    }
+}

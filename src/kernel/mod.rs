@@ -1,12 +1,13 @@
 //! Events, time and dice: the simulation kernel. It knows events and has never heard of a function.
 
-// agenda
-// heap
+pub mod agenda;
+pub mod heap;
 pub mod sample;
 pub mod slab;
 pub mod stream;
 pub mod time;
 
+pub use agenda::{Agenda, Class, LaneId, SourceId};
 pub use sample::Sampler;
 pub use slab::{Key, Slab};
 pub use stream::{Luck, Stream, StreamKey};

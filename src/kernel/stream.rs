@@ -118,6 +118,7 @@ impl Luck {
 
     /// The luck of a part of this request: an attempt, a nested call, one turn of a loop.
     #[inline]
+    #[must_use]
     pub const fn derive(self, part: u64) -> Self {
         Self(mix(self.0 ^ part.wrapping_add(1).wrapping_mul(GOLDEN)))
     }
