@@ -1,0 +1,540 @@
+//! What one run ends in: plain data that the model fills and whoever runs it adds up over replications.
+//!
+//! A [`Gauge`] integrates a level over time, a [`WindowLatency`] keeps one line per window besides the whole, and a
+//! [`CauseTable`] keeps per coarse latency bucket how long its requests spent on each cause, so that a report can say
+//! what the slowest were waiting for. All sums are integers: adding runs up in any order gives the same bytes.
+
+use super::histogram::{Histogram, bounds_of, index_of, room_for};
+
+/// One component's metric over the measured period of one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// The component: an index into the plan's list.
+    pub component: u32,
+    /// The metric's name.
+    pub metric: &'static str,
+    /// What was measured.
+    pub value: Value,
+}
+
+/// What was measured, in a form that adds up over runs without loss.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number of things in the measured period.
+    Count(u64),
+    /// A part of a whole, such as cold starts of all invocations.
+    Ratio {
+        /// How many had the property.
+        part: u64,
+        /// How many there were.
+        whole: u64,
+    },
+    /// The time average of a level.
+    TimeMean {
+        /// The level integrated over time, in level x ns.
+        area: u128,
+        /// The time it was integrated over, in ns.
+        over_ns: u64,
+    },
+    /// The highest level seen.
+    Peak(u64),
+    /// A distribution of times, in ns.
+    Latency(Box<Histogram>),
+}
+
+impl Value {
+    /// Adds another run's value of the same metric: counts, parts and areas add, peaks take the maximum, histograms
+    /// merge. Panics if the two are of different kinds, which is a programmer's error.
+    pub fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Count(a), Self::Count(b)) => *a += b,
+            (Self::Ratio { part, whole }, Self::Ratio { part: p, whole: w }) => {
+                *part += p;
+                *whole += w;
+            }
+            (Self::TimeMean { area, over_ns }, Self::TimeMean { area: a, over_ns: o }) => {
+                *area += a;
+                *over_ns += o;
+            }
+            (Self::Peak(a), Self::Peak(b)) => *a = (*a).max(*b),
+            (Self::Latency(a), Self::Latency(b)) => a.merge(b),
+            (a, b) => panic!("one metric, two kinds of value: {a:?} and {b:?}"),
+        }
+    }
+
+    /// The value as one number: the count, the fraction, the mean level, the peak, or the mean latency in ns. `None`
+    /// where that is undefined: a ratio of nothing, an average over no time, a latency of no requests.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Count(n) | Self::Peak(n) => Some(*n as f64),
+            Self::Ratio { whole: 0, .. } | Self::TimeMean { over_ns: 0, .. } => None,
+            Self::Ratio { part, whole } => Some(*part as f64 / *whole as f64),
+            Self::TimeMean { area, over_ns } => Some(*area as f64 / *over_ns as f64),
+            Self::Latency(h) => (!h.is_empty()).then(|| h.mean()),
+        }
+    }
+}
+
+/// One component's metric, window by window; the window's length is the run's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The component: an index into the plan's list.
+    pub component: u32,
+    /// The metric's name.
+    pub metric: &'static str,
+    /// What the values are.
+    pub unit: SeriesUnit,
+    /// One value per window, in the order of time.
+    pub values: Vec<f64>,
+}
+
+/// What the values of a [`Series`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeriesUnit {
+    /// Times, in ns.
+    Nanoseconds,
+    /// Numbers of things per window.
+    Count,
+    /// Rates per second.
+    PerSecond,
+    /// Levels: how many there were, on average or at most.
+    Level,
+    /// Fractions, 0..=1.
+    Ratio,
+}
+
+/// Sub-buckets per octave of a [`CauseTable`], as a power of two: 16, so a bucket is at most 6.25 % wide.
+pub const CAUSE_PRECISION: u32 = 4;
+
+/// Per coarse latency bucket: how many requests, and how long they spent on each cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CauseTable {
+    causes: usize,
+    counts: Vec<u64>,
+    /// Row by row, `causes` sums of ns for each bucket.
+    sums_ns: Vec<u128>,
+}
+
+impl CauseTable {
+    /// An empty table for `causes` causes.
+    pub const fn new(causes: usize) -> Self {
+        Self {
+            causes,
+            counts: Vec::new(),
+            sums_ns: Vec::new(),
+        }
+    }
+
+    /// Adds one request: how long it took, and how long of that went to each cause, both in ns.
+    ///
+    /// `causes_ns` may be shorter than the table is wide (the rest is zero) but not longer.
+    #[inline]
+    pub fn record(&mut self, latency_ns: u64, causes_ns: &[u64]) {
+        debug_assert!(causes_ns.len() <= self.causes, "more causes than the table is wide");
+        let index = index_of::<CAUSE_PRECISION>(latency_ns);
+        if index >= self.counts.len() {
+            self.grow(room_for::<CAUSE_PRECISION>(index));
+        }
+        self.counts[index] += 1;
+        let row = &mut self.sums_ns[index * self.causes..(index + 1) * self.causes];
+        for (sum, &ns) in row.iter_mut().zip(causes_ns) {
+            // Most requests meet few of the causes: a line of cache that stays untouched is cheaper than an addition.
+            if ns != 0 {
+                *sum += u128::from(ns);
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, buckets: usize) {
+        self.counts.resize(buckets, 0);
+        self.sums_ns.resize(buckets * self.causes, 0);
+    }
+
+    /// Adds everything that `other` holds; both tables must be of the same width.
+    pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.causes, other.causes, "tables of different width");
+        if self.counts.len() < other.counts.len() {
+            self.grow(other.counts.len());
+        }
+        self.counts.iter_mut().zip(&other.counts).for_each(|(a, b)| *a += b);
+        self.sums_ns.iter_mut().zip(&other.sums_ns).for_each(|(a, b)| *a += b);
+    }
+
+    /// How many causes the table distinguishes.
+    pub const fn causes(&self) -> usize {
+        self.causes
+    }
+
+    /// The requests in the bucket that holds `threshold_ns` and in all slower ones: how many, and their sums of ns per
+    /// cause. The count says how many requests the whole buckets came to.
+    pub fn above(&self, threshold_ns: u64) -> (u64, Vec<u128>) {
+        let mut total = (0, vec![0; self.causes]);
+        for (_, _, count, sums_ns) in self.rows_from(index_of::<CAUSE_PRECISION>(threshold_ns)) {
+            total.0 += count;
+            total.1.iter_mut().zip(sums_ns).for_each(|(a, b)| *a += b);
+        }
+        total
+    }
+
+    /// All requests: how many, and their sums of ns per cause.
+    pub fn total(&self) -> (u64, Vec<u128>) {
+        self.above(0)
+    }
+
+    /// The buckets that hold requests, fastest first: (least ns, greatest ns, count, sums of ns per cause).
+    pub fn rows(&self) -> impl Iterator<Item = (u64, u64, u64, &[u128])> {
+        self.rows_from(0)
+    }
+
+    fn rows_from(&self, first: usize) -> impl Iterator<Item = (u64, u64, u64, &[u128])> {
+        self.counts
+            .iter()
+            .enumerate()
+            .skip(first)
+            .filter(|(_, n)| **n > 0)
+            .map(|(index, &n)| {
+                let (low, high) = bounds_of::<CAUSE_PRECISION>(index);
+                (
+                    low,
+                    high,
+                    n,
+                    &self.sums_ns[index * self.causes..(index + 1) * self.causes],
+                )
+            })
+    }
+
+    /// Forgets all requests but keeps the memory.
+    pub fn reset(&mut self) {
+        self.counts.clear();
+        self.sums_ns.clear();
+    }
+}
+
+/// A level that changes over time, with its exact integral and its peak since the last flush.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gauge {
+    level: u64,
+    peak: u64,
+    since_ns: u64,
+    area: u128,
+    /// Area to be taken back that was larger than what the current window holds.
+    debt: u128,
+}
+
+impl Gauge {
+    /// Level zero at time zero.
+    pub const fn new() -> Self {
+        Self {
+            level: 0,
+            peak: 0,
+            since_ns: 0,
+            area: 0,
+            debt: 0,
+        }
+    }
+
+    /// The level now.
+    #[inline]
+    pub const fn level(&self) -> u64 {
+        self.level
+    }
+
+    /// The highest level since the last flush.
+    #[inline]
+    pub const fn peak(&self) -> u64 {
+        self.peak
+    }
+
+    /// From `now_ns` on the level is `level`. Time must not run backwards.
+    #[inline]
+    pub fn set(&mut self, now_ns: u64, level: u64) {
+        self.advance(now_ns);
+        self.level = level;
+        self.peak = self.peak.max(level);
+    }
+
+    /// From `now_ns` on the level is higher by `delta`. It must not fall below zero.
+    #[inline]
+    pub fn add(&mut self, now_ns: u64, delta: i64) {
+        let level = self.level.checked_add_signed(delta);
+        debug_assert!(level.is_some(), "level {} cannot change by {delta}", self.level);
+        self.set(now_ns, level.unwrap_or(0));
+    }
+
+    /// Takes back area (level x ns) that was counted but turns out not to have existed, because what held the level had
+    /// gone before anyone looked: after finding an instance that expired at `t`, `add(now, -1)` and
+    /// `subtract_past(now - t)`.
+    ///
+    /// Windows that are closed stay as they are: what exceeds the current window's area is taken from the windows to
+    /// come, so the sum over windows is right in the end. The peak is not corrected.
+    #[inline]
+    pub fn subtract_past(&mut self, level_ns: u64) {
+        self.debt += u128::from(level_ns);
+    }
+
+    /// Closes a window at `now_ns`: its area (level x ns) and its peak. The level stays, and is the peak to start from.
+    pub fn flush(&mut self, now_ns: u64) -> (u128, u64) {
+        self.advance(now_ns);
+        let paid = self.debt.min(self.area);
+        let window = (self.area - paid, self.peak);
+        self.debt -= paid;
+        self.area = 0;
+        self.peak = self.level;
+        window
+    }
+
+    /// Area (level x ns) still to be taken back after the last flush; zero once all corrections have been settled.
+    pub const fn unsettled(&self) -> u128 {
+        self.debt
+    }
+
+    #[inline]
+    fn advance(&mut self, now_ns: u64) {
+        debug_assert!(
+            now_ns >= self.since_ns,
+            "time runs backwards: {now_ns} after {}",
+            self.since_ns
+        );
+        self.area += u128::from(self.level) * u128::from(now_ns - self.since_ns);
+        self.since_ns = now_ns;
+    }
+}
+
+/// Latency over one window, in ns; all zero if the window saw no request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WindowStats {
+    /// How many requests ended in the window.
+    pub count: u64,
+    /// The median.
+    pub p50_ns: u64,
+    /// The 90th percentile.
+    pub p90_ns: u64,
+    /// The 99th percentile.
+    pub p99_ns: u64,
+    /// The 99.9th percentile.
+    pub p999_ns: u64,
+    /// The greatest, exactly.
+    pub max_ns: u64,
+    /// The mean, from the exact sum.
+    pub mean_ns: f64,
+}
+
+impl WindowStats {
+    /// The line that stands for the values of `h`.
+    pub fn of(h: &Histogram) -> Self {
+        Self {
+            count: h.count(),
+            p50_ns: h.quantile(0.5),
+            p90_ns: h.quantile(0.9),
+            p99_ns: h.quantile(0.99),
+            p999_ns: h.quantile(0.999),
+            max_ns: h.max(),
+            mean_ns: h.mean(),
+        }
+    }
+}
+
+/// Latencies of a run, as a whole and window by window.
+///
+/// A latency is recorded once, into the window's histogram; closing the window adds that to the whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WindowLatency {
+    current: Histogram,
+    whole: Histogram,
+    windows: Vec<WindowStats>,
+}
+
+impl WindowLatency {
+    /// Nothing recorded, no window closed.
+    pub const fn new() -> Self {
+        Self {
+            current: Histogram::new(),
+            whole: Histogram::new(),
+            windows: Vec::new(),
+        }
+    }
+
+    /// Adds one latency, in ns, to the current window.
+    #[inline]
+    pub fn record(&mut self, latency_ns: u64) {
+        self.current.record(latency_ns);
+    }
+
+    /// Ends the current window and starts the next.
+    pub fn close_window(&mut self) {
+        self.windows.push(WindowStats::of(&self.current));
+        self.whole.merge(&self.current);
+        self.current.reset();
+    }
+
+    /// The windows closed so far, in the order of time.
+    pub fn windows(&self) -> &[WindowStats] {
+        &self.windows
+    }
+
+    /// All latencies in closed windows.
+    pub const fn whole(&self) -> &Histogram {
+        &self.whole
+    }
+
+    /// All latencies, those of the unfinished window included, and the lines of the closed windows.
+    pub fn finish(mut self) -> (Histogram, Vec<WindowStats>) {
+        self.whole.merge(&self.current);
+        (self.whole, self.windows)
+    }
+
+    /// Forgets everything, as at the end of the warm-up, but keeps the memory.
+    pub fn reset(&mut self) {
+        self.current.reset();
+        self.whole.reset();
+        self.windows.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_add_up() {
+        let mut ratio = Value::Ratio { part: 1, whole: 4 };
+        ratio.merge(&Value::Ratio { part: 2, whole: 2 });
+        assert_eq!(
+            (ratio.number(), Value::Ratio { part: 0, whole: 0 }.number()),
+            (Some(0.5), None)
+        );
+        let mut level = Value::TimeMean { area: 30, over_ns: 10 };
+        level.merge(&Value::TimeMean { area: 0, over_ns: 20 });
+        assert_eq!(
+            (level.number(), Value::TimeMean { area: 0, over_ns: 0 }.number()),
+            (Some(1.0), None)
+        );
+        let mut peak = Value::Peak(3);
+        peak.merge(&Value::Peak(2));
+        let mut count = Value::Count(3);
+        count.merge(&Value::Count(2));
+        assert_eq!((peak.number(), count.number()), (Some(3.0), Some(5.0)));
+        let one = |v| {
+            let mut h = Histogram::new();
+            h.record(v);
+            Value::Latency(Box::new(h))
+        };
+        let mut latency = one(10);
+        latency.merge(&one(20));
+        assert_eq!(
+            (latency.number(), Value::Latency(Box::default()).number()),
+            (Some(15.0), None)
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "two kinds of value")]
+    fn values_of_different_kinds_do_not_add_up() {
+        Value::Count(1).merge(&Value::Peak(1));
+    }
+
+    #[test]
+    fn causes_add_up_to_the_slow_requests() {
+        let mut table = CauseTable::new(3);
+        table.record(100, &[100, 0, 0]);
+        table.record(1_000_000, &[100, 0, 999_900]);
+        table.record(2_000_000, &[200, 1_999_800]);
+        assert_eq!(table.total(), (3, vec![400, 1_999_800, 999_900]));
+        assert_eq!(table.above(500_000), (2, vec![300, 1_999_800, 999_900]));
+        assert_eq!(
+            table.above(2_000_000),
+            (1, vec![200, 1_999_800, 0]),
+            "the threshold's own bucket counts"
+        );
+        assert_eq!(table.above(u64::MAX), (0, vec![0, 0, 0]));
+        assert_eq!(table.rows().map(|r| r.2).collect::<Vec<_>>(), [1, 1, 1]);
+        assert!(
+            table
+                .rows()
+                .zip([100, 1_000_000, 2_000_000])
+                .all(|((low, high, ..), ns)| low <= ns && ns <= high)
+        );
+    }
+
+    #[test]
+    fn cause_tables_merge_in_any_order() {
+        let table = |latencies: &[u64]| {
+            let mut t = CauseTable::new(2);
+            latencies.iter().for_each(|&ns| t.record(ns, &[ns / 3, ns - ns / 3]));
+            t
+        };
+        let (a, b) = ([5, 900, 70_000], [1 << 40, 3, 901]);
+        let (mut ab, mut ba) = (table(&a), table(&b));
+        ab.merge(&table(&b));
+        ba.merge(&table(&a));
+        assert_eq!(ab, ba);
+        assert_eq!(ab, table(&[5, 900, 70_000, 1 << 40, 3, 901]));
+        let (count, sums) = ab.total();
+        assert_eq!(
+            (count, sums.iter().sum::<u128>()),
+            (6, 5 + 900 + 70_000 + (1 << 40) + 3 + 901)
+        );
+        ab.reset();
+        assert_eq!(ab, CauseTable::new(2));
+    }
+
+    #[test]
+    fn a_gauge_integrates_exactly() {
+        let mut g = Gauge::new();
+        g.set(10, 3);
+        g.add(15, 2);
+        g.add(15, -4);
+        assert_eq!((g.level(), g.peak()), (1, 5));
+        // 3 x 5 ns and 1 x 5 ns.
+        assert_eq!(g.flush(20), (20, 5));
+        assert_eq!(g.peak(), 1, "the new window starts from the level, not from zero");
+        assert_eq!(g.flush(30), (10, 1));
+        assert_eq!(g.flush(30), (0, 1), "an empty window has no area");
+        let mut far = Gauge::new();
+        far.set(0, u64::MAX);
+        assert_eq!(far.flush(u64::MAX).0, u128::from(u64::MAX) * u128::from(u64::MAX));
+    }
+
+    #[test]
+    fn a_late_discovery_is_taken_back() {
+        let mut g = Gauge::new();
+        g.set(0, 2);
+        // Found at 100: one of the two had gone at 40.
+        g.add(100, -1);
+        g.subtract_past(60);
+        assert_eq!(g.flush(100), (140, 2));
+        // Found at 110, one window later: the last one had gone at 50, and only 10 of the 60 fall in this window.
+        g.add(110, -1);
+        g.subtract_past(60);
+        assert_eq!(g.flush(200), (0, 1));
+        assert_eq!(g.unsettled(), 50);
+        g.set(200, 1);
+        assert_eq!((g.flush(300), g.unsettled()), ((50, 1), 0));
+    }
+
+    #[test]
+    fn windows_are_kept_line_by_line() {
+        let mut w = WindowLatency::new();
+        (1..=100).for_each(|v| w.record(v));
+        w.close_window();
+        w.close_window();
+        w.record(7);
+        assert_eq!(w.whole().count(), 100, "the unfinished window is not in the whole yet");
+        let full = WindowStats {
+            count: 100,
+            p50_ns: 50,
+            p90_ns: 90,
+            p99_ns: 99,
+            p999_ns: 100,
+            max_ns: 100,
+            mean_ns: 50.5,
+        };
+        assert_eq!(w.windows(), [full, WindowStats::default()]);
+        let (whole, windows) = w.clone().finish();
+        assert_eq!((whole.count(), windows.len()), (101, 2));
+        w.reset();
+        assert_eq!(w, WindowLatency::new());
+    }
+}
