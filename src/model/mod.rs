@@ -1,1 +1,224 @@
-//! The serverless world: one file per mechanism.
+//! The serverless world: a closed enum of events, one file per mechanism, and the loop that runs them.
+//!
+//! A mechanism's file owns it from top to bottom: its table of fields, its plan, its state, its handler, its meters.
+//! Components never call one another: they hand requests over through the agenda, and see only [`Cx`].
+
+pub mod account;
+pub mod client;
+pub mod function;
+pub mod gateway;
+pub mod flow;
+pub mod limit;
+pub mod program;
+pub mod request;
+pub mod retry;
+pub mod session;
+pub mod sharing;
+pub mod tracking;
+pub mod world;
+
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Slab};
+use crate::scenario::Target;
+use account::Account;
+use session::Sessions;
+use request::{Caller, Cause, Frame, Request, Status};
+
+/// The kinds of components, as scenarios call them; [`Target::kind`] is an index into this.
+pub const KINDS: &[&str] =
+    &["accounts", "clients", "gateways", "functions", "queues", "databases", "proxies", "fleets"];
+
+/// Index of a kind in [`KINDS`].
+pub mod kind {
+    /// Accounts.
+    pub const ACCOUNT: u8 = 0;
+    /// Clients.
+    pub const CLIENT: u8 = 1;
+    /// Gateways and load balancers.
+    pub const GATEWAY: u8 = 2;
+    /// Functions.
+    pub const FUNCTION: u8 = 3;
+    /// Queues.
+    pub const QUEUE: u8 = 4;
+    /// Databases.
+    pub const DATABASE: u8 = 5;
+    /// Connection proxies.
+    pub const PROXY: u8 = 6;
+    /// Fleets.
+    pub const FLEET: u8 = 7;
+}
+
+/// What can happen. Closed, `Copy` and at most 16 bytes, so that the agenda moves nothing larger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A request reaches a component.
+    Offer {
+        /// The component.
+        to: Target,
+        /// The request.
+        request: Key,
+    },
+    /// A request's current attempt has ended; whoever waits for it hears.
+    Reply {
+        /// The request.
+        request: Key,
+    },
+    /// A client's backoff is over: the next attempt.
+    Again {
+        /// The client.
+        client: u16,
+        /// The request.
+        request: Key,
+    },
+    /// A request's handler can go on.
+    Resume {
+        /// The request.
+        request: Key,
+    },
+    /// The caller of this request gives up, if it still waits.
+    Deadline {
+        /// The request.
+        request: Key,
+    },
+    /// For a client.
+    Client(client::Event),
+    /// For a gateway.
+    Gateway(gateway::Event),
+    /// For a function.
+    Function(function::Event),
+    /// A window ends.
+    Window,
+    /// The warm-up ends: counting begins.
+    WarmedUp,
+    /// The run ends.
+    Stop,
+}
+
+const _: () = assert!(size_of::<Event>() <= 16, "the agenda moves events by value");
+
+/// What a handler may use: the agenda, the requests, and what an account's components share.
+#[derive(Debug)]
+pub struct Cx {
+    /// What happens next.
+    pub agenda: Agenda<Event>,
+    /// The requests in flight.
+    pub requests: Slab<Request>,
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// The database sessions that instances hold.
+    pub sessions: Sessions,
+}
+
+impl Cx {
+    /// The present.
+    #[inline]
+    pub fn now(&self) -> Instant {
+        self.agenda.now()
+    }
+
+    /// Hands `request` to the component `to` now.
+    #[inline]
+    pub fn offer(&mut self, to: Target, request: Key) {
+        self.agenda.hand_over(Event::Offer { to, request });
+    }
+
+    /// Hands `request` to the component `to` when the delays that are already accounted to it have passed.
+    #[inline]
+    pub fn offer_at_mark(&mut self, to: Target, request: Key) {
+        let at = self.requests[request].mark;
+        if at <= self.now() {
+            self.offer(to, request);
+        } else {
+            self.agenda.at(at, Class::Arrival, Event::Offer { to, request });
+        }
+    }
+
+    /// Ends the current attempt of `request` now.
+    #[inline]
+    pub fn reply(&mut self, request: Key, status: Status) {
+        self.requests[request].status = status;
+        self.agenda.hand_over(Event::Reply { request });
+    }
+
+    /// Lets the handler of `request` go on now.
+    #[inline]
+    pub fn resume(&mut self, request: Key) {
+        self.agenda.hand_over(Event::Resume { request });
+    }
+
+    /// The next attempt of a request whose last one ended, `wait` from now on. It is a new entry, so that whatever
+    /// still refers to the old attempt finds it gone.
+    pub fn next_attempt(&mut self, request: Key, wait: Duration) -> Key {
+        let mut next = self.requests[request];
+        self.requests.remove(request);
+        let cause = if next.status == Status::Throttled { Cause::Throttled } else { Cause::Backoff };
+        next.attempt += 1;
+        next.luck = next.luck.derive(ATTEMPT_STEP);
+        next.status = Status::Ok;
+        next.depth = 0;
+        next.frame = Frame::default();
+        next.spend(cause, wait);
+        self.requests.insert(next)
+    }
+
+    /// The caller of `request`, or gateway number `hop` on its way, gives up now: the work goes on as an orphan, and
+    /// the caller's side, a new entry, hears `status`.
+    pub fn give_up(&mut self, request: Key, hop: Option<u8>, status: Status) {
+        let now = self.now();
+        let callers = self.requests[request].give_up(hop, now);
+        let key = self.requests.insert(callers);
+        self.reply(key, status);
+    }
+
+    /// What happens at a caller's deadline: if it still waits for `request`, it gives up.
+    pub fn deadline(&mut self, request: Key) {
+        if self.requests.contains(request) && self.requests[request].caller != Caller::Nobody {
+            self.give_up(request, None, Status::TimedOut);
+        }
+    }
+}
+
+/// The part of a luck that each further attempt derives.
+const ATTEMPT_STEP: u64 = 1 << 34;
+
+/// A component of the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Component {
+    /// Which one, by kind.
+    pub target: Target,
+    /// Its name in the scenario.
+    pub name: String,
+    /// The service whose prices apply, such as `aws.lambda`.
+    pub service: Option<String>,
+    /// What selects among the service's prices, such as (`architecture`, `arm`).
+    pub attributes: Vec<(String, String)>,
+}
+
+/// A scenario, checked: names are numbers, everything is consistent, nothing changes any more. Shared by all runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// All components; metrics and meters refer to them by their place here.
+    pub components: Vec<Component>,
+    /// Length of a run, the warm-up included.
+    pub length: Duration,
+    /// How much of it is not measured.
+    pub warmup: Duration,
+    /// Length of a window of the timelines.
+    pub window: Duration,
+    /// The master seed.
+    pub seed: u64,
+    /// Accounts.
+    pub accounts: Vec<account::AccountPlan>,
+    /// Clients.
+    pub clients: Vec<client::ClientPlan>,
+    /// Gateways.
+    pub gateways: Vec<gateway::GatewayPlan>,
+    /// Functions.
+    pub functions: Vec<function::plan::FunctionPlan>,
+}
+
+impl Plan {
+    /// How many databases and proxies there are that count sessions.
+    pub fn session_hosts(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,277 @@
+//! Clients: where requests come from, when callers give up, and how they try again.
+//!
+//! Model: an open client sends requests at the instants of an arrival process, whatever becomes of the earlier ones; a
+//! closed one has a number of users who each wait for the answer and then think. Each request gets its dice when it is
+//! made. A request ends when it is answered well, or when its attempts are used up; its latency runs from the first
+//! attempt to that end, failed requests included.
+//! Not modelled: users who go away for good; clients that share one retry budget.
+//! Units: latency in nanoseconds from the client's side, the network included if the client has one.
+//! Sources: retry policies in `retry`; Schroeder, Wierman and Harchol-Balter, "Open versus closed" (NSDI 2006).
+//! Validated by: M/M/c, M/G/1 (open), machine-repairman (closed) in tests/theory; retry traces by hand.
+
+pub mod arrivals;
+
+use super::flow::{Flow, FlowResult};
+use super::request::{Caller, Cause, Request};
+use super::retry::{Retrier, RetryPolicy};
+use super::{Cx, Plan};
+use crate::kernel::stream::unit;
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Sampler, SourceId, Stream, StreamKey};
+use crate::scenario::Target;
+use crate::stats::{Observation, Series};
+use arrivals::{ArrivalPlan, Arrivals};
+use rand::Rng;
+
+/// Who sends, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Load {
+    /// An arrival process; each arrival brings a batch of requests if there is a sampler for its size.
+    Open {
+        /// When.
+        arrivals: ArrivalPlan,
+        /// How many at once.
+        batch: Option<Sampler>,
+    },
+    /// Users who send, wait and think.
+    Closed {
+        /// How many.
+        users: u32,
+        /// How long they think after an answer.
+        think: Sampler,
+    },
+}
+
+/// A client, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientPlan {
+    /// Its number among all components.
+    pub component: u32,
+    /// Its name's part of every stream key.
+    pub name: String,
+    /// Where its requests go.
+    pub to: Target,
+    /// Who sends, and when.
+    pub load: Load,
+    /// When it gives up on an attempt.
+    pub timeout: Duration,
+    /// How it tries again.
+    pub retry: RetryPolicy,
+    /// Round-trip time of the network; half of it passes each way.
+    pub network: Sampler,
+    /// The paths it asks for: (cumulative probability, path number).
+    pub paths: Vec<(f64, u16)>,
+}
+
+/// What happens to a client.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// The next arrival of an open client.
+    Arrive {
+        /// The client.
+        client: u16,
+    },
+    /// A user has finished thinking.
+    Think {
+        /// The client.
+        client: u16,
+        /// The user.
+        user: u32,
+    },
+}
+
+/// The step of a luck that the path is drawn from.
+const PATH_STEP: u64 = 1 << 41;
+/// The step of a luck that the network's time is drawn from.
+const NETWORK_STEP: u64 = 1 << 42;
+/// The step of a luck that a user's thinking is drawn from.
+const THINK_STEP: u64 = 1 << 43;
+
+/// One client while the simulation runs.
+#[derive(Debug)]
+struct Client {
+    arrivals: Option<Arrivals>,
+    source: SourceId,
+    timeout: LaneId,
+    /// When requests come.
+    arrival_dice: Stream,
+    /// What they bring.
+    luck_dice: Stream,
+    retrier: Retrier,
+    flow: Flow,
+    started: u64,
+    sent: u64,
+}
+
+/// All clients.
+#[derive(Debug)]
+pub struct Clients {
+    state: Vec<Client>,
+}
+
+impl Clients {
+    /// The clients at the start of replication `run`, with their first arrivals on the agenda.
+    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+        let mut clients = Self { state: Vec::with_capacity(plan.clients.len()) };
+        for (index, spec) in plan.clients.iter().enumerate() {
+            let mut arrival_dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "arrivals"));
+            let luck_dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "luck"));
+            let arrivals = match &spec.load {
+                Load::Open { arrivals, .. } => Some(Arrivals::new(arrivals, &mut arrival_dice)),
+                Load::Closed { .. } => None,
+            };
+            clients.state.push(Client {
+                arrivals,
+                source: cx.agenda.source(),
+                timeout: cx.agenda.lane(spec.timeout, Class::Timer),
+                arrival_dice,
+                luck_dice,
+                retrier: Retrier::new(spec.retry),
+                flow: Flow::default(),
+                started: 0,
+                sent: 0,
+            });
+            clients.begin(spec, index as u16, cx);
+        }
+        clients
+    }
+
+    fn begin(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
+        match &spec.load {
+            Load::Open { arrivals, .. } => self.schedule(arrivals, client, cx),
+            Load::Closed { users, think } => {
+                // Users start spread over one thinking time, not all at once.
+                for user in 0..*users {
+                    let luck = Luck(self.state[client as usize].luck_dice.next_u64());
+                    let wait = think.draw(&mut luck.dice(THINK_STEP));
+                    let event = super::Event::Client(Event::Think { client, user });
+                    cx.agenda.at(Instant::ZERO + wait, Class::Arrival, event);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn schedule(&mut self, plan: &ArrivalPlan, client: u16, cx: &mut Cx) {
+        let state = &mut self.state[client as usize];
+        if let Some(arrivals) = &mut state.arrivals {
+            let at = arrivals.next(plan, cx.agenda.now(), &mut state.arrival_dice);
+            cx.agenda.next_arrival(state.source, at, super::Event::Client(Event::Arrive { client }));
+        }
+    }
+
+    /// Handles an event.
+    #[inline]
+    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+        match event {
+            Event::Arrive { client } => self.arrive(plan, client, cx),
+            Event::Think { client, user } => {
+                let luck = Luck(self.state[client as usize].luck_dice.next_u64());
+                self.start(&plan.clients[client as usize], client, Caller::User { client, user }, luck, cx);
+            }
+        }
+    }
+
+    #[inline]
+    fn arrive(&mut self, plan: &Plan, client: u16, cx: &mut Cx) {
+        let spec = &plan.clients[client as usize];
+        let Load::Open { arrivals, batch } = &spec.load else { return };
+        self.schedule(arrivals, client, cx);
+        let dice = &mut self.state[client as usize].luck_dice;
+        let count = batch.as_ref().map_or(1, |size| libm::round(size.value(dice)).max(0.0) as u64);
+        for _ in 0..count {
+            let luck = Luck(self.state[client as usize].luck_dice.next_u64());
+            self.start(spec, client, Caller::Client(client), luck, cx);
+        }
+    }
+
+    #[inline]
+    fn start(&mut self, spec: &ClientPlan, client: u16, caller: Caller, luck: Luck, cx: &mut Cx) {
+        self.state[client as usize].started += 1;
+        let mut request = Request::new(caller, luck, cx.now());
+        if let [(_, only)] = spec.paths[..] {
+            request.call = only;
+        } else if !spec.paths.is_empty() {
+            let u = unit(&mut luck.dice(PATH_STEP));
+            request.call = spec.paths.iter().find(|p| u < p.0).or(spec.paths.last()).map_or(0, |p| p.1);
+        }
+        let key = cx.requests.insert(request);
+        self.send(spec, client, key, cx);
+    }
+
+    /// Sends an attempt now.
+    #[inline]
+    fn send(&mut self, spec: &ClientPlan, client: u16, key: Key, cx: &mut Cx) {
+        let state = &mut self.state[client as usize];
+        state.sent += 1;
+        cx.agenda.after(state.timeout, super::Event::Deadline { request: key });
+        if !spec.network.is_zero() {
+            let entry = &mut cx.requests[key];
+            let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
+            entry.spend(Cause::Network, Duration(round_trip.0 / 2));
+        }
+        cx.offer_at_mark(spec.to, key);
+    }
+
+    /// A backoff is over: sends the next attempt.
+    pub fn send_again(&mut self, plan: &Plan, client: u16, key: Key, cx: &mut Cx) {
+        self.send(&plan.clients[client as usize], client, key, cx);
+    }
+
+    /// An attempt has ended: tries again or records the request.
+    #[inline]
+    pub fn answered(&mut self, plan: &Plan, client: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan.clients[client as usize];
+        let state = &mut self.state[client as usize];
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        if entry.mark < now {
+            entry.spend_until(Cause::Waiting, now);
+        }
+        if !spec.network.is_zero() && entry.status != super::request::Status::TimedOut {
+            let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
+            entry.spend(Cause::Network, Duration(round_trip.0.div_ceil(2)));
+        }
+        if let Some(wait) = state.retrier.after(entry.attempt, entry.status, entry.luck) {
+            let again = cx.next_attempt(key, wait);
+            let at = cx.requests[again].mark;
+            cx.agenda.at(at, Class::Arrival, super::Event::Again { client, request: again });
+            return;
+        }
+        state.flow.record(entry);
+        if let (Load::Closed { think, .. }, Caller::User { client, user }) = (&spec.load, entry.caller) {
+            let at = entry.mark + think.draw(&mut entry.luck.dice(THINK_STEP));
+            cx.agenda.at(at, Class::Arrival, super::Event::Client(Event::Think { client, user }));
+        }
+        cx.requests.remove(key);
+    }
+
+    /// Ends a window.
+    pub fn close_window(&mut self) {
+        self.state.iter_mut().for_each(|client| client.flow.close_window());
+    }
+
+    /// Forgets what was counted: the warm-up is over.
+    pub fn reset(&mut self) {
+        for client in &mut self.state {
+            client.flow.reset();
+            client.started = 0;
+            client.sent = 0;
+        }
+    }
+
+    /// Requests that ended since counting began.
+    pub fn ended(&self) -> u64 {
+        self.state.iter().map(|client| client.flow.ended()).sum()
+    }
+
+    /// Requests begun since counting began.
+    pub fn started(&self) -> u64 {
+        self.state.iter().map(|client| client.started).sum()
+    }
+
+    /// Reports what was counted.
+    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>) -> Vec<FlowResult> {
+        let flows = plan.clients.iter().zip(self.state);
+        flows.map(|(spec, client)| client.flow.observe(spec.component, plan.window, out, series)).collect()
+    }
+}

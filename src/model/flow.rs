@@ -1,0 +1,100 @@
+//! What is counted where requests end: latency as a whole and by window, causes, and how the requests ended.
+
+use super::request::{CAUSES, Request, STATUSES, Status};
+use crate::kernel::Duration;
+use crate::stats::{CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency};
+
+/// The record of one flow of requests.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    latency: WindowLatency,
+    causes: CauseTable,
+    statuses: [u64; STATUSES],
+    /// Requests that did not end well, per closed window.
+    window_failures: Vec<f64>,
+    failures: u64,
+    attempts: u64,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            latency: WindowLatency::new(),
+            causes: CauseTable::new(CAUSES),
+            statuses: [0; STATUSES],
+            window_failures: Vec::new(),
+            failures: 0,
+            attempts: 0,
+        }
+    }
+}
+
+/// The whole record, when a run has ended.
+#[derive(Clone, Debug)]
+pub struct FlowResult {
+    /// The component whose flow it is.
+    pub component: u32,
+    /// Causes by latency bucket.
+    pub causes: CauseTable,
+}
+
+impl Flow {
+    /// Counts a request that has ended for good; its accounting is complete.
+    #[inline]
+    pub fn record(&mut self, request: &Request) {
+        let age = request.age();
+        debug_assert_eq!(request.causes.iter().sum::<u64>(), age.0, "the causes of a request add up to its age");
+        self.latency.record(age.0);
+        self.causes.record(age.0, &request.causes);
+        self.statuses[request.status as usize] += 1;
+        self.attempts += u64::from(request.attempt) + 1;
+        self.failures += u64::from(!request.status.is_ok());
+    }
+
+    /// Ends a window.
+    pub fn close_window(&mut self) {
+        self.latency.close_window();
+        self.window_failures.push(self.failures as f64);
+        self.failures = 0;
+    }
+
+    /// Forgets everything: the warm-up is over.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Requests that ended so far.
+    pub fn ended(&self) -> u64 {
+        self.statuses.iter().sum()
+    }
+
+    /// Reports the flow of `component` over windows of length `window`.
+    pub fn observe(
+        self,
+        component: u32,
+        window: Duration,
+        out: &mut Vec<Observation>,
+        series: &mut Vec<Series>,
+    ) -> FlowResult {
+        let ended = self.ended();
+        let ok = self.statuses[Status::Ok as usize];
+        let mut push = |metric, value| out.push(Observation { component, metric, value });
+        push("requests", Value::Count(ended));
+        push("error_ratio", Value::Ratio { part: ended - ok, whole: ended });
+        push("attempts_per_request", Value::Ratio { part: self.attempts, whole: ended });
+        for status in &Status::ALL[1..] {
+            push(status.name(), Value::Count(self.statuses[*status as usize]));
+        }
+        let (whole, windows) = self.latency.finish();
+        push("latency", Value::Latency(Box::new(whole)));
+        let mut line = |metric, unit, values| series.push(Series { component, metric, unit, values });
+        let seconds = window.as_secs_f64();
+        line("requests", SeriesUnit::PerSecond, windows.iter().map(|w| w.count as f64 / seconds).collect());
+        line("latency.p50", SeriesUnit::Nanoseconds, windows.iter().map(|w| w.p50_ns as f64).collect());
+        line("latency.p99", SeriesUnit::Nanoseconds, windows.iter().map(|w| w.p99_ns as f64).collect());
+        line("latency.max", SeriesUnit::Nanoseconds, windows.iter().map(|w| w.max_ns as f64).collect());
+        let ratio = |(failures, w): (&f64, &crate::stats::WindowStats)| failures / (w.count as f64).max(1.0);
+        line("error_ratio", SeriesUnit::Ratio, self.window_failures.iter().zip(&windows).map(ratio).collect());
+        FlowResult { component, causes: self.causes }
+    }
+}

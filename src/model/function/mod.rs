@@ -1,0 +1,484 @@
+//! Functions: instances with a warm and cold life, limits on how many there may be, and a bill by the millisecond.
+//!
+//! Model: an instance is placed, initialised, busy, idle, and reclaimed after an idle time or at a maximum age; a
+//! deploy or the platform may replace many at once. A request takes provisioned capacity first, then an available
+//! instance by an explicit policy, then a new one, if its function's and its account's limits allow; otherwise it is
+//! refused (429). Memory buys a share of CPU. An invocation that runs out of time is cut off, and its instance starts
+//! anew. Provisioned capacity is replaced without a gap.
+//! Not modelled: placement failures, zones, extensions, per-tenant pools; provisioned instances that spill over never
+//! wait.
+//! Units: durations in nanoseconds, memory in MB of 2^20 bytes, billing in MB·ms.
+//! Sources: AWS Lambda Developer Guide, "Lambda execution environment", "Understanding Lambda function scaling";
+//! measured facts and confidence in catalog/aws/lambda.yaml.
+//! Validated by: the exact keep-alive law, Erlang B, M/G/1-PS (tests/theory); raw AWS logs replayed (docs/validation.md).
+
+pub mod instance;
+pub mod plan;
+pub mod pool;
+mod provisioned;
+mod record;
+
+use super::limit::TokenBucket;
+use super::program::{self, Cpu, Next};
+use super::request::{Cause, Status};
+use super::retry::Retrier;
+use super::{Cx, Plan, kind};
+use crate::cost::MeterSet;
+use crate::kernel::stream::{chance, unit};
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream, StreamKey};
+use crate::stats::{Observation, Series};
+use instance::Instances;
+use plan::FunctionPlan;
+use provisioned::Provisioned;
+use record::{Record, Throttle};
+
+/// What happens to a function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A cold start is over.
+    Ready {
+        /// The function.
+        function: u16,
+        /// The request that waited for it.
+        request: Key,
+    },
+    /// An invocation's time is up, if it still runs.
+    TimeLimit {
+        /// The function.
+        function: u16,
+        /// The request.
+        request: Key,
+    },
+    /// Shared cores must be looked at.
+    Cores {
+        /// The function.
+        function: u16,
+        /// The instance.
+        instance: u32,
+        /// The epoch of the station.
+        epoch: u32,
+    },
+    /// A mass replacement.
+    Recycle {
+        /// The function.
+        function: u16,
+        /// Which of its plan's.
+        index: u16,
+    },
+    /// Finds instances whose time is up (a database at its limit wants to know).
+    Reap {
+        /// The function.
+        function: u16,
+    },
+    /// Provisioned capacity: the schedule's next change.
+    Scheduled {
+        /// The function.
+        function: u16,
+        /// Which change, counted over all periods.
+        index: u32,
+    },
+    /// Provisioned capacity: what was asked for is ready.
+    Prepared {
+        /// The function.
+        function: u16,
+        /// How many are ready from now on.
+        count: u32,
+        /// The epoch of the request for them.
+        epoch: u32,
+    },
+    /// Provisioned capacity: a minute of utilisation is over.
+    Tracked {
+        /// The function.
+        function: u16,
+    },
+}
+
+/// Steps of a luck, far from handler steps.
+mod step {
+    pub const PLACEMENT: u64 = 1 << 46;
+    pub const INIT: u64 = 1 << 47;
+    pub const FAILURE: u64 = 1 << 48;
+}
+
+/// One function while the simulation runs.
+#[derive(Debug)]
+struct Function {
+    instances: Instances,
+    provisioned: Option<Provisioned>,
+    /// Invocations running or starting on demand.
+    on_demand: u64,
+    /// Concurrency of its own that is still free (functions with reserved concurrency).
+    reserved_free: u64,
+    scaling: Option<TokenBucket>,
+    rate: Option<TokenBucket>,
+    time_limit: LaneId,
+    /// Whether time limits need a timer: the length of an invocation is not known when it starts.
+    timed: bool,
+    cpu: Cpu,
+    retriers: Vec<Retrier>,
+    recycle_dice: Stream,
+    record: Record,
+}
+
+/// All functions.
+#[derive(Debug)]
+pub struct Functions {
+    state: Vec<Function>,
+}
+
+impl Functions {
+    /// The functions at the start of replication `run`, with what is scheduled for them on the agenda.
+    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+        let mut functions = Self { state: Vec::with_capacity(plan.functions.len()) };
+        for (index, spec) in plan.functions.iter().enumerate() {
+            let function = index as u16;
+            let shared = spec.concurrency_per_instance > 1;
+            let dice = |purpose| Stream::new(plan.seed, run, StreamKey::new(&spec.name, purpose));
+            let pool = spec.account.map_or(u64::MAX, |account| plan.accounts[account as usize].concurrency);
+            let quota = spec.reserved.unwrap_or(pool) as f64;
+            let rate = spec.requests_per_second_factor.map(|factor| factor * quota);
+            functions.state.push(Function {
+                instances: Instances::new(spec, dice("keep-alive"), dice("choice")),
+                provisioned: spec.provisioned.as_ref().map(|p| Provisioned::new(p, spec, dice("provisioned"))),
+                on_demand: 0,
+                reserved_free: spec.reserved.unwrap_or(0),
+                scaling: spec.scaling.map(|(burst, refill)| TokenBucket::new(refill, burst as f64)),
+                rate: rate.map(|rate| TokenBucket::new(rate, rate)),
+                time_limit: cx.agenda.lane(spec.timeout, Class::Timer),
+                timed: shared || spec.program.blocks(),
+                cpu: if shared { Cpu::Shared } else { Cpu::Alone(spec.cpu_factor()) },
+                retriers: spec.program.retriers(),
+                recycle_dice: dice("recycle"),
+                record: Record::default(),
+            });
+            for (i, recycle) in spec.recycles.iter().enumerate() {
+                let event = Event::Recycle { function, index: i as u16 };
+                cx.agenda.at(recycle.at, Class::Timer, super::Event::Function(event));
+            }
+            let state = &mut functions.state[index];
+            if let Some(provisioned) = &mut state.provisioned {
+                provisioned.begin(function, spec, &mut state.instances, cx);
+            }
+        }
+        functions
+    }
+
+    /// A request reaches a function.
+    #[inline]
+    pub fn offer(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan.functions[function as usize];
+        let state = &mut self.state[function as usize];
+        let now = cx.now();
+        state.record.offered += 1;
+        let entry = &mut cx.requests[key];
+        entry.worker_kind = kind::FUNCTION;
+        entry.worker = function;
+        if let Some(rate) = &mut state.rate
+            && !rate.take(now, 1)
+        {
+            return state.throttle(Throttle::Rate, key, cx);
+        }
+        if let Some(provisioned) = &mut state.provisioned
+            && let Some(instance) = provisioned.take(now)
+        {
+            state.instances.occupy_provisioned(instance, now);
+            cx.requests[key].frame.provisioned = true;
+            return state.start(spec, function, key, instance, cx);
+        }
+        state.offer_on_demand(spec, function, key, cx);
+    }
+
+    /// Handles an event.
+    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+        let now = cx.now();
+        match event {
+            Event::Ready { function, request } => {
+                let spec = &plan.functions[function as usize];
+                let state = &mut self.state[function as usize];
+                state.instances.initialised(cx.requests[request].frame.instance, now);
+                state.begin(spec, function, request, cx);
+            }
+            Event::TimeLimit { function, request } => {
+                if cx.requests.contains(request) {
+                    let spec = &plan.functions[function as usize];
+                    self.state[function as usize].cut_off(spec, request, cx);
+                }
+            }
+            Event::Cores { function, instance, epoch } => {
+                self.cores(plan, function, instance, epoch, cx);
+            }
+            Event::Recycle { function, index } => self.recycle(plan, function, index, cx),
+            Event::Reap { function } => {
+                let spec = &plan.functions[function as usize];
+                self.state[function as usize].instances.reap(spec, now, &mut cx.sessions);
+            }
+            Event::Scheduled { function, .. } | Event::Prepared { function, .. } | Event::Tracked { function } => {
+                let spec = &plan.functions[function as usize];
+                let state = &mut self.state[function as usize];
+                if let Some(provisioned) = &mut state.provisioned {
+                    provisioned.handle(event, function, spec, &mut state.instances, cx);
+                }
+            }
+        }
+    }
+
+    /// The handler of a request can go on.
+    #[inline]
+    pub fn resume(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+        let function = cx.requests[key].worker;
+        self.state[function as usize].proceed(&plan.functions[function as usize], function, key, cx);
+    }
+
+    /// A call or branch of a handler on a function has been answered.
+    pub fn answered(&mut self, plan: &Plan, child: Key, parent: Key, cx: &mut Cx) {
+        let function = cx.requests[parent].worker;
+        let spec = &plan.functions[function as usize];
+        let state = &mut self.state[function as usize];
+        if program::answered(cx, &spec.program, &mut state.retriers, child, parent) {
+            state.proceed(spec, function, parent, cx);
+        }
+    }
+
+    /// Replaces a share of the instances, each at its own moment within the spread.
+    fn recycle(&mut self, plan: &Plan, function: u16, index: u16, cx: &mut Cx) {
+        let spec = &plan.functions[function as usize];
+        let state = &mut self.state[function as usize];
+        let recycle = spec.recycles[index as usize];
+        let now = cx.now();
+        let dice = &mut state.recycle_dice;
+        state.instances.retire(|| {
+            let moment = now + Duration::from_nanos_f64(recycle.spread.0 as f64 * unit(dice));
+            chance(dice, recycle.share).then_some(moment)
+        });
+        if let Some(every) = recycle.every {
+            cx.agenda.at(now + every, Class::Timer, super::Event::Function(Event::Recycle { function, index }));
+        }
+    }
+
+    /// Something on an instance's shared cores may be done.
+    fn cores(&mut self, plan: &Plan, function: u16, instance: u32, epoch: u32, cx: &mut Cx) {
+        let spec = &plan.functions[function as usize];
+        let now = cx.now();
+        let state = &mut self.state[function as usize];
+        let Some(station) = state.instances.station(instance) else { return };
+        if !station.is_current(epoch) {
+            return;
+        }
+        station.woken();
+        while let Some(done) = state.instances.station(instance).and_then(|station| station.pop_done(now)) {
+            if cx.requests.contains(done) {
+                cx.requests[done].spend_until(Cause::Compute, now);
+                state.proceed(spec, function, done, cx);
+            }
+        }
+        state.schedule_cores(function, instance, cx);
+    }
+
+    /// Ends a window.
+    pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
+        let now = cx.now();
+        for (spec, state) in plan.functions.iter().zip(&mut self.state) {
+            state.instances.reap(spec, now, &mut cx.sessions);
+            let provisioned = state.provisioned.as_mut().map(|p| p.close_window(now));
+            state.record.close_window(state.instances.close_window(now), provisioned);
+        }
+    }
+
+    /// Forgets what was counted: the warm-up is over.
+    pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
+        self.close_window(plan, cx);
+        self.state.iter_mut().for_each(|state| state.record.reset());
+    }
+
+    /// Instances alive now, by function (for tests and for warm-up detection).
+    pub fn alive(&self) -> impl Iterator<Item = u64> + '_ {
+        self.state.iter().map(|state| state.instances.alive())
+    }
+
+    /// Reports what was counted; the last window must have been closed.
+    pub fn observe(
+        self,
+        plan: &Plan,
+        out: &mut Vec<Observation>,
+        series: &mut Vec<Series>,
+        meters: &mut [MeterSet],
+    ) {
+        for (spec, state) in plan.functions.iter().zip(self.state) {
+            state.record.observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
+        }
+    }
+}
+
+impl Function {
+    /// Serves a request on demand: on an available instance, or on a new one where the limits allow it.
+    #[inline]
+    fn offer_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        if !self.take_concurrency(spec, cx) {
+            return self.throttle(Throttle::Concurrency, key, cx);
+        }
+        if let Some(instance) = self.instances.take(spec, now, &mut cx.sessions) {
+            return self.start(spec, function, key, instance, cx);
+        }
+        let full = spec.maximum_instances.is_some_and(|most| self.instances.alive() >= most);
+        if full || !self.scaling.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
+            self.give_concurrency(spec, cx);
+            return self.throttle(if full { Throttle::Concurrency } else { Throttle::Scaling }, key, cx);
+        }
+        let instance = self.instances.create(spec, now);
+        self.start_cold(spec, function, key, instance, true, cx);
+    }
+
+    #[inline]
+    fn take_concurrency(&mut self, spec: &FunctionPlan, cx: &mut Cx) -> bool {
+        let taken = match (spec.reserved, spec.account) {
+            (Some(_), _) => {
+                let some = self.reserved_free > 0;
+                self.reserved_free -= u64::from(some);
+                some
+            }
+            (None, Some(account)) => cx.accounts[account as usize].take_concurrency(),
+            (None, None) => true,
+        };
+        self.on_demand += u64::from(taken);
+        taken
+    }
+
+    #[inline]
+    fn give_concurrency(&mut self, spec: &FunctionPlan, cx: &mut Cx) {
+        self.on_demand -= 1;
+        match (spec.reserved, spec.account) {
+            (Some(_), _) => self.reserved_free += 1,
+            (None, Some(account)) => cx.accounts[account as usize].give_concurrency(),
+            (None, None) => {}
+        }
+    }
+
+    #[cold]
+    fn throttle(&mut self, why: Throttle, key: Key, cx: &mut Cx) {
+        self.record.throttled(why);
+        cx.reply(key, Status::Throttled);
+    }
+
+    /// A new instance, or one that must initialise again: the request waits for it.
+    fn start_cold(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, place: bool, cx: &mut Cx) {
+        let entry = &mut cx.requests[key];
+        entry.frame.instance = instance;
+        entry.frame.cold = true;
+        let start = entry.mark;
+        if place {
+            entry.spend(Cause::Placement, spec.placement.draw(&mut entry.luck.dice(step::PLACEMENT)));
+        }
+        let placed = entry.mark;
+        let init = spec.init.draw(&mut entry.luck.dice(step::INIT));
+        entry.spend(Cause::Init, if init > spec.init_limit { spec.init_limit } else { init });
+        entry.frame.init = entry.mark.since(placed);
+        self.record.cold_started(entry.mark.since(start), entry.frame.init);
+        let at = entry.mark;
+        cx.agenda.at(at, Class::Release, super::Event::Function(Event::Ready { function, request: key }));
+    }
+
+    /// Starts a request on an instance that was available.
+    #[inline]
+    fn start(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, cx: &mut Cx) {
+        cx.requests[key].frame.instance = instance;
+        if self.instances.must_initialise(instance, cx.now()) {
+            return self.start_cold(spec, function, key, instance, false, cx);
+        }
+        self.begin(spec, function, key, cx);
+    }
+
+    /// The handler begins.
+    #[inline]
+    fn begin(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        entry.frame.started = now;
+        if entry.frame.cold {
+            // An init that was cut off at its limit is done again as a part of this invocation.
+            let init = spec.init.draw(&mut entry.luck.dice(step::INIT));
+            if init > spec.init_limit {
+                entry.spend(Cause::Init, init);
+            }
+        }
+        if self.timed {
+            cx.agenda.after(self.time_limit, super::Event::Function(Event::TimeLimit { function, request: key }));
+        }
+        self.proceed(spec, function, key, cx);
+    }
+
+    /// Runs the handler until it needs something.
+    #[inline]
+    fn proceed(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+        match program::advance(cx, &spec.program, key, self.cpu) {
+            Next::At(at) => {
+                let limit = cx.requests[key].frame.started + spec.timeout;
+                if at > limit && !self.timed {
+                    let event = Event::TimeLimit { function, request: key };
+                    cx.agenda.at(limit, Class::Timer, super::Event::Function(event));
+                } else {
+                    cx.agenda.at(at, Class::Release, super::Event::Resume { request: key });
+                }
+            }
+            Next::Compute(demand) => {
+                let instance = cx.requests[key].frame.instance;
+                if let Some(station) = self.instances.station(instance) {
+                    station.add(cx.agenda.now(), demand, key);
+                    self.schedule_cores(function, instance, cx);
+                }
+            }
+            Next::Answers => {}
+            Next::Done(status) if cx.requests[key].is_branch() => cx.reply(key, status),
+            Next::Done(status) => self.finish(spec, key, status, cx),
+        }
+    }
+
+    fn schedule_cores(&mut self, function: u16, instance: u32, cx: &mut Cx) {
+        let now = cx.now();
+        if let Some(wake) = self.instances.station(instance).and_then(|station| station.wake(now)) {
+            let event = Event::Cores { function, instance, epoch: wake.epoch };
+            cx.agenda.at(wake.at, Class::Release, super::Event::Function(event));
+        }
+    }
+
+    /// The handler is done: bills it, frees the instance, answers.
+    #[inline]
+    fn finish(&mut self, spec: &FunctionPlan, key: Key, status: Status, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        let frame = entry.frame;
+        let luckless = chance(&mut entry.luck.dice(step::FAILURE), spec.failure);
+        let status = if status.is_ok() && !luckless { Status::Ok } else { Status::Failed };
+        self.record.finished(spec, entry, now, status);
+        self.release(spec, frame, now, cx);
+        cx.reply(key, status);
+    }
+
+    /// An invocation ran out of time: it is cut off, and its instance must initialise again.
+    fn cut_off(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        let frame = entry.frame;
+        entry.cut_off_at(now);
+        self.record.finished(spec, entry, now, Status::TimedOut);
+        self.instances.spoil(frame.instance, key, now);
+        cx.sessions.close_all(spec.component, frame.instance);
+        self.release(spec, frame, now, cx);
+        cx.reply(key, Status::Failed);
+    }
+
+    #[inline]
+    fn release(&mut self, spec: &FunctionPlan, frame: super::request::Frame, now: Instant, cx: &mut Cx) {
+        if frame.provisioned {
+            self.instances.vacate_provisioned(frame.instance, now);
+            if let Some(provisioned) = &mut self.provisioned
+                && !provisioned.give_back(frame.instance, now)
+            {
+                self.instances.remove_provisioned(spec, frame.instance, now, &mut cx.sessions);
+            }
+        } else {
+            self.give_concurrency(spec, cx);
+            self.instances.give_back(spec, frame.instance, now, &mut cx.sessions);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What is counted about a function, and what it is billed for.
+
+use super::instance::Levels;
+use super::plan::FunctionPlan;
+use super::provisioned::ProvisionedLevels;
+use crate::cost::{Meter, MeterSet};
+use crate::kernel::{Duration, Instant};
+use crate::model::request::{Request, Status};
+use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value, WindowLatency};
+
+/// Which limit refused a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Throttle {
+    /// Concurrency: the account's pool, the function's reserved part, or its number of instances.
+    Concurrency,
+    /// Requests a second.
+    Rate,
+    /// New instances a second.
+    Scaling,
+}
+
+/// Work that is billed, in MB·ms where nothing else is said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Billed {
+    compute_ms: u64,
+    init_ms: u64,
+    provisioned_ms: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) offered: u64,
+    throttles: [u64; 3],
+    invocations: u64,
+    on_provisioned: u64,
+    cold: u64,
+    failed: u64,
+    timed_out: u64,
+    duration: WindowLatency,
+    cold_start: Histogram,
+    init: Histogram,
+    billed: Billed,
+    cpu_ns: u128,
+    total: Levels,
+    provisioned: ProvisionedLevels,
+    window: Window,
+    lines: Vec<Window>,
+}
+
+/// What is counted per window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    cold: u64,
+    throttled: u64,
+    invocations: u64,
+    levels: Levels,
+    provisioned: ProvisionedLevels,
+}
+
+impl Record {
+    #[inline]
+    pub(super) fn throttled(&mut self, why: Throttle) {
+        self.throttles[why as usize] += 1;
+        self.window.throttled += 1;
+    }
+
+    pub(super) fn cold_started(&mut self, total: Duration, init: Duration) {
+        self.cold += 1;
+        self.window.cold += 1;
+        self.cold_start.record(total.0);
+        self.init.record(init.0);
+    }
+
+    /// An invocation has ended: its handler ran from `frame.started` to `now`.
+    #[inline]
+    pub(super) fn finished(&mut self, spec: &FunctionPlan, entry: &Request, now: Instant, status: Status) {
+        let duration = now.since(entry.frame.started);
+        self.invocations += 1;
+        self.window.invocations += 1;
+        self.failed += u64::from(!status.is_ok());
+        self.timed_out += u64::from(status == Status::TimedOut);
+        self.duration.record(duration.0);
+        let billed = spec.billed_ms(duration);
+        if entry.frame.provisioned {
+            self.on_provisioned += 1;
+            self.billed.provisioned_ms += billed;
+            return;
+        }
+        self.billed.compute_ms += billed;
+        if entry.frame.cold && spec.init_billed {
+            self.billed.init_ms += spec.billed_ms(duration + entry.frame.init) - billed;
+        }
+    }
+
+    pub(super) fn close_window(&mut self, levels: Levels, provisioned: Option<ProvisionedLevels>) {
+        let provisioned = provisioned.unwrap_or_default();
+        self.total.length_ns += levels.length_ns;
+        self.total.alive += levels.alive;
+        self.total.initialising += levels.initialising;
+        self.total.busy += levels.busy;
+        self.total.alive_peak = self.total.alive_peak.max(levels.alive_peak);
+        self.total.busy_peak = self.total.busy_peak.max(levels.busy_peak);
+        self.provisioned.allocated += provisioned.allocated;
+        self.provisioned.busy += provisioned.busy;
+        self.duration.close_window();
+        self.lines.push(Window { levels, provisioned, ..self.window });
+        self.window = Window::default();
+    }
+
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn observe(
+        self,
+        spec: &FunctionPlan,
+        window: Duration,
+        out: &mut Vec<Observation>,
+        series: &mut Vec<Series>,
+        meters: &mut MeterSet,
+    ) {
+        self.meter(spec, meters);
+        let component = spec.component;
+        let over_ns = self.total.length_ns;
+        let mut push = |metric, value| out.push(Observation { component, metric, value });
+        let mean = |area| Value::TimeMean { area, over_ns };
+        push("offered", Value::Count(self.offered));
+        push("invocations", Value::Count(self.invocations));
+        push("cold_starts", Value::Count(self.cold));
+        push("cold_ratio", Value::Ratio { part: self.cold, whole: self.invocations });
+        push("throttled_concurrency", Value::Count(self.throttles[Throttle::Concurrency as usize]));
+        push("throttled_rate", Value::Count(self.throttles[Throttle::Rate as usize]));
+        push("throttled_scaling", Value::Count(self.throttles[Throttle::Scaling as usize]));
+        let throttled = self.throttles.iter().sum();
+        push("throttle_ratio", Value::Ratio { part: throttled, whole: self.offered });
+        push("failed", Value::Count(self.failed));
+        push("timed_out", Value::Count(self.timed_out));
+        push("instances", mean(self.total.alive));
+        push("instances.busy", mean(self.total.busy));
+        push("instances.initialising", mean(self.total.initialising));
+        push("instances.peak", Value::Peak(self.total.alive_peak));
+        push("instances.busy_peak", Value::Peak(self.total.busy_peak));
+        if spec.provisioned.is_some() {
+            push("provisioned", mean(self.provisioned.allocated));
+            push("provisioned.busy", mean(self.provisioned.busy));
+            let spilled = self.invocations - self.on_provisioned;
+            push("spill_ratio", Value::Ratio { part: spilled, whole: self.invocations });
+        }
+        push("duration", Value::Latency(Box::new(self.duration.finish().0)));
+        push("cold_start", Value::Latency(Box::new(self.cold_start)));
+        push("init", Value::Latency(Box::new(self.init)));
+        observe_windows(&self.lines, component, window, series);
+    }
+
+    fn meter(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
+        meters.add(Meter::Requests, self.invocations);
+        meters.add(Meter::LogBytes, self.invocations * spec.log_bytes);
+        let provisioned_ms = (self.provisioned.allocated / 1_000_000) as u64;
+        meters.add_product(Meter::ProvisionedMbMs, spec.memory_mb, provisioned_ms);
+        meters.add_product(Meter::ProvisionedComputeMbMs, spec.memory_mb, self.billed.provisioned_ms);
+        if spec.concurrency_per_instance > 1 {
+            let active_ms = ((self.total.busy + self.total.initialising) / 1_000_000) as u64;
+            meters.add_product(Meter::ActiveVcpuMs, (spec.vcpus * 1000.0).round() as u64, active_ms);
+            meters.add_product(Meter::ActiveMemoryMbMs, spec.memory_mb, active_ms);
+            return;
+        }
+        meters.add_product(Meter::ComputeMbMs, spec.memory_mb, self.billed.compute_ms);
+        meters.add_product(Meter::InitMbMs, spec.memory_mb, self.billed.init_ms);
+        let billed_ms = self.billed.compute_ms + self.billed.init_ms + self.billed.provisioned_ms;
+        meters.add_product(Meter::EphemeralMbMs, spec.ephemeral_mb, billed_ms);
+        meters.add(Meter::CpuUs, (self.cpu_ns / 1_000) as u64);
+    }
+}
+
+fn observe_windows(lines: &[Window], component: u32, window: Duration, series: &mut Vec<Series>) {
+    let seconds = window.as_secs_f64();
+    let level = |area: u128, window: &Window| area as f64 / (window.levels.length_ns as f64).max(1.0);
+    let mut line = |metric, unit, value: &dyn Fn(&Window) -> f64| {
+        series.push(Series { component, metric, unit, values: lines.iter().map(value).collect() });
+    };
+    line("invocations", SeriesUnit::PerSecond, &|w| w.invocations as f64 / seconds);
+    line("cold_starts", SeriesUnit::Count, &|w| w.cold as f64);
+    line("throttled", SeriesUnit::Count, &|w| w.throttled as f64);
+    line("instances", SeriesUnit::Level, &|w| level(w.levels.alive, w));
+    line("instances.busy", SeriesUnit::Level, &|w| level(w.levels.busy, w));
+    line("instances.initialising", SeriesUnit::Level, &|w| level(w.levels.initialising, w));
+    if lines.iter().any(|w| w.provisioned.allocated > 0) {
+        line("provisioned", SeriesUnit::Level, &|w| level(w.provisioned.allocated, w));
+        line("provisioned.busy", SeriesUnit::Level, &|w| level(w.provisioned.busy, w));
+    }
+}

@@ -1,0 +1,239 @@
+//! Handlers: the short program that a function or a fleet runs for each request.
+//!
+//! Model: steps run one after the other: computing (which scales with the CPU share of whoever runs it), waiting
+//! (which does not), calling another component and waiting for its answer, branches in parallel, sending without
+//! waiting, and a cache look-up that may skip steps. Loops are unrolled when the plan is made. Delays in a row become
+//! one event.
+//! Not modelled: loops whose count is random; a branch that computes competes for CPU only where the host shares its
+//! cores (fleets, functions that serve several requests at once), elsewhere it has a core of its own.
+//! Units: durations of computing are at one full vCPU.
+//! Validated by: hand-computed traces (tests/theory), fork-join and tandem formulas.
+
+use super::request::{Caller, Cause, Request, Status};
+use super::retry::{Retrier, RetryPolicy};
+use super::{Cx, Event};
+use crate::kernel::stream::chance;
+use crate::kernel::{Class, Duration, Instant, Key, Sampler};
+use crate::scenario::Target;
+
+/// Most steps that a program may have after its loops are unrolled.
+pub const STEPS_MAX: usize = 4096;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Compute for this long at one full vCPU.
+    Cpu(Sampler),
+    /// Wait without computing.
+    Wait(Sampler),
+    /// Make this call and wait for its answer.
+    Call(u16),
+    /// Make this call and go on: nobody waits for the answer.
+    Send(u16),
+    /// Run these branches (steps at which they begin) and wait for all of them.
+    Parallel(Vec<u16>),
+    /// With this probability go to that step: a cache hit skips what a miss must do.
+    Skip {
+        /// Probability of a hit.
+        hit: f64,
+        /// The step after the ones skipped.
+        to: u16,
+    },
+    /// The end of the program or of a branch.
+    End,
+}
+
+/// A call that a handler makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallPlan {
+    /// Whom.
+    pub to: Target,
+    /// How long it waits for the answer of one attempt ([`Duration::FOREVER`] for as long as it takes).
+    pub timeout: Duration,
+    /// How it retries.
+    pub retry: RetryPolicy,
+    /// Whether the handler goes on when the call fails in the end.
+    pub optional: bool,
+}
+
+/// A handler, compiled. The main program comes first, then the branches; each ends with [`Step::End`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// The calls that they name.
+    pub calls: Vec<CallPlan>,
+}
+
+impl Program {
+    /// A handler that only computes.
+    pub fn compute(cpu: Sampler) -> Self {
+        Self { steps: vec![Step::Cpu(cpu), Step::End], calls: Vec::new() }
+    }
+
+    /// Whether it ever waits for something whose length is not known when the wait begins.
+    pub fn blocks(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Call(_) | Step::Parallel(_)))
+    }
+
+    /// Fresh budgets for its calls.
+    pub fn retriers(&self) -> Vec<Retrier> {
+        self.calls.iter().map(|call| Retrier::new(call.retry)).collect()
+    }
+}
+
+/// How a host runs the computing steps.
+#[derive(Clone, Copy, Debug)]
+pub enum Cpu {
+    /// Alone, this many times longer than at one full vCPU.
+    Alone(f64),
+    /// On cores shared with others: the host is told and resumes the request when the computing is done.
+    Shared,
+}
+
+/// What a request needs before its handler can go on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Next {
+    /// To be resumed then.
+    At(Instant),
+    /// This much computing on the host's shared cores.
+    Compute(Duration),
+    /// Answers, which will resume it.
+    Answers,
+    /// Nothing: it is done.
+    Done(Status),
+}
+
+/// The step of a luck that branches and calls derive theirs from; far from step numbers.
+const CHILD_STEP: u64 = 1 << 32;
+/// The part of a luck that each further message of a batch derives.
+const BATCH_STEP: u64 = 1 << 33;
+
+/// Runs the handler of `request` until it needs something.
+pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
+    let now = cx.agenda.now();
+    loop {
+        let entry = &mut cx.requests[request];
+        let step = entry.frame.step;
+        let ahead = entry.mark > now;
+        match &program.steps[step as usize] {
+            Step::Cpu(sampler) => match cpu {
+                Cpu::Alone(factor) => {
+                    let drawn = sampler.value(&mut entry.luck.dice(u64::from(step)));
+                    entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn * factor));
+                }
+                Cpu::Shared if ahead => return Next::At(entry.mark),
+                Cpu::Shared => {
+                    entry.frame.step += 1;
+                    return Next::Compute(sampler.draw(&mut entry.luck.dice(u64::from(step))));
+                }
+            },
+            Step::Wait(sampler) => {
+                let drawn = sampler.draw(&mut entry.luck.dice(u64::from(step)));
+                entry.spend(Cause::Waiting, drawn);
+            }
+            Step::Skip { hit, to } => {
+                if chance(&mut entry.luck.dice(u64::from(step)), *hit) {
+                    entry.frame.step = *to;
+                    continue;
+                }
+            }
+            Step::End if entry.frame.batch_left > 1 && !matches!(entry.caller, Caller::Handler(_)) => {
+                entry.frame.batch_left -= 1;
+                entry.frame.step = 0;
+                entry.luck = entry.luck.derive(BATCH_STEP);
+                continue;
+            }
+            _ if ahead => return Next::At(entry.mark),
+            Step::End => return Next::Done(entry.frame.worst),
+            Step::Send(call) => send(cx, program, request, *call),
+            Step::Call(call) => {
+                entry.frame.step += 1;
+                entry.frame.pending = 1;
+                start_call(cx, program, request, *call);
+                return Next::Answers;
+            }
+            Step::Parallel(branches) => {
+                entry.frame.step += 1;
+                entry.frame.pending = branches.len() as u16;
+                for &branch in branches {
+                    start_branch(cx, request, branch);
+                }
+                return Next::Answers;
+            }
+        }
+        cx.requests[request].frame.step += 1;
+    }
+}
+
+/// Starts a branch: a request of its own on the same host.
+fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
+    let entry = cx.requests[parent];
+    let luck = entry.luck.derive(CHILD_STEP + u64::from(branch));
+    let mut strand = Request::new(Caller::Handler(parent), luck, cx.agenda.now());
+    strand.worker_kind = entry.worker_kind;
+    strand.worker = entry.worker;
+    strand.call = u16::MAX;
+    strand.frame = super::request::Frame { step: branch, pending: 0, batch_left: 0, ..entry.frame };
+    let key = cx.requests.insert(strand);
+    cx.resume(key);
+}
+
+/// Makes call number `call` of `parent`'s handler.
+fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
+    let now = cx.agenda.now();
+    let luck = cx.requests[parent].luck.derive(CHILD_STEP + u64::from(cx.requests[parent].frame.step));
+    let mut child = Request::new(Caller::Handler(parent), luck, now);
+    child.call = call;
+    let key = cx.requests.insert(child);
+    attempt(cx, &program.calls[call as usize], key);
+}
+
+/// Makes call number `call` without waiting for its answer.
+fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
+    let entry = &cx.requests[parent];
+    let luck = entry.luck.derive(CHILD_STEP + u64::from(entry.frame.step));
+    let child = Request::new(Caller::Nobody, luck, cx.agenda.now());
+    let key = cx.requests.insert(child);
+    cx.offer(program.calls[call as usize].to, key);
+}
+
+/// Sends one attempt of a call, which may begin after a backoff, and sets its deadline.
+fn attempt(cx: &mut Cx, call: &CallPlan, key: Key) {
+    let start = cx.requests[key].mark;
+    cx.agenda.at(start + call.timeout, Class::Timer, Event::Deadline { request: key });
+    cx.offer_at_mark(call.to, key);
+}
+
+/// Takes the answer to a call or a branch of `parent`: retries it, or adds it to what the parent waits for. Says
+/// whether the parent can go on.
+pub fn answered(cx: &mut Cx, program: &Program, retriers: &mut [Retrier], child: Key, parent: Key) -> bool {
+    let now = cx.agenda.now();
+    let mut entry = cx.requests[child];
+    let mut status = entry.status;
+    if entry.mark < now {
+        entry.spend_until(Cause::Waiting, now);
+    }
+    if entry.call != u16::MAX {
+        let call = &program.calls[entry.call as usize];
+        if let Some(wait) = retriers[entry.call as usize].after(entry.attempt, status, entry.luck) {
+            let again = cx.next_attempt(child, wait);
+            attempt(cx, call, again);
+            return false;
+        }
+        if call.optional {
+            status = Status::Ok;
+        }
+    }
+    cx.requests.remove(child);
+    let parent = &mut cx.requests[parent];
+    if !status.is_ok() && parent.frame.worst.is_ok() {
+        parent.frame.worst = status;
+    }
+    parent.frame.pending -= 1;
+    if parent.frame.pending > 0 {
+        return false;
+    }
+    parent.adopt(&entry);
+    true
+}

@@ -1,0 +1,189 @@
+//! The mutable state of one run, and the one loop that drives it.
+
+use super::account::Account;
+use super::client::Clients;
+use super::flow::FlowResult;
+use super::function::Functions;
+use super::gateway::Gateways;
+use super::request::Caller;
+use super::session::Sessions;
+use super::{Cx, Event, Plan, kind};
+use crate::cost::MeterSet;
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Slab};
+use crate::scenario::Target;
+use crate::stats::{Observation, Series};
+
+/// What one run ends in: integers that add up, in an order that the plan fixes.
+#[derive(Clone, Debug)]
+pub struct RunResult {
+    /// Metrics of components over the measured time.
+    pub observations: Vec<Observation>,
+    /// Metrics by window.
+    pub series: Vec<Series>,
+    /// Causes of latency, by client.
+    pub flows: Vec<FlowResult>,
+    /// Billable quantities, by component.
+    pub meters: Vec<MeterSet>,
+    /// The measured time: from the end of the warm-up to the end of the run.
+    pub measured: Duration,
+    /// Requests of clients that ended, warm-up included.
+    pub requests: u64,
+    /// Events handled.
+    pub events: u64,
+    /// Requests of clients still on their way at the end.
+    pub in_flight: u64,
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World<'p> {
+    plan: &'p Plan,
+    cx: Cx,
+    clients: Clients,
+    gateways: Gateways,
+    functions: Functions,
+    warmed_up_at: Instant,
+    /// Requests begun and ended before counting began.
+    begun_before: u64,
+    ended_before: u64,
+}
+
+impl<'p> World<'p> {
+    /// The world at the start of replication `run`.
+    pub fn new(plan: &'p Plan, run: u64) -> Self {
+        Self::with_agenda(plan, run, Agenda::new())
+    }
+
+    /// The same with a given agenda (tests compare the fast one with a plain heap).
+    pub fn with_agenda(plan: &'p Plan, run: u64, agenda: Agenda<Event>) -> Self {
+        let mut cx = Cx {
+            agenda,
+            requests: Slab::default(),
+            accounts: plan.accounts.iter().map(Account::new).collect(),
+            sessions: Sessions::new(plan.session_hosts(), plan.components.len()),
+        };
+        // Before anything that happens at the same instant, windows close and counting begins or ends.
+        if plan.warmup > Duration::ZERO {
+            cx.agenda.at(Instant::ZERO + plan.warmup, Class::Release, Event::WarmedUp);
+        }
+        cx.agenda.at(Instant::ZERO + plan.warmup + plan.window, Class::Release, Event::Window);
+        cx.agenda.at(Instant::ZERO + plan.length, Class::Arrival, Event::Stop);
+        let gateways = Gateways::new(plan, &mut cx);
+        let functions = Functions::new(plan, run, &mut cx);
+        let clients = Clients::new(plan, run, &mut cx);
+        Self { plan, cx, clients, gateways, functions, warmed_up_at: Instant::ZERO, begun_before: 0, ended_before: 0 }
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> RunResult {
+        while let Some(event) = self.cx.agenda.pop() {
+            if event == Event::Stop {
+                break;
+            }
+            self.dispatch(event);
+        }
+        self.finish()
+    }
+
+    #[inline]
+    fn dispatch(&mut self, event: Event) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        match event {
+            Event::Offer { to, request } => self.offer(to, request),
+            Event::Reply { request } => self.reply(request),
+            Event::Resume { request } => self.resume(request),
+            Event::Client(event) => self.clients.handle(event, plan, cx),
+            Event::Gateway(event) => self.gateways.handle(event, plan, cx),
+            Event::Function(event) => self.functions.handle(event, plan, cx),
+            Event::Deadline { request } => cx.deadline(request),
+            Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
+            Event::Window => self.close_window(),
+            Event::WarmedUp => self.warmed_up(),
+            Event::Stop => {}
+        }
+    }
+
+    #[inline]
+    fn offer(&mut self, to: Target, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        // A caller may have given up while the request was on its way; it arrives all the same.
+        match to.kind {
+            kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
+            kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
+            _ => unreachable!("the plan names only components that take requests"),
+        }
+    }
+
+    #[inline]
+    fn reply(&mut self, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        let entry = &cx.requests[request];
+        if entry.depth > 0 {
+            return self.gateways.answered(plan, request, cx);
+        }
+        match entry.caller {
+            Caller::Client(client) | Caller::User { client, .. } => self.clients.answered(plan, client, request, cx),
+            Caller::Handler(parent) if !cx.requests.contains(parent) => cx.requests.remove(request),
+            Caller::Handler(parent) => match cx.requests[parent].worker_kind {
+                kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
+                _ => unreachable!("only functions and fleets have handlers"),
+            },
+            Caller::Poller { .. } | Caller::Nobody => cx.requests.remove(request),
+        }
+    }
+
+    #[inline]
+    fn resume(&mut self, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        if !cx.requests.contains(request) {
+            return;
+        }
+        match cx.requests[request].worker_kind {
+            kind::FUNCTION => self.functions.resume(plan, request, cx),
+            _ => unreachable!("only functions and fleets have handlers"),
+        }
+    }
+
+    fn close_window(&mut self) {
+        self.clients.close_window();
+        self.functions.close_window(self.plan, &mut self.cx);
+        let next = self.cx.now() + self.plan.window;
+        self.cx.agenda.at(next, Class::Release, Event::Window);
+    }
+
+    fn warmed_up(&mut self) {
+        self.begun_before += self.clients.started();
+        self.ended_before += self.clients.ended();
+        self.clients.reset();
+        self.gateways.reset();
+        self.functions.reset(self.plan, &mut self.cx);
+        self.warmed_up_at = self.cx.now();
+    }
+
+    fn finish(mut self) -> RunResult {
+        let plan = self.plan;
+        let measured = (Instant::ZERO + plan.length).since(self.warmed_up_at);
+        // A last window that is not full would show rates that are not there; its levels still belong to the whole.
+        self.functions.close_window(plan, &mut self.cx);
+        let requests = self.ended_before + self.clients.ended();
+        let in_flight = self.begun_before + self.clients.started() - requests;
+        let mut result = RunResult {
+            observations: Vec::new(),
+            series: Vec::new(),
+            flows: Vec::new(),
+            meters: vec![MeterSet::default(); plan.components.len()],
+            measured,
+            requests,
+            events: self.cx.agenda.popped(),
+            in_flight,
+        };
+        let RunResult { observations, series, meters, .. } = &mut result;
+        let flows = self.clients.observe(plan, observations, series);
+        self.gateways.observe(plan, measured, observations, meters);
+        self.functions.observe(plan, observations, series, meters);
+        let windows = (measured.0 / plan.window.0) as usize;
+        series.iter_mut().for_each(|line| line.values.truncate(windows));
+        result.flows = flows;
+        result
+    }
+}
