@@ -1,1 +1,28 @@
 //! Scenario text to typed values: the only code that sees text.
+//!
+//! `text -> spanned tree (tree, parse) -> overlays, presets (overlay, catalog) -> typed values (reader, sampler)`, with
+//! every problem collected on the way (diagnostic, codes). One table of fields (table) feeds the reader, `explain`, the
+//! reference and the editor schema (schema).
+
+pub mod codes;
+pub mod diagnostic;
+pub mod tree;
+pub mod parse;
+pub mod units;
+pub mod table;
+pub mod names;
+pub mod data;
+pub mod reader;
+pub mod sampler;
+
+pub use codes::{CODES, Code};
+pub use data::{Files, Folder, NoFiles};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
+pub use names::{Names, Target};
+pub use parse::parse;
+pub use reader::{
+    Block, Context, read_choice, read_count, read_duration, read_entries, read_flag, read_money, read_number,
+    read_rate, read_sampler, read_share, read_size, read_target, read_text, single_key,
+};
+pub use table::{Field, Kind, Presence, Range, Table};
+pub use tree::{Key, Node, NodeKind, Sources, Span};

@@ -1,0 +1,276 @@
+//! What is wrong with a scenario: problems with a stable code, a place, what was expected and the nearest name.
+//!
+//! Problems are collected, not thrown: a bad file gets all of them at once.
+
+pub use super::codes::Code;
+use super::tree::{Sources, Span};
+use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet};
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The scenario cannot run.
+    Error,
+    /// The scenario can run, but something about it is probably not meant.
+    Warning,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind of problem.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// One sentence without a full stop.
+    pub message: String,
+    /// The place and what to write below it (may be empty).
+    pub primary: (Span, String),
+    /// Further places that explain the problem.
+    pub secondary: Vec<(Span, String)>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Text that would repair it, and where it goes.
+    pub suggestion: Option<(Span, String)>,
+}
+
+impl Diagnostic {
+    /// A problem at a place; severity by its code.
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            primary: (span, String::new()),
+            secondary: Vec::new(),
+            help: None,
+            suggestion: None,
+        }
+    }
+
+    /// Says something below the primary place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.primary.1 = label.into();
+        self
+    }
+
+    /// Adds another place.
+    #[must_use]
+    pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.secondary.push((span, label.into()));
+        self
+    }
+
+    /// Says what to do; an empty text says nothing.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into()).filter(|h| !h.is_empty());
+        self
+    }
+
+    /// Proposes a replacement for the text of a span.
+    #[must_use]
+    pub fn suggest(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.suggestion = Some((span, text.into()));
+        self
+    }
+
+    /// Renders this problem with its place in the source.
+    pub fn render(&self, sources: &Sources, color: bool) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut groups = vec![
+            level
+                .primary_title(self.message.as_str())
+                .id(self.code.id())
+                .elements(self.snippets(sources)),
+        ];
+        if groups[0].is_empty() {
+            let name = sources.name(self.primary.0.file);
+            if !name.is_empty() {
+                groups[0] = std::mem::replace(&mut groups[0], annotate_snippets::Group::with_level(Level::NOTE))
+                    .element(annotate_snippets::Origin::path(name));
+            }
+        }
+        match (&self.suggestion, &self.help) {
+            (Some((span, text)), help) if span.file != Span::NOWHERE.file => {
+                let title = help.clone().unwrap_or_else(|| format!("did you mean `{text}`?"));
+                let source = sources.text(span.file);
+                let range = clamp(source, *span);
+                groups.push(
+                    Level::HELP.secondary_title(title).element(
+                        Snippet::source(source)
+                            .path(sources.name(span.file))
+                            .patch(Patch::new(range, text.as_str())),
+                    ),
+                );
+            }
+            (_, Some(help)) => {
+                groups[0] = std::mem::replace(&mut groups[0], annotate_snippets::Group::with_level(Level::NOTE))
+                    .element(Level::HELP.message(help.as_str()));
+            }
+            _ => {}
+        }
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&groups)
+    }
+
+    /// One snippet per file that this problem touches.
+    fn snippets<'s>(&'s self, sources: &'s Sources) -> Vec<Snippet<'s, annotate_snippets::Annotation<'s>>> {
+        let places = std::iter::once((&self.primary, AnnotationKind::Primary))
+            .chain(self.secondary.iter().map(|s| (s, AnnotationKind::Context)));
+        let mut files: Vec<(u32, Vec<annotate_snippets::Annotation<'s>>)> = Vec::new();
+        for ((span, label), kind) in places {
+            let source = sources.text(span.file);
+            if source.is_empty() {
+                continue;
+            }
+            let mut annotation = kind.span(first_line(source, clamp(source, *span)));
+            if !label.is_empty() {
+                annotation = annotation.label(label.as_str());
+            }
+            match files.iter_mut().find(|f| f.0 == span.file) {
+                Some(file) => file.1.push(annotation),
+                None => files.push((span.file, vec![annotation])),
+            }
+        }
+        let snippets = files.into_iter().map(|(file, annotations)| {
+            Snippet::source(sources.text(file))
+                .path(sources.name(file))
+                .annotations(annotations)
+        });
+        snippets.collect()
+    }
+}
+
+/// A span as a range that is certain to lie within the text and on character boundaries.
+fn clamp(source: &str, span: Span) -> Range<usize> {
+    let start = source.floor_char_boundary(span.start.min(source.len()));
+    let end = source.ceil_char_boundary(span.end.clamp(start, source.len()));
+    start..end
+}
+
+/// Cuts a range at the end of its first line: carets below twenty lines of a map help nobody.
+fn first_line(source: &str, range: Range<usize>) -> Range<usize> {
+    let line = source[range.clone()].find(['\n', '\r']);
+    range.start..line.map_or(range.end, |i| range.start + i)
+}
+
+/// Collects problems. Each variant re-reads the same tree, so a problem that is already there is not taken again.
+#[derive(Debug, Default)]
+pub struct Diagnostics {
+    list: RefCell<Vec<Diagnostic>>,
+    pushed: Cell<usize>,
+}
+
+impl Diagnostics {
+    /// Nothing wrong yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a problem.
+    pub fn push(&self, diagnostic: Diagnostic) {
+        self.pushed.set(self.pushed.get() + 1);
+        let mut list = self.list.borrow_mut();
+        if !list.contains(&diagnostic) {
+            list.push(diagnostic);
+        }
+    }
+
+    /// How often [`Self::push`] was called: whether reading something went well shows in whether this stayed the same.
+    pub fn pushed(&self) -> usize {
+        self.pushed.get()
+    }
+
+    /// How many problems there are, warnings included.
+    pub fn len(&self) -> usize {
+        self.list.borrow().len()
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.list.borrow().is_empty()
+    }
+
+    /// Whether the scenario cannot run.
+    pub fn has_errors(&self) -> bool {
+        self.list.borrow().iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// All problems in the order of their places.
+    pub fn sorted(&self) -> Vec<Diagnostic> {
+        let mut list = self.list.borrow().clone();
+        list.sort_by_key(|d| (d.primary.0, d.severity, d.code));
+        list
+    }
+
+    /// Renders all problems, at most 100 of them, and how many there are.
+    pub fn render(&self, sources: &Sources, color: bool) -> String {
+        const SHOWN: usize = 100;
+        let list = self.sorted();
+        let mut text = String::new();
+        for diagnostic in list.iter().take(SHOWN) {
+            text.push_str(&diagnostic.render(sources, color));
+            text.push_str("\n\n");
+        }
+        let errors = list.iter().filter(|d| d.severity == Severity::Error).count();
+        let warnings = list.len() - errors;
+        if list.len() > SHOWN {
+            text.push_str(&format!("... and {} more\n", list.len() - SHOWN));
+        }
+        if !list.is_empty() {
+            text.push_str(&format!(
+                "{}, {}\n",
+                plural(errors, "error"),
+                plural(warnings, "warning")
+            ));
+        }
+        text
+    }
+}
+
+fn plural(n: usize, word: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {word}{s}")
+}
+
+/// The candidate nearest to a word, if any is near enough to be what was meant.
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let length = word.chars().count();
+    if length == 0 || length > 64 {
+        return None;
+    }
+    let allowed = (length / 3).clamp(1, 3);
+    let folded = word.to_lowercase().replace('-', "_");
+    candidates
+        .into_iter()
+        .map(|c| (distance(&folded, &c.to_lowercase().replace('-', "_")), c))
+        .filter(|(d, c)| *d <= allowed && *c != word)
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, c)| c)
+}
+
+/// The Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, replacements and swaps of
+/// neighbours.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(rows[i - 2][j - 2] + 1);
+            }
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}

@@ -1,0 +1,137 @@
+//! Names of components to ids: collected once from the root of the tree, before any field is read, so that components
+//! can refer to one another in any order.
+
+use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use super::table::list_words;
+use super::tree::{Node, Span};
+
+/// A component: its kind and its number within the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// Index into [`Names::kinds`].
+    pub kind: u8,
+    /// Index within the kind, in the order of the file.
+    pub index: u16,
+}
+
+/// The names of all components by kind.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    kinds: Vec<&'static str>,
+    names: Vec<Vec<(String, Span)>>,
+}
+
+impl Names {
+    /// Collects the components under the sections `kinds` of a scenario. A name that is used twice, whatever the kind,
+    /// is a problem, and so is a name that a path could not contain.
+    pub fn collect(root: &Node, kinds: &[&'static str], diagnostics: &Diagnostics) -> Self {
+        let mut names = Self {
+            kinds: kinds.to_vec(),
+            names: vec![Vec::new(); kinds.len()],
+        };
+        for (kind, section) in kinds.iter().enumerate() {
+            for (key, _) in root.get(section).map_or(&[][..], Node::entries) {
+                names.check(&key.text, key.span, diagnostics);
+                if names.names[kind].len() > u16::MAX as usize {
+                    let message = format!("more than 65,535 components under `{section}`");
+                    diagnostics.push(Diagnostic::new(Code::TooMany, key.span, message));
+                    break;
+                }
+                names.names[kind].push((key.text.clone(), key.span));
+            }
+        }
+        names
+    }
+
+    fn check(&self, name: &str, span: Span, diagnostics: &Diagnostics) {
+        let usable = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(usable) {
+            let message = format!("`{name}` cannot name a component");
+            let better: String = name.chars().map(|c| if usable(c) { c } else { '_' }).collect();
+            let mut problem = Diagnostic::new(Code::BadName, span, message).help("use letters, digits, `_` and `-`");
+            if !better.is_empty() {
+                problem = problem.suggest(span, better);
+            }
+            diagnostics.push(problem);
+        }
+        if let Some(target) = self.find(name) {
+            let message = format!("two components are called `{name}`");
+            diagnostics.push(
+                Diagnostic::new(Code::DuplicateName, span, message)
+                    .label("again here")
+                    .also(self.span(target), format!("first here, under `{}`", self.kind(target)))
+                    .help("components refer to one another by name alone: rename one of them"),
+            );
+        }
+    }
+
+    /// The sections in which components are looked for.
+    pub fn kinds(&self) -> &[&'static str] {
+        &self.kinds
+    }
+
+    /// The section of a component, such as "functions".
+    pub fn kind(&self, target: Target) -> &'static str {
+        self.kinds[usize::from(target.kind)]
+    }
+
+    /// The name of a component.
+    pub fn name(&self, target: Target) -> &str {
+        &self.names[usize::from(target.kind)][usize::from(target.index)].0
+    }
+
+    /// Where a component's name stands.
+    pub fn span(&self, target: Target) -> Span {
+        self.names[usize::from(target.kind)][usize::from(target.index)].1
+    }
+
+    /// The component of a name.
+    pub fn find(&self, name: &str) -> Option<Target> {
+        self.all().find(|(_, n)| *n == name).map(|(target, _)| target)
+    }
+
+    /// All components, by kind and in the order of the file.
+    pub fn all(&self) -> impl Iterator<Item = (Target, &str)> {
+        self.names.iter().enumerate().flat_map(|(kind, names)| {
+            names.iter().enumerate().map(move |(index, (name, _))| {
+                let target = Target {
+                    kind: kind as u8,
+                    index: index as u16,
+                };
+                (target, name.as_str())
+            })
+        })
+    }
+
+    /// The names under one section, in the order of the file.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &str> {
+        let index = self.kinds.iter().position(|k| *k == kind);
+        let names = index.map_or(&[][..], |i| &self.names[i]);
+        names.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The component that a scalar names, if it is of one of `kinds`; a problem otherwise.
+    pub fn resolve(&self, name: &str, span: Span, kinds: &[&str]) -> Result<Target, Diagnostic> {
+        let Some(target) = self.find(name) else {
+            let message = format!("there is no component `{name}`");
+            let problem = Diagnostic::new(Code::UnknownName, span, message);
+            let mut known: Vec<&str> = kinds.iter().flat_map(|k| self.of_kind(k)).collect();
+            if let Some(near) = nearest(name, known.iter().copied()) {
+                return Err(problem.suggest(span, near));
+            }
+            known.truncate(8);
+            return Err(problem.help(if known.is_empty() {
+                format!("define it under {}", list_words(kinds))
+            } else {
+                format!("known under {}: {}", list_words(kinds), known.join(", "))
+            }));
+        };
+        if kinds.contains(&self.kind(target)) {
+            return Ok(target);
+        }
+        let message = format!("`{name}` is under `{}`, which cannot be used here", self.kind(target));
+        Err(Diagnostic::new(Code::WrongTarget, span, message)
+            .also(self.span(target), "defined here")
+            .help(format!("name a component under {}", list_words(kinds))))
+    }
+}
