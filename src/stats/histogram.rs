@@ -227,7 +227,9 @@ mod tests {
 
     fn of(values: &[u64]) -> Histogram {
         let mut h = Histogram::new();
-        values.iter().for_each(|&v| h.record(v));
+        for &v in values {
+            h.record(v);
+        }
         h
     }
 
@@ -301,8 +303,12 @@ mod tests {
         let parts: Vec<Vec<u64>> = (0..5).map(|run| lognormal_like(2000 + run as usize, run)).collect();
         let whole = of(&parts.concat());
         let (mut forward, mut backward) = (Histogram::new(), Histogram::new());
-        parts.iter().for_each(|p| forward.merge(&of(p)));
-        parts.iter().rev().for_each(|p| backward.merge(&of(p)));
+        for part in &parts {
+            forward.merge(&of(part));
+        }
+        for part in parts.iter().rev() {
+            backward.merge(&of(part));
+        }
         assert_eq!(whole, forward);
         assert_eq!(whole, backward);
         assert_eq!(whole.buckets().map(|b| b.2).sum::<u64>(), whole.count());
