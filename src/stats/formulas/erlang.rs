@@ -297,12 +297,12 @@ mod tests {
         near(wide.mean_wait(), open.mean_wait(), 1e-12);
         near(wide.p_wait(), open.p_wait(), 1e-12);
         near(wide.mean_busy(), 8.0, 1e-12);
-        // Gross et al., example 2.5: 1 arrival/min, 6 min inspection, 3 stalls, room for 4 more cars: L = 6.06 cars,
-        // W = 12.3 min, 30.3 cars per hour turned away.
+        // Gross et al., example 2.5: 1 car/min, 6 min inspection, 3 stalls, room for 4 more. Weights 1, 6, 18, 36, 72,
+        // 144, 288, 576 sum to 1141; the book rounds L to 6.06 cars and W to 12.3 min.
         let station = MmcK::new(1.0, 1.0 / 6.0, 3, 7);
-        near(station.mean_number(), 6.06, 1e-3);
-        near(station.mean_response(), 12.3, 3e-3);
-        near(60.0 * station.blocking(), 30.3, 2e-3);
+        near(station.mean_number(), 6918.0 / 1141.0, 1e-13);
+        near(station.mean_response(), 6918.0 / 565.0, 1e-13);
+        near(station.blocking(), 576.0 / 1141.0, 1e-13);
         // M/M/1/K: P(full) = (1 - rho) rho^K / (1 - rho^(K+1)).
         near(
             MmcK::new(0.5, 1.0, 1, 4).blocking(),

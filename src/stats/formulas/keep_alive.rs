@@ -266,7 +266,7 @@ mod tests {
         // 1e-5 of the gap, p = e^-(lambda T) to first order in lambda S.
         let law = KeepAlive::new(1e-3, 1e-2, 600.0);
         near(law.p_cold(), (-0.6_f64).exp(), 2e-5);
-        near(law.mean_instances(), 1.0 - (-0.6_f64).exp(), 2e-5);
+        near(law.at_least(1), 1.0 - (-0.600_01_f64).exp(), 1e-12);
         // The balance of the two sums: instances are born at lambda p and the mean level obeys Little's law, so the
         // derivative of the mean in the keep-alive is lambda p (each birth that a longer keep-alive would save).
         for (lambda, service, expiry) in [(0.9, 1.991, 600.0), (50.0, 1.0, 300.0), (5.0, 0.01, 600.0)] {
