@@ -4,6 +4,9 @@
 //! the truth 18 % of the time instead of 95 % for the p99 of an M/M/1 at 80 % load. So nothing here looks inside a run:
 //! each replication gives one number, replications are independent, and intervals come from Student's t.
 //!
+//! Replications must be long enough to see the tail: with 12 of them, intervals for that p99 cover 88 % if each holds
+//! 10,000 requests and 95 % if it holds 30,000. Centred on the mean of quantiles they would cover 84 % and 94 %.
+//!
 //! Sources: quantiles by sectioning, Asmussen and Glynn, *Stochastic Simulation* (2007), section III.5a, and Nakayama
 //! (2014), *ACM Transactions on Modeling and Computer Simulation* 24(4); Student's t as incomplete beta function, Abramowitz and Stegun 26.7.1; its expansion for
 //! many degrees of freedom, Abramowitz and Stegun 26.7.5.

@@ -1,7 +1,7 @@
 //! The exact law of cold starts under a fixed keep-alive, when the most recently idled instance is chosen.
 //!
 //! Unlimited instances, each takes one request at a time and expires after `expiry` of idleness; an arrival takes the
-//! instance that became idle last, as AWS Lambda was observed to do. Idle instances then form a stack, and the arrival
+//! instance that became idle last, as AWS Lambda did in 99.5 % of the choices in the logs published by pacslab (2020). Idle instances then form a stack, and the arrival
 //! that lifts the number of busy instances from n - 1 to n takes the instance that was left when that number last fell
 //! from n to n - 1. So, path by path and whatever the arrivals:
 //!
@@ -32,7 +32,7 @@ pub struct KeepAlive {
 impl KeepAlive {
     /// Poisson arrivals at rate `lambda`, exponential service of mean `service`, keep-alive `expiry` (all in the same
     /// unit of time; `lambda` and `service` positive). Probabilities come out to about 1e-12 absolutely. For `a` =
-    /// `lambda` x `service` the work grows as the power 2.5 of `a`: at 100 it takes milliseconds, at 1000 seconds.
+    /// `lambda` x `service` the work grows as the power 2.5 of `a`: at 100 it takes tenths of a second, at 400 seconds.
     pub fn new(lambda: f64, service: f64, expiry: f64) -> Self {
         let busy = poisson(lambda * service);
         let mut law = Self {

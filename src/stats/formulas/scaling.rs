@@ -36,13 +36,30 @@ mod tests {
     }
 
     #[test]
-    fn throughput_peaks_at_the_best_size() {
-        // Percona's published fit of a database on 32 cores: sigma 0.02671, kappa 0.000769, hence a peak near 35.
-        let (sigma, kappa) = (0.026_71, 0.000_769);
+    fn published_figures() {
+        // The tables and fits in the tests of R's `usl` package (github.com/smoeding/usl), to the digits given there.
+        let table = [
+            (1.0, 1.0),
+            (2.0, 1.8868),
+            (4.0, 3.0769),
+            (6.0, 3.5294),
+            (8.0, 3.5398),
+            (10.0, 3.3557),
+        ];
+        for (n, x) in table {
+            assert!((usl_throughput(1.0, 0.02, 0.02, n) - x).abs() < 5e-5, "{n} workers");
+        }
+        // SPEC SDM91 on a SPARCcenter 2000: the fit peaks at a load of 97 and gives 1100 at 20, in two digits.
+        let (gamma, sigma, kappa) = (90.0, 0.027_73, 1.044e-4);
         let best = usl_best(sigma, kappa);
-        assert!((best - 35.58).abs() < 0.01, "{best}");
-        let x = |n| usl_throughput(995.648_6, sigma, kappa, n);
+        assert!((96.0..97.5).contains(&best), "{best}");
+        assert!((1050.0..1150.0).contains(&usl_throughput(gamma, sigma, kappa, 20.0)));
+        let x = |n| usl_throughput(gamma, sigma, kappa, n);
         assert!(x(best) > x(best - 1.0) && x(best) > x(best + 1.0));
+    }
+
+    #[test]
+    fn the_best_size_has_its_limits() {
         assert!(usl_best(0.1, 0.0).is_infinite());
         assert!((usl_best(0.5, 2.0) - 1.0).abs() < 1e-12);
     }

@@ -113,9 +113,9 @@ impl Md1 {
 
     /// P(wait > t) where `cumulative[n]` = P(at most n requests in the system).
     ///
-    /// Write t = k D - u with 0 < u <= D. A request that arrives now waits at most t exactly if of all that are in the
-    /// system u from now, those that came after it aside, at most k remain (k D after that, all have started; Franx's
-    /// argument): so j Poisson arrivals within u leave room for k - j others. No term is negative.
+    /// Write t = k D - u with 0 < u <= D, and look at the system u before the arrival: n requests are there, and j more
+    /// come before ours. Within k D a busy server finishes exactly k, so ours has started t after it arrived exactly if
+    /// n + j <= k; n and j are independent (Franx). No term of the sum is negative.
     fn wait_above_given(self, t: f64, cumulative: &[f64]) -> f64 {
         let whole = (t / self.service).floor() as usize + 1;
         let mean = self.lambda * (whole as f64 * self.service - t);
