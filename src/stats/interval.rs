@@ -8,8 +8,8 @@
 //! 10,000 requests and 95 % if it holds 30,000. Centred on the mean of quantiles they would cover 84 % and 94 %.
 //!
 //! Sources: quantiles by sectioning, Asmussen and Glynn, *Stochastic Simulation* (2007), section III.5a, and Nakayama
-//! (2014), *ACM Transactions on Modeling and Computer Simulation* 24(4); Student's t as incomplete beta function, Abramowitz and Stegun 26.7.1; its expansion for
-//! many degrees of freedom, Abramowitz and Stegun 26.7.5.
+//! (2014), *ACM Transactions on Modeling and Computer Simulation* 24(4); Student's t as incomplete beta function,
+//! Abramowitz and Stegun 26.7.1; its expansion for many degrees of freedom, Abramowitz and Stegun 26.7.5.
 
 use super::Histogram;
 use std::f64::consts::{PI, SQRT_2};

@@ -1,11 +1,12 @@
 //! Where the warm-up ends: MSER-5.
 //!
-//! A run that starts empty tells lies at first. MSER looks for the cut that makes the mean of what remains most certain:
-//! it minimises the marginal standard error, which falls as transient values are dropped and rises again as good ones
-//! are wasted. MSER-5 does so on means of five values, which smooths noise that would otherwise attract the cut.
+//! A run that starts empty tells lies at first. MSER looks for the cut that makes the mean of what remains most
+//! certain: it minimises the marginal standard error, which falls as transient values are dropped and rises again as
+//! good ones are wasted. MSER-5 does so on means of five values, which smooths noise that would otherwise attract the
+//! cut.
 //!
-//! Sources: White (1997), *Simulation* 69(6); White, Cobb and Spratt (2000), Winter Simulation Conference; the last five
-//! batches left out and cuts beyond the middle rejected, after Hoad, Robinson and Davies (2010), *Journal of the
+//! Sources: White (1997), *Simulation* 69(6); White, Cobb and Spratt (2000), Winter Simulation Conference; the last
+//! five batches left out and cuts beyond the middle rejected, after Hoad, Robinson and Davies (2010), *Journal of the
 //! Operational Research Society* 61(9).
 
 /// How many values are averaged into one.

@@ -1,9 +1,9 @@
 //! The exact law of cold starts under a fixed keep-alive, when the most recently idled instance is chosen.
 //!
 //! Unlimited instances, each takes one request at a time and expires after `expiry` of idleness; an arrival takes the
-//! instance that became idle last, as AWS Lambda did in 99.5 % of the choices in the logs published by pacslab (2020). Idle instances then form a stack, and the arrival
-//! that lifts the number of busy instances from n - 1 to n takes the instance that was left when that number last fell
-//! from n to n - 1. So, path by path and whatever the arrivals:
+//! instance that became idle last, as AWS Lambda did in 99.5 % of the choices in the logs published by pacslab (2020).
+//! Idle instances then form a stack, and the arrival that lifts the number of busy instances from n - 1 to n takes the
+//! instance that was left when that number last fell from n to n - 1. So, path by path and whatever the arrivals:
 //!
 //! - an arrival is cold if and only if the number busy, itself included, exceeds its maximum over the last `expiry`;
 //! - the instances alive are that sliding maximum.

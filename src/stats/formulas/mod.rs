@@ -1,7 +1,8 @@
 //! Queueing formulas: what the simulator must agree with where theory has the answer.
 //!
-//! Rates are per unit of time and times in that unit, whichever it is; loads (`a`, erlangs) and utilisations (`rho`) are
-//! pure numbers. A formula outside its range (an unstable queue, say) gives infinity or NaN, never a plausible number.
+//! Rates are per unit of time and times in that unit, whichever it is; loads (`a`, erlangs) and utilisations (`rho`)
+//! are pure numbers. A formula outside its range (an unstable queue, say) gives infinity or NaN, never a plausible
+//! number.
 
 mod erlang;
 mod keep_alive;
