@@ -1,12 +1,12 @@
 //! A log-linear histogram of non-negative integers, nanoseconds as a rule.
 //!
 //! Every power of two is cut into `2^P` buckets of equal width; below `2^(P+1)` a bucket holds one value and nothing is
-//! lost. A bucket's midpoint lies within `2^-(P+1)` of each of its values: with `P = 7` that is 0.39 %, and values below
-//! 256 are exact. Counts are integers, so merging is addition: the same bytes come out whatever the order of merges,
-//! which quantile sketches with centroids cannot promise.
+//! lost. A bucket's midpoint lies within `2^-(P+1)` of each of its values: with `P = 7` that is 0.39 %, and values
+//! below 256 are exact. Counts are integers, so merging is addition: the same bytes come out whatever the order of
+//! merges, which quantile sketches with centroids cannot promise.
 //!
-//! Sources: the layout is that of Gil Tene's `HdrHistogram` (<https://hdrhistogram.org>), with a power of two instead of
-//! a number of decimal digits.
+//! Sources: the layout is that of Gil Tene's `HdrHistogram` (<https://hdrhistogram.org>), with a power of two instead
+//! of a number of decimal digits.
 
 /// Sub-buckets per octave of [`Histogram`], as a power of two: 128.
 pub const PRECISION: u32 = 7;
@@ -227,7 +227,9 @@ mod tests {
 
     fn of(values: &[u64]) -> Histogram {
         let mut h = Histogram::new();
-        values.iter().for_each(|&v| h.record(v));
+        for &v in values {
+            h.record(v);
+        }
         h
     }
 
@@ -301,8 +303,12 @@ mod tests {
         let parts: Vec<Vec<u64>> = (0..5).map(|run| lognormal_like(2000 + run as usize, run)).collect();
         let whole = of(&parts.concat());
         let (mut forward, mut backward) = (Histogram::new(), Histogram::new());
-        parts.iter().for_each(|p| forward.merge(&of(p)));
-        parts.iter().rev().for_each(|p| backward.merge(&of(p)));
+        for part in &parts {
+            forward.merge(&of(part));
+        }
+        for part in parts.iter().rev() {
+            backward.merge(&of(part));
+        }
         assert_eq!(whole, forward);
         assert_eq!(whole, backward);
         assert_eq!(whole.buckets().map(|b| b.2).sum::<u64>(), whole.count());

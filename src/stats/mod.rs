@@ -1,7 +1,12 @@
 //! Histograms, confidence intervals, warm-up detection and the queueing formulas that tests use.
 
+pub mod formulas;
 pub mod histogram;
+pub mod interval;
 pub mod observe;
+pub mod warmup;
 
 pub use histogram::Histogram;
+pub use interval::Estimate;
 pub use observe::{CauseTable, Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
+pub use warmup::mser5;

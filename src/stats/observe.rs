@@ -462,7 +462,9 @@ mod tests {
     fn cause_tables_merge_in_any_order() {
         let table = |latencies: &[u64]| {
             let mut t = CauseTable::new(2);
-            latencies.iter().for_each(|&ns| t.record(ns, &[ns / 3, ns - ns / 3]));
+            for &ns in latencies {
+                t.record(ns, &[ns / 3, ns - ns / 3]);
+            }
             t
         };
         let (a, b) = ([5, 900, 70_000], [1 << 40, 3, 901]);
