@@ -17,17 +17,41 @@ pub const TABLE: Table = Table {
     name: "accounts",
     doc: "What all functions and gateways of one account share in one Region.",
     fields: &[
-        Field::optional("service", Kind::Text, "The catalog entry that gives the defaults, such as `aws.account`."),
-        Field::default("concurrency", Kind::Count, "1000", "Concurrent executions of all its functions together.")
-            .at_least(1.0)
-            .source("AWS Lambda Developer Guide: 1,000 by default, raised on request"),
-        Field::default("neighbours", Kind::Count, "0", "Concurrency that functions outside the scenario take."),
-        Field::default("gateway_rate", Kind::Rate, "10000/s", "Requests a second through all its gateways together.")
-            .positive()
-            .source("API Gateway quotas"),
-        Field::default("gateway_burst", Kind::Count, "5000", "Requests that may come at once on top of the rate.")
-            .at_least(1.0)
-            .source("API Gateway quotas"),
+        Field::optional(
+            "service",
+            Kind::Text,
+            "The catalog entry that gives the defaults, such as `aws.account`.",
+        ),
+        Field::default(
+            "concurrency",
+            Kind::Count,
+            "1000",
+            "Concurrent executions of all its functions together.",
+        )
+        .at_least(1.0)
+        .source("AWS Lambda Developer Guide: 1,000 by default, raised on request"),
+        Field::default(
+            "neighbours",
+            Kind::Count,
+            "0",
+            "Concurrency that functions outside the scenario take.",
+        ),
+        Field::default(
+            "gateway_rate",
+            Kind::Rate,
+            "10000/s",
+            "Requests a second through all its gateways together.",
+        )
+        .positive()
+        .source("API Gateway quotas"),
+        Field::default(
+            "gateway_burst",
+            Kind::Count,
+            "5000",
+            "Requests that may come at once on top of the rate.",
+        )
+        .at_least(1.0)
+        .source("API Gateway quotas"),
     ],
 };
 
@@ -71,7 +95,10 @@ impl Account {
     /// The account at the start of a run.
     pub fn new(plan: &AccountPlan) -> Self {
         Self {
-            free: plan.concurrency.saturating_sub(plan.reserved).saturating_sub(plan.neighbours),
+            free: plan
+                .concurrency
+                .saturating_sub(plan.reserved)
+                .saturating_sub(plan.neighbours),
             gateway: TokenBucket::new(plan.gateway_rate, plan.gateway_burst as f64),
         }
     }

@@ -43,7 +43,11 @@ impl Flow {
     #[inline]
     pub fn record(&mut self, request: &Request) {
         let age = request.age();
-        debug_assert_eq!(request.causes.iter().sum::<u64>(), age.0, "the causes of a request add up to its age");
+        debug_assert_eq!(
+            request.causes.iter().sum::<u64>(),
+            age.0,
+            "the causes of a request add up to its age"
+        );
         self.latency.record(age.0);
         self.causes.record(age.0, &request.causes);
         self.statuses[request.status as usize] += 1;
@@ -78,23 +82,71 @@ impl Flow {
     ) -> FlowResult {
         let ended = self.ended();
         let ok = self.statuses[Status::Ok as usize];
-        let mut push = |metric, value| out.push(Observation { component, metric, value });
+        let mut push = |metric, value| {
+            out.push(Observation {
+                component,
+                metric,
+                value,
+            });
+        };
         push("requests", Value::Count(ended));
-        push("error_ratio", Value::Ratio { part: ended - ok, whole: ended });
-        push("attempts_per_request", Value::Ratio { part: self.attempts, whole: ended });
+        push(
+            "error_ratio",
+            Value::Ratio {
+                part: ended - ok,
+                whole: ended,
+            },
+        );
+        push(
+            "attempts_per_request",
+            Value::Ratio {
+                part: self.attempts,
+                whole: ended,
+            },
+        );
         for status in &Status::ALL[1..] {
             push(status.name(), Value::Count(self.statuses[*status as usize]));
         }
         let (whole, windows) = self.latency.finish();
         push("latency", Value::Latency(Box::new(whole)));
-        let mut line = |metric, unit, values| series.push(Series { component, metric, unit, values });
+        let mut line = |metric, unit, values| {
+            series.push(Series {
+                component,
+                metric,
+                unit,
+                values,
+            });
+        };
         let seconds = window.as_secs_f64();
-        line("requests", SeriesUnit::PerSecond, windows.iter().map(|w| w.count as f64 / seconds).collect());
-        line("latency.p50", SeriesUnit::Nanoseconds, windows.iter().map(|w| w.p50_ns as f64).collect());
-        line("latency.p99", SeriesUnit::Nanoseconds, windows.iter().map(|w| w.p99_ns as f64).collect());
-        line("latency.max", SeriesUnit::Nanoseconds, windows.iter().map(|w| w.max_ns as f64).collect());
+        line(
+            "requests",
+            SeriesUnit::PerSecond,
+            windows.iter().map(|w| w.count as f64 / seconds).collect(),
+        );
+        line(
+            "latency.p50",
+            SeriesUnit::Nanoseconds,
+            windows.iter().map(|w| w.p50_ns as f64).collect(),
+        );
+        line(
+            "latency.p99",
+            SeriesUnit::Nanoseconds,
+            windows.iter().map(|w| w.p99_ns as f64).collect(),
+        );
+        line(
+            "latency.max",
+            SeriesUnit::Nanoseconds,
+            windows.iter().map(|w| w.max_ns as f64).collect(),
+        );
         let ratio = |(failures, w): (&f64, &crate::stats::WindowStats)| failures / (w.count as f64).max(1.0);
-        line("error_ratio", SeriesUnit::Ratio, self.window_failures.iter().zip(&windows).map(ratio).collect());
-        FlowResult { component, causes: self.causes }
+        line(
+            "error_ratio",
+            SeriesUnit::Ratio,
+            self.window_failures.iter().zip(&windows).map(ratio).collect(),
+        );
+        FlowResult {
+            component,
+            causes: self.causes,
+        }
     }
 }

@@ -94,7 +94,9 @@ impl Gateways {
             timed_out: 0,
             answered: 0,
         };
-        Self { state: plan.gateways.iter().map(state).collect() }
+        Self {
+            state: plan.gateways.iter().map(state).collect(),
+        }
     }
 
     /// A request reaches a gateway.
@@ -104,27 +106,32 @@ impl Gateways {
         let state = &mut self.state[gateway as usize];
         let now = cx.now();
         state.requests += 1;
-        let shared = spec.account.is_none_or(|account| cx.accounts[account as usize].admit(now));
+        let shared = spec
+            .account
+            .is_none_or(|account| cx.accounts[account as usize].admit(now));
         if !shared || !state.bucket.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
             state.throttled += 1;
             return cx.reply(key, Status::Throttled);
         }
         let entry = &mut cx.requests[key];
         let hop = entry.depth;
-        assert!((hop as usize) < HOPS_MAX, "the plan bounds the number of gateways on a way");
+        assert!(
+            (hop as usize) < HOPS_MAX,
+            "the plan bounds the number of gateways on a way"
+        );
         entry.route[hop as usize] = gateway;
         entry.depth += 1;
         let overhead = spec.overhead.draw(&mut entry.luck.dice(OVERHEAD_STEP + u64::from(hop)));
         entry.spend(Cause::Gateway, overhead);
         let routes = &spec.routes[(entry.call as usize).min(spec.routes.len() - 1)];
-        let target = match routes[..] {
-            [(_, only)] => only,
-            _ => {
-                let u = unit(&mut entry.luck.dice(ROUTE_STEP + u64::from(hop)));
-                routes.iter().find(|r| u < r.0).or(routes.last()).map_or(Target::default(), |r| r.1)
-            }
+        let target = if let [(_, only)] = routes[..] { only } else {
+            let u = unit(&mut entry.luck.dice(ROUTE_STEP + u64::from(hop)));
+            routes[routes.partition_point(|route| route.0 <= u).min(routes.len() - 1)].1
         };
-        cx.agenda.after(state.timeout, super::Event::Gateway(Event::Deadline { request: key, hop }));
+        cx.agenda.after(
+            state.timeout,
+            super::Event::Gateway(Event::Deadline { request: key, hop }),
+        );
         cx.offer_at_mark(target, key);
     }
 
@@ -170,13 +177,28 @@ impl Gateways {
     /// Reports what was counted over `measured`.
     pub fn observe(self, plan: &Plan, measured: Duration, out: &mut Vec<Observation>, meters: &mut [MeterSet]) {
         for (spec, state) in plan.gateways.iter().zip(self.state) {
-            let mut push = |metric, value| out.push(Observation { component: spec.component, metric, value });
+            let mut push = |metric, value| {
+                out.push(Observation {
+                    component: spec.component,
+                    metric,
+                    value,
+                });
+            };
             push("requests", Value::Count(state.requests));
             push("throttled", Value::Count(state.throttled));
             push("timeouts", Value::Count(state.timed_out));
             let meters = &mut meters[spec.component as usize];
-            let chunks = |bytes: u64| if spec.metering_bytes == 0 { 1 } else { bytes.div_ceil(spec.metering_bytes).max(1) };
-            meters.add(Meter::Requests, state.requests * chunks(spec.request_bytes.max(spec.response_bytes)));
+            let chunks = |bytes: u64| {
+                if spec.metering_bytes == 0 {
+                    1
+                } else {
+                    bytes.div_ceil(spec.metering_bytes).max(1)
+                }
+            };
+            meters.add(
+                Meter::Requests,
+                state.requests * chunks(spec.request_bytes.max(spec.response_bytes)),
+            );
             meters.add(Meter::BytesOut, state.answered * spec.response_bytes);
             meters.add(Meter::LoadBalancerMs, measured.millis_ceil());
             meters.add(Meter::LcuMs, lcu_ms(spec, state.requests));

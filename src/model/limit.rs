@@ -26,7 +26,11 @@ impl TokenBucket {
     pub fn new(rate: f64, burst: f64) -> Self {
         let interval = ((1e9 * FINE / rate).round() as u128).max(1);
         let tolerance = (burst.max(1.0) * interval as f64).round() as u128;
-        Self { interval, tolerance, full_at: 0 }
+        Self {
+            interval,
+            tolerance,
+            full_at: 0,
+        }
     }
 
     /// Takes `tokens` if there are as many; otherwise takes none and says so.
@@ -62,7 +66,12 @@ mod tests {
     fn an_odd_rate_does_not_drift() {
         // 3 a second for 1,000 s: 3,000 tokens plus the one that was there (an interval of 333,333,333.33 ns).
         let mut bucket = TokenBucket::new(3.0, 1.0);
-        let taken = (0..1_000_000_u64).filter(|ms| bucket.take(Instant(ms * 1_000_000), 1)).count();
-        assert!((2_995..=3_000).contains(&taken), "{taken}: a millisecond's grid delays a token by at most 1 ms");
+        let taken = (0..1_000_000_u64)
+            .filter(|ms| bucket.take(Instant(ms * 1_000_000), 1))
+            .count();
+        assert!(
+            (2_995..=3_000).contains(&taken),
+            "{taken}: a millisecond's grid delays a token by at most 1 ms"
+        );
     }
 }

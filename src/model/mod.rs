@@ -20,12 +20,20 @@ pub mod world;
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, Slab};
 use crate::scenario::Target;
 use account::Account;
-use session::Sessions;
 use request::{Caller, Cause, Frame, Request, Status};
+use session::Sessions;
 
 /// The kinds of components, as scenarios call them; [`Target::kind`] is an index into this.
-pub const KINDS: &[&str] =
-    &["accounts", "clients", "gateways", "functions", "queues", "databases", "proxies", "fleets"];
+pub const KINDS: &[&str] = &[
+    "accounts",
+    "clients",
+    "gateways",
+    "functions",
+    "queues",
+    "databases",
+    "proxies",
+    "fleets",
+];
 
 /// Index of a kind in [`KINDS`].
 pub mod kind {
@@ -150,7 +158,11 @@ impl Cx {
     pub fn next_attempt(&mut self, request: Key, wait: Duration) -> Key {
         let mut next = self.requests[request];
         self.requests.remove(request);
-        let cause = if next.status == Status::Throttled { Cause::Throttled } else { Cause::Backoff };
+        let cause = if next.status == Status::Throttled {
+            Cause::Throttled
+        } else {
+            Cause::Backoff
+        };
         next.attempt += 1;
         next.luck = next.luck.derive(ATTEMPT_STEP);
         next.status = Status::Ok;

@@ -68,12 +68,17 @@ pub struct Program {
 impl Program {
     /// A handler that only computes.
     pub fn compute(cpu: Sampler) -> Self {
-        Self { steps: vec![Step::Cpu(cpu), Step::End], calls: Vec::new() }
+        Self {
+            steps: vec![Step::Cpu(cpu), Step::End],
+            calls: Vec::new(),
+        }
     }
 
     /// Whether it ever waits for something whose length is not known when the wait begins.
     pub fn blocks(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Call(_) | Step::Parallel(_)))
+        self.steps
+            .iter()
+            .any(|step| matches!(step, Step::Call(_) | Step::Parallel(_)))
     }
 
     /// Fresh budgets for its calls.
@@ -174,7 +179,12 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
     strand.worker_kind = entry.worker_kind;
     strand.worker = entry.worker;
     strand.call = u16::MAX;
-    strand.frame = super::request::Frame { step: branch, pending: 0, batch_left: 0, ..entry.frame };
+    strand.frame = super::request::Frame {
+        step: branch,
+        pending: 0,
+        batch_left: 0,
+        ..entry.frame
+    };
     let key = cx.requests.insert(strand);
     cx.resume(key);
 }
@@ -182,7 +192,9 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
 /// Makes call number `call` of `parent`'s handler.
 fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let now = cx.agenda.now();
-    let luck = cx.requests[parent].luck.derive(CHILD_STEP + u64::from(cx.requests[parent].frame.step));
+    let luck = cx.requests[parent]
+        .luck
+        .derive(CHILD_STEP + u64::from(cx.requests[parent].frame.step));
     let mut child = Request::new(Caller::Handler(parent), luck, now);
     child.call = call;
     let key = cx.requests.insert(child);
@@ -201,7 +213,8 @@ fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
 /// Sends one attempt of a call, which may begin after a backoff, and sets its deadline.
 fn attempt(cx: &mut Cx, call: &CallPlan, key: Key) {
     let start = cx.requests[key].mark;
-    cx.agenda.at(start + call.timeout, Class::Timer, Event::Deadline { request: key });
+    cx.agenda
+        .at(start + call.timeout, Class::Timer, Event::Deadline { request: key });
     cx.offer_at_mark(call.to, key);
 }
 

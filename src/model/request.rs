@@ -285,7 +285,14 @@ impl Request {
         }
         let mut ahead = self.mark.since(now).0;
         // Delays are accounted ahead in the order in which a request meets them, so the last ones go first.
-        for cause in [Cause::Waiting, Cause::Compute, Cause::Init, Cause::Placement, Cause::Gateway, Cause::Network] {
+        for cause in [
+            Cause::Waiting,
+            Cause::Compute,
+            Cause::Init,
+            Cause::Placement,
+            Cause::Gateway,
+            Cause::Network,
+        ] {
             let part = self.causes[cause as usize].min(ahead);
             self.causes[cause as usize] -= part;
             ahead -= part;
@@ -336,7 +343,11 @@ mod tests {
         let callers = request.give_up(None, Instant(1_000));
         assert_eq!((callers.age(), sum(&callers)), (Duration(900), 900));
         assert_eq!(callers.causes[Cause::TimedOut as usize], 820);
-        assert_eq!((request.depth, request.route[0]), (1, 7), "the gateway did not give up, so it still hears");
+        assert_eq!(
+            (request.depth, request.route[0]),
+            (1, 7),
+            "the gateway did not give up, so it still hears"
+        );
     }
 
     #[test]

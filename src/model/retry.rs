@@ -79,7 +79,12 @@ impl RetryPolicy {
                 cap: Duration::from_secs(20),
                 factor: 2.0,
                 jitter: Jitter::Full,
-                budget: Some(BudgetPlan { capacity: 500.0, cost: 5.0, cost_timeout: 10.0, refund: 1.0 }),
+                budget: Some(BudgetPlan {
+                    capacity: 500.0,
+                    cost: 5.0,
+                    cost_timeout: 10.0,
+                    refund: 1.0,
+                }),
             },
         ),
         (
@@ -105,7 +110,12 @@ impl RetryPolicy {
                 cap: Duration::from_secs(20),
                 factor: 2.0,
                 jitter: Jitter::Full,
-                budget: Some(BudgetPlan { capacity: 500.0, cost: 14.0, cost_timeout: 14.0, refund: 1.0 }),
+                budget: Some(BudgetPlan {
+                    capacity: 500.0,
+                    cost: 14.0,
+                    cost_timeout: 14.0,
+                    refund: 1.0,
+                }),
             },
         ),
         (
@@ -118,14 +128,23 @@ impl RetryPolicy {
                 cap: Duration::from_secs(20),
                 factor: 2.0,
                 jitter: Jitter::Full,
-                budget: Some(BudgetPlan { capacity: 500.0, cost: 5.0, cost_timeout: 10.0, refund: 1.0 }),
+                budget: Some(BudgetPlan {
+                    capacity: 500.0,
+                    cost: 5.0,
+                    cost_timeout: 10.0,
+                    refund: 1.0,
+                }),
             },
         ),
     ];
 
     /// The wait before attempt `attempt` (1 is the first retry), for a call with this luck.
     pub fn backoff(&self, attempt: u8, after: Status, luck: Luck) -> Duration {
-        let base = if after == Status::Throttled { self.base_throttled } else { self.base };
+        let base = if after == Status::Throttled {
+            self.base_throttled
+        } else {
+            self.base
+        };
         let grown = base.0 as f64 * libm::pow(self.factor, f64::from(attempt.saturating_sub(1)));
         let full = grown.min(self.cap.0 as f64);
         let u = unit(&mut luck.dice(BACKOFF_STEP + u64::from(attempt)));
@@ -150,7 +169,10 @@ pub struct Retrier {
 impl Retrier {
     /// A full budget.
     pub fn new(policy: RetryPolicy) -> Self {
-        Self { policy, tokens: policy.budget.map_or(0.0, |b| b.capacity) }
+        Self {
+            policy,
+            tokens: policy.budget.map_or(0.0, |b| b.capacity),
+        }
     }
 
     /// Decides after attempt number `attempt` (0 is the first) ended with `status`: the wait before the next one, or
@@ -189,26 +211,40 @@ mod tests {
 
     #[test]
     fn waits_grow_to_the_cap_and_jitter_stays_below() {
-        let plain = RetryPolicy { jitter: Jitter::None, attempts: 9, ..policy("aws-sdk-2026") };
+        let plain = RetryPolicy {
+            jitter: Jitter::None,
+            attempts: 9,
+            ..policy("aws-sdk-2026")
+        };
         let wait = |n| plain.backoff(n, Status::Failed, Luck(3)).0 / 1_000_000;
         assert_eq!([wait(1), wait(2), wait(3)], [50, 100, 200]);
         assert_eq!(plain.backoff(1, Status::Throttled, Luck(3)), Duration::from_secs(1));
         assert_eq!(plain.backoff(9, Status::Throttled, Luck(3)), Duration::from_secs(20));
         let full = policy("aws-sdk-standard");
-        let mean: f64 =
-            (0..10_000).map(|i| full.backoff(1, Status::Failed, Luck(i)).as_secs_f64()).sum::<f64>() / 10_000.0;
-        assert!((mean - 0.5).abs() < 4.0 * (1.0 / 12.0_f64).sqrt() / 100.0, "mean {mean}");
+        let mean: f64 = (0..10_000)
+            .map(|i| full.backoff(1, Status::Failed, Luck(i)).as_secs_f64())
+            .sum::<f64>()
+            / 10_000.0;
+        assert!(
+            (mean - 0.5).abs() < 4.0 * (1.0 / 12.0_f64).sqrt() / 100.0,
+            "mean {mean}"
+        );
     }
 
     #[test]
     fn the_budget_stops_a_storm() {
         let mut retrier = Retrier::new(policy("aws-sdk-standard"));
-        let retries = (0..1_000).filter(|&i| retrier.after(0, Status::Failed, Luck(i)).is_some()).count();
+        let retries = (0..1_000)
+            .filter(|&i| retrier.after(0, Status::Failed, Luck(i)).is_some())
+            .count();
         assert_eq!(retries, 100, "500 tokens at 5 each");
         for _ in 0..5 {
             assert_eq!(retrier.after(0, Status::Ok, Luck(0)), None);
         }
-        assert!(retrier.after(0, Status::Failed, Luck(0)).is_some(), "five successes pay for one retry");
+        assert!(
+            retrier.after(0, Status::Failed, Luck(0)).is_some(),
+            "five successes pay for one retry"
+        );
         assert!(retrier.after(0, Status::Failed, Luck(0)).is_none());
     }
 
@@ -217,6 +253,10 @@ mod tests {
         let mut retrier = Retrier::new(policy("aws-sdk-legacy"));
         assert!(retrier.after(3, Status::Failed, Luck(0)).is_some());
         assert!(retrier.after(4, Status::Failed, Luck(0)).is_none());
-        assert!(Retrier::new(RetryPolicy::NONE).after(0, Status::Failed, Luck(0)).is_none());
+        assert!(
+            Retrier::new(RetryPolicy::NONE)
+                .after(0, Status::Failed, Luck(0))
+                .is_none()
+        );
     }
 }

@@ -24,7 +24,10 @@ pub struct Sessions {
 impl Sessions {
     /// No sessions, for so many databases (and proxies) and components.
     pub fn new(databases: usize, components: usize) -> Self {
-        Self { open: vec![0; databases], held: vec![vec![Vec::new(); components]; databases] }
+        Self {
+            open: vec![0; databases],
+            held: vec![vec![Vec::new(); components]; databases],
+        }
     }
 
     #[inline]
@@ -105,7 +108,10 @@ mod tests {
         sessions.close_all(1, 5);
         sessions.give_back(0, 1, 5);
         assert_eq!(sessions.open_with(0), 1);
-        assert!(!sessions.borrow(0, 1, 5), "a new instance in the same place starts without");
+        assert!(
+            !sessions.borrow(0, 1, 5),
+            "a new instance in the same place starts without"
+        );
         sessions.close(0, 1, 4);
         assert_eq!(sessions.open_with(0), 0);
     }

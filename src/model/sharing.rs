@@ -123,7 +123,11 @@ impl Station {
     pub fn add(&mut self, now: Instant, demand: Duration, job: Key) {
         self.advance(now);
         self.arrivals += 1;
-        self.jobs.push(Reverse((self.work + (u128::from(demand.0) << POINT), self.arrivals, job)));
+        self.jobs.push(Reverse((
+            self.work + (u128::from(demand.0) << POINT),
+            self.arrivals,
+            job,
+        )));
     }
 
     /// Takes a job that is done by now.
@@ -186,14 +190,35 @@ mod tests {
     fn two_jobs_share_one_core() {
         let mut station = Station::new(Speeds::new(1.0, 0.0, 0.0));
         station.add(Instant(0), Duration(100), key(1));
-        assert_eq!(station.wake(Instant(0)), Some(Wake { at: Instant(100), epoch: 1 }));
+        assert_eq!(
+            station.wake(Instant(0)),
+            Some(Wake {
+                at: Instant(100),
+                epoch: 1
+            })
+        );
         // At 50 the second one comes: 50 left for the first at half speed, so it ends at 150; the second at 200.
         station.add(Instant(50), Duration(100), key(2));
-        assert_eq!(station.wake(Instant(50)), Some(Wake { at: Instant(150), epoch: 2 }));
+        assert_eq!(
+            station.wake(Instant(50)),
+            Some(Wake {
+                at: Instant(150),
+                epoch: 2
+            })
+        );
         assert!(!station.is_current(1) && station.is_current(2));
         station.woken();
-        assert_eq!((station.pop_done(Instant(150)), station.pop_done(Instant(150))), (Some(key(1)), None));
-        assert_eq!(station.wake(Instant(150)), Some(Wake { at: Instant(200), epoch: 3 }));
+        assert_eq!(
+            (station.pop_done(Instant(150)), station.pop_done(Instant(150))),
+            (Some(key(1)), None)
+        );
+        assert_eq!(
+            station.wake(Instant(150)),
+            Some(Wake {
+                at: Instant(200),
+                epoch: 3
+            })
+        );
         assert_eq!(station.pop_done(Instant(200)), Some(key(2)));
     }
 
@@ -203,7 +228,11 @@ mod tests {
         station.add(Instant(0), Duration(100), key(1));
         assert!(station.wake(Instant(0)).is_some());
         station.add(Instant(10), Duration(200), key(2));
-        assert_eq!(station.wake(Instant(10)), None, "nothing changes for the one that is done first");
+        assert_eq!(
+            station.wake(Instant(10)),
+            None,
+            "nothing changes for the one that is done first"
+        );
         station.cancel(Instant(20), key(1));
         assert_eq!(station.wake(Instant(20)).map(|wake| wake.at), Some(Instant(210)));
     }

@@ -35,6 +35,7 @@ pub const PERIOD: Duration = Duration::from_secs(60);
 
 /// The two alarms and the cooldowns.
 #[derive(Clone, Debug)]
+#[derive(Default)]
 pub struct Tracking {
     above: u32,
     below: u32,
@@ -42,18 +43,17 @@ pub struct Tracking {
     last_change: Option<Instant>,
 }
 
-impl Default for Tracking {
-    fn default() -> Self {
-        Self { above: 0, below: 0, last_out: None, last_change: None }
-    }
-}
 
 impl Tracking {
     /// Takes the metric of the last minute and says how many there should be, if that is another number than
     /// `current` (what is there or on its way).
     pub fn observe(&mut self, plan: &TrackingPlan, now: Instant, metric: f64, current: u64) -> Option<u64> {
         self.above = if metric > plan.target { self.above + 1 } else { 0 };
-        self.below = if metric < plan.target * plan.low_ratio { self.below + 1 } else { 0 };
+        self.below = if metric < plan.target * plan.low_ratio {
+            self.below + 1
+        } else {
+            0
+        };
         let proportional = (current as f64 * metric / plan.target).ceil() as u64;
         let wanted = proportional.clamp(plan.minimum, plan.maximum);
         let rested = |since: Option<Instant>, wait: Duration| since.is_none_or(|since| now.since(since) >= wait);
@@ -95,7 +95,10 @@ mod tests {
         assert_eq!([look(0.9, 18), look(0.9, 18)], [None, Some(33)]);
         assert!((0..14).all(|_| look(0.2, 33).is_none()));
         assert_eq!(look(0.2, 33), Some(14));
-        assert!((0..100).all(|_| look(0.47, 14).is_none()), "inside the band nothing happens");
+        assert!(
+            (0..100).all(|_| look(0.47, 14).is_none()),
+            "inside the band nothing happens"
+        );
         assert!((0..14).all(|_| look(0.0, 14).is_none()));
         assert_eq!(look(0.0, 14), Some(2));
     }

@@ -64,14 +64,25 @@ impl<'p> World<'p> {
         };
         // Before anything that happens at the same instant, windows close and counting begins or ends.
         if plan.warmup > Duration::ZERO {
-            cx.agenda.at(Instant::ZERO + plan.warmup, Class::Release, Event::WarmedUp);
+            cx.agenda
+                .at(Instant::ZERO + plan.warmup, Class::Release, Event::WarmedUp);
         }
-        cx.agenda.at(Instant::ZERO + plan.warmup + plan.window, Class::Release, Event::Window);
+        cx.agenda
+            .at(Instant::ZERO + plan.warmup + plan.window, Class::Release, Event::Window);
         cx.agenda.at(Instant::ZERO + plan.length, Class::Arrival, Event::Stop);
         let gateways = Gateways::new(plan, &mut cx);
         let functions = Functions::new(plan, run, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
-        Self { plan, cx, clients, gateways, functions, warmed_up_at: Instant::ZERO, begun_before: 0, ended_before: 0 }
+        Self {
+            plan,
+            cx,
+            clients,
+            gateways,
+            functions,
+            warmed_up_at: Instant::ZERO,
+            begun_before: 0,
+            ended_before: 0,
+        }
     }
 
     /// Runs to the end.
@@ -177,12 +188,19 @@ impl<'p> World<'p> {
             events: self.cx.agenda.popped(),
             in_flight,
         };
-        let RunResult { observations, series, meters, .. } = &mut result;
+        let RunResult {
+            observations,
+            series,
+            meters,
+            ..
+        } = &mut result;
         let flows = self.clients.observe(plan, observations, series);
         self.gateways.observe(plan, measured, observations, meters);
         self.functions.observe(plan, observations, series, meters);
         let windows = (measured.0 / plan.window.0) as usize;
-        series.iter_mut().for_each(|line| line.values.truncate(windows));
+        for line in series {
+            line.values.truncate(windows);
+        }
         result.flows = flows;
         result
     }

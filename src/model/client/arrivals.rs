@@ -36,7 +36,14 @@ impl RateCurve {
     /// The same rate (per second) at all times.
     pub fn constant(per_second: f64) -> Self {
         let rate = per_second / 1e9;
-        Self { pieces: vec![Piece { length_ns: u64::MAX, from: rate, to: rate }], repeats: false }
+        Self {
+            pieces: vec![Piece {
+                length_ns: u64::MAX,
+                from: rate,
+                to: rate,
+            }],
+            repeats: false,
+        }
     }
 
     /// From pieces; there must be at least one, and none of length zero. A curve that does not repeat holds the rate
@@ -45,7 +52,11 @@ impl RateCurve {
         pieces.retain(|piece| piece.length_ns > 0);
         if !repeats {
             let rate = pieces.last().map_or(0.0, |piece| piece.to);
-            pieces.push(Piece { length_ns: u64::MAX, from: rate, to: rate });
+            pieces.push(Piece {
+                length_ns: u64::MAX,
+                from: rate,
+                to: rate,
+            });
         }
         Self { pieces, repeats }
     }
@@ -116,7 +127,12 @@ impl ArrivalPlan {
             Self::Times(times) => {
                 times.partition_point(|&t| t < length.0) as f64 / length.as_secs_f64().max(f64::MIN_POSITIVE)
             }
-            Self::Counts { interval_ns, counts, repeats, .. } => {
+            Self::Counts {
+                interval_ns,
+                counts,
+                repeats,
+                ..
+            } => {
                 let wanted = (length.0 / interval_ns.max(&1)).max(1) as usize;
                 let n = if *repeats { counts.len().max(1) } else { wanted };
                 let sum: u64 = counts.iter().take(n).map(|&c| u64::from(c)).sum();
@@ -144,7 +160,11 @@ impl Arrivals {
             ArrivalPlan::Modulated(states) => Instant::ZERO + Duration::from_nanos_f64(states[0].1 * exp1(dice)),
             _ => Instant::ZERO,
         };
-        Self { index: 0, edge, pending: Vec::new() }
+        Self {
+            index: 0,
+            edge,
+            pending: Vec::new(),
+        }
     }
 
     /// The next arrival after the one at `now` (or after the start); [`Instant::NEVER`] when there is none.
@@ -162,9 +182,12 @@ impl Arrivals {
                 self.index += 1;
                 at
             }
-            ArrivalPlan::Counts { interval_ns, counts, spread, repeats } => {
-                self.counted(*interval_ns, counts, *spread, *repeats, dice)
-            }
+            ArrivalPlan::Counts {
+                interval_ns,
+                counts,
+                spread,
+                repeats,
+            } => self.counted(*interval_ns, counts, *spread, *repeats, dice),
         }
     }
 
@@ -203,7 +226,11 @@ impl Arrivals {
         let mut at = now;
         for _ in 0..=MAX_PIECES_WITHOUT_ARRIVAL {
             let (rate, _) = states[self.index];
-            let next = if rate > 0.0 { at + Duration::from_nanos_f64(exp1(dice) / rate) } else { Instant::NEVER };
+            let next = if rate > 0.0 {
+                at + Duration::from_nanos_f64(exp1(dice) / rate)
+            } else {
+                Instant::NEVER
+            };
             if next < self.edge {
                 return next;
             }
@@ -239,7 +266,8 @@ impl Arrivals {
                     self.pending.extend((0..count).rev().map(place));
                 }
                 Spread::Uniform => {
-                    self.pending.extend((0..count).map(|_| begin + (unit(dice) * interval_ns as f64) as u64));
+                    self.pending
+                        .extend((0..count).map(|_| begin + (unit(dice) * interval_ns as f64) as u64));
                     self.pending.sort_unstable_by(|a, b| b.cmp(a));
                 }
             }
@@ -270,7 +298,11 @@ mod tests {
     }
 
     fn piece(seconds: u64, from: f64, to: f64) -> Piece {
-        Piece { length_ns: seconds * 1_000_000_000, from: from / 1e9, to: to / 1e9 }
+        Piece {
+            length_ns: seconds * 1_000_000_000,
+            from: from / 1e9,
+            to: to / 1e9,
+        }
     }
 
     #[test]
@@ -279,7 +311,10 @@ mod tests {
         let plan = ArrivalPlan::Constant(RateCurve::new(vec![piece(10, 0.0, 10.0)], false));
         let times = times(&plan, 11.0);
         for (i, at) in times.iter().take(49).enumerate() {
-            assert!((at - (2.0 * (i as f64 + 1.0)).sqrt()).abs() < 1e-7, "arrival {i} at {at}");
+            assert!(
+                (at - (2.0 * (i as f64 + 1.0)).sqrt()).abs() < 1e-7,
+                "arrival {i} at {at}"
+            );
         }
         assert!((times[59] - 11.0).abs() < 1e-7, "{}", times[59]);
     }
@@ -289,14 +324,19 @@ mod tests {
         let plan = ArrivalPlan::Poisson(RateCurve::new(vec![piece(1, 100.0, 100.0), piece(1, 20.0, 60.0)], true));
         let times = times(&plan, 20_000.0);
         let mut counts = vec![0.0_f64; 20_000];
-        times.iter().for_each(|t| counts[t.floor().min(19_999.0) as usize] += 1.0);
+        times
+            .iter()
+            .for_each(|t| counts[t.floor().min(19_999.0) as usize] += 1.0);
         for (parity, mean) in [(0, 100.0), (1, 40.0)] {
             let sample: Vec<f64> = counts.iter().copied().skip(parity).step_by(2).collect();
             let n = sample.len() as f64;
             let average = sample.iter().sum::<f64>() / n;
             let variance = sample.iter().map(|c| (c - average).powi(2)).sum::<f64>() / (n - 1.0);
             assert!((average - mean).abs() < 4.0 * (mean / n).sqrt(), "mean {average}");
-            assert!((variance / mean - 1.0).abs() < 4.0 * (2.0 / n).sqrt(), "variance {variance} of mean {mean}");
+            assert!(
+                (variance / mean - 1.0).abs() < 4.0 * (2.0 / n).sqrt(),
+                "variance {variance} of mean {mean}"
+            );
         }
     }
 
@@ -318,12 +358,20 @@ mod tests {
         let plan = ArrivalPlan::Times(Arc::new([1_000_000_000, 1_000_000_000, 2_500_000_000]));
         assert_eq!(times(&plan, 10.0), [1.0, 1.0, 2.5]);
         let counts: Arc<[u32]> = Arc::new([2, 0, 4]);
-        let even =
-            ArrivalPlan::Counts { interval_ns: 1_000_000_000, counts, spread: Spread::Even, repeats: true };
+        let even = ArrivalPlan::Counts {
+            interval_ns: 1_000_000_000,
+            counts,
+            spread: Spread::Even,
+            repeats: true,
+        };
         assert_eq!(times(&even, 4.0), [0.25, 0.75, 2.125, 2.375, 2.625, 2.875, 3.25, 3.75]);
         let counts: Arc<[u32]> = Arc::new([0, 0]);
-        let none =
-            ArrivalPlan::Counts { interval_ns: 1_000_000_000, counts, spread: Spread::Uniform, repeats: true };
+        let none = ArrivalPlan::Counts {
+            interval_ns: 1_000_000_000,
+            counts,
+            spread: Spread::Uniform,
+            repeats: true,
+        };
         assert!(times(&none, 1e6).is_empty());
     }
 }

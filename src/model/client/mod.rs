@@ -111,7 +111,9 @@ pub struct Clients {
 impl Clients {
     /// The clients at the start of replication `run`, with their first arrivals on the agenda.
     pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
-        let mut clients = Self { state: Vec::with_capacity(plan.clients.len()) };
+        let mut clients = Self {
+            state: Vec::with_capacity(plan.clients.len()),
+        };
         for (index, spec) in plan.clients.iter().enumerate() {
             let mut arrival_dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "arrivals"));
             let luck_dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "luck"));
@@ -155,7 +157,8 @@ impl Clients {
         let state = &mut self.state[client as usize];
         if let Some(arrivals) = &mut state.arrivals {
             let at = arrivals.next(plan, cx.agenda.now(), &mut state.arrival_dice);
-            cx.agenda.next_arrival(state.source, at, super::Event::Client(Event::Arrive { client }));
+            cx.agenda
+                .next_arrival(state.source, at, super::Event::Client(Event::Arrive { client }));
         }
     }
 
@@ -166,7 +169,13 @@ impl Clients {
             Event::Arrive { client } => self.arrive(plan, client, cx),
             Event::Think { client, user } => {
                 let luck = Luck(self.state[client as usize].luck_dice.next_u64());
-                self.start(&plan.clients[client as usize], client, Caller::User { client, user }, luck, cx);
+                self.start(
+                    &plan.clients[client as usize],
+                    client,
+                    Caller::User { client, user },
+                    luck,
+                    cx,
+                );
             }
         }
     }
@@ -174,10 +183,14 @@ impl Clients {
     #[inline]
     fn arrive(&mut self, plan: &Plan, client: u16, cx: &mut Cx) {
         let spec = &plan.clients[client as usize];
-        let Load::Open { arrivals, batch } = &spec.load else { return };
+        let Load::Open { arrivals, batch } = &spec.load else {
+            return;
+        };
         self.schedule(arrivals, client, cx);
         let dice = &mut self.state[client as usize].luck_dice;
-        let count = batch.as_ref().map_or(1, |size| libm::round(size.value(dice)).max(0.0) as u64);
+        let count = batch
+            .as_ref()
+            .map_or(1, |size| libm::round(size.value(dice)).max(0.0) as u64);
         for _ in 0..count {
             let luck = Luck(self.state[client as usize].luck_dice.next_u64());
             self.start(spec, client, Caller::Client(client), luck, cx);
@@ -192,7 +205,12 @@ impl Clients {
             request.call = only;
         } else if !spec.paths.is_empty() {
             let u = unit(&mut luck.dice(PATH_STEP));
-            request.call = spec.paths.iter().find(|p| u < p.0).or(spec.paths.last()).map_or(0, |p| p.1);
+            request.call = spec
+                .paths
+                .iter()
+                .find(|p| u < p.0)
+                .or(spec.paths.last())
+                .map_or(0, |p| p.1);
         }
         let key = cx.requests.insert(request);
         self.send(spec, client, key, cx);
@@ -234,13 +252,15 @@ impl Clients {
         if let Some(wait) = state.retrier.after(entry.attempt, entry.status, entry.luck) {
             let again = cx.next_attempt(key, wait);
             let at = cx.requests[again].mark;
-            cx.agenda.at(at, Class::Arrival, super::Event::Again { client, request: again });
+            cx.agenda
+                .at(at, Class::Arrival, super::Event::Again { client, request: again });
             return;
         }
         state.flow.record(entry);
         if let (Load::Closed { think, .. }, Caller::User { client, user }) = (&spec.load, entry.caller) {
             let at = entry.mark + think.draw(&mut entry.luck.dice(THINK_STEP));
-            cx.agenda.at(at, Class::Arrival, super::Event::Client(Event::Think { client, user }));
+            cx.agenda
+                .at(at, Class::Arrival, super::Event::Client(Event::Think { client, user }));
         }
         cx.requests.remove(key);
     }
@@ -272,6 +292,8 @@ impl Clients {
     /// Reports what was counted.
     pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>) -> Vec<FlowResult> {
         let flows = plan.clients.iter().zip(self.state);
-        flows.map(|(spec, client)| client.flow.observe(spec.component, plan.window, out, series)).collect()
+        flows
+            .map(|(spec, client)| client.flow.observe(spec.component, plan.window, out, series))
+            .collect()
     }
 }

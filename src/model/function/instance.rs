@@ -152,7 +152,18 @@ impl Instances {
         self.initialising.add(now.0, 1);
         let created = self.created;
         let expires = Instant::NEVER;
-        self.place(spec, Instance { created, expires, retires, used: 1, alive: true, provisioned: false, spoiled: false })
+        self.place(
+            spec,
+            Instance {
+                created,
+                expires,
+                retires,
+                used: 1,
+                alive: true,
+                provisioned: false,
+                spoiled: false,
+            },
+        )
     }
 
     /// An instance has finished initialising.
@@ -237,7 +248,11 @@ impl Instances {
 
     /// Sets the moment at which instances are replaced, for those to which `moment` gives one.
     pub fn retire(&mut self, mut moment: impl FnMut() -> Option<Instant>) {
-        for instance in self.list.iter_mut().filter(|instance| instance.alive && !instance.provisioned) {
+        for instance in self
+            .list
+            .iter_mut()
+            .filter(|instance| instance.alive && !instance.provisioned)
+        {
             if let Some(at) = moment() {
                 instance.retires = instance.retires.min(at);
                 self.earliest = self.earliest.min(at);
@@ -250,7 +265,18 @@ impl Instances {
         self.created += 1;
         self.alive.add(now.0, 1);
         let (created, expires, retires) = (self.created, Instant::NEVER, Instant::NEVER);
-        self.place(spec, Instance { created, expires, retires, used: 0, alive: true, provisioned: true, spoiled: false })
+        self.place(
+            spec,
+            Instance {
+                created,
+                expires,
+                retires,
+                used: 0,
+                alive: true,
+                provisioned: true,
+                spoiled: false,
+            },
+        )
     }
 
     /// A request takes a provisioned instance.
@@ -279,6 +305,13 @@ impl Instances {
         let (busy, busy_peak) = self.busy.flush(now.0);
         let length_ns = now.since(self.window_began).0;
         self.window_began = now;
-        Levels { length_ns, alive, initialising, busy, alive_peak, busy_peak }
+        Levels {
+            length_ns,
+            alive,
+            initialising,
+            busy,
+            alive_peak,
+            busy_peak,
+        }
     }
 }

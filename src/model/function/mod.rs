@@ -129,30 +129,46 @@ pub struct Functions {
 impl Functions {
     /// The functions at the start of replication `run`, with what is scheduled for them on the agenda.
     pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
-        let mut functions = Self { state: Vec::with_capacity(plan.functions.len()) };
+        let mut functions = Self {
+            state: Vec::with_capacity(plan.functions.len()),
+        };
         for (index, spec) in plan.functions.iter().enumerate() {
             let function = index as u16;
             let shared = spec.concurrency_per_instance > 1;
             let dice = |purpose| Stream::new(plan.seed, run, StreamKey::new(&spec.name, purpose));
-            let pool = spec.account.map_or(u64::MAX, |account| plan.accounts[account as usize].concurrency);
+            let pool = spec
+                .account
+                .map_or(u64::MAX, |account| plan.accounts[account as usize].concurrency);
             let quota = spec.reserved.unwrap_or(pool) as f64;
             let rate = spec.requests_per_second_factor.map(|factor| factor * quota);
             functions.state.push(Function {
                 instances: Instances::new(spec, dice("keep-alive"), dice("choice")),
-                provisioned: spec.provisioned.as_ref().map(|p| Provisioned::new(p, spec, dice("provisioned"))),
+                provisioned: spec
+                    .provisioned
+                    .as_ref()
+                    .map(|p| Provisioned::new(p, spec, dice("provisioned"))),
                 on_demand: 0,
                 reserved_free: spec.reserved.unwrap_or(0),
-                scaling: spec.scaling.map(|(burst, refill)| TokenBucket::new(refill, burst as f64)),
+                scaling: spec
+                    .scaling
+                    .map(|(burst, refill)| TokenBucket::new(refill, burst as f64)),
                 rate: rate.map(|rate| TokenBucket::new(rate, rate)),
                 time_limit: cx.agenda.lane(spec.timeout, Class::Timer),
                 timed: shared || spec.program.blocks(),
-                cpu: if shared { Cpu::Shared } else { Cpu::Alone(spec.cpu_factor()) },
+                cpu: if shared {
+                    Cpu::Shared
+                } else {
+                    Cpu::Alone(spec.cpu_factor())
+                },
                 retriers: spec.program.retriers(),
                 recycle_dice: dice("recycle"),
                 record: Record::default(),
             });
             for (i, recycle) in spec.recycles.iter().enumerate() {
-                let event = Event::Recycle { function, index: i as u16 };
+                let event = Event::Recycle {
+                    function,
+                    index: i as u16,
+                };
                 cx.agenda.at(recycle.at, Class::Timer, super::Event::Function(event));
             }
             let state = &mut functions.state[index];
@@ -204,13 +220,19 @@ impl Functions {
                     self.state[function as usize].cut_off(spec, request, cx);
                 }
             }
-            Event::Cores { function, instance, epoch } => {
+            Event::Cores {
+                function,
+                instance,
+                epoch,
+            } => {
                 self.cores(plan, function, instance, epoch, cx);
             }
             Event::Recycle { function, index } => self.recycle(plan, function, index, cx),
             Event::Reap { function } => {
                 let spec = &plan.functions[function as usize];
-                self.state[function as usize].instances.reap(spec, now, &mut cx.sessions);
+                self.state[function as usize]
+                    .instances
+                    .reap(spec, now, &mut cx.sessions);
             }
             Event::Scheduled { function, .. } | Event::Prepared { function, .. } | Event::Tracked { function } => {
                 let spec = &plan.functions[function as usize];
@@ -251,7 +273,11 @@ impl Functions {
             chance(dice, recycle.share).then_some(moment)
         });
         if let Some(every) = recycle.every {
-            cx.agenda.at(now + every, Class::Timer, super::Event::Function(Event::Recycle { function, index }));
+            cx.agenda.at(
+                now + every,
+                Class::Timer,
+                super::Event::Function(Event::Recycle { function, index }),
+            );
         }
     }
 
@@ -260,12 +286,18 @@ impl Functions {
         let spec = &plan.functions[function as usize];
         let now = cx.now();
         let state = &mut self.state[function as usize];
-        let Some(station) = state.instances.station(instance) else { return };
+        let Some(station) = state.instances.station(instance) else {
+            return;
+        };
         if !station.is_current(epoch) {
             return;
         }
         station.woken();
-        while let Some(done) = state.instances.station(instance).and_then(|station| station.pop_done(now)) {
+        while let Some(done) = state
+            .instances
+            .station(instance)
+            .and_then(|station| station.pop_done(now))
+        {
             if cx.requests.contains(done) {
                 cx.requests[done].spend_until(Cause::Compute, now);
                 state.proceed(spec, function, done, cx);
@@ -280,7 +312,9 @@ impl Functions {
         for (spec, state) in plan.functions.iter().zip(&mut self.state) {
             state.instances.reap(spec, now, &mut cx.sessions);
             let provisioned = state.provisioned.as_mut().map(|p| p.close_window(now));
-            state.record.close_window(state.instances.close_window(now), provisioned);
+            state
+                .record
+                .close_window(state.instances.close_window(now), provisioned);
         }
     }
 
@@ -296,15 +330,11 @@ impl Functions {
     }
 
     /// Reports what was counted; the last window must have been closed.
-    pub fn observe(
-        self,
-        plan: &Plan,
-        out: &mut Vec<Observation>,
-        series: &mut Vec<Series>,
-        meters: &mut [MeterSet],
-    ) {
+    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
         for (spec, state) in plan.functions.iter().zip(self.state) {
-            state.record.observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
+            state
+                .record
+                .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
         }
     }
 }
@@ -320,7 +350,9 @@ impl Function {
         if let Some(instance) = self.instances.take(spec, now, &mut cx.sessions) {
             return self.start(spec, function, key, instance, cx);
         }
-        let full = spec.maximum_instances.is_some_and(|most| self.instances.alive() >= most);
+        let full = spec
+            .maximum_instances
+            .is_some_and(|most| self.instances.alive() >= most);
         if full || !self.scaling.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
             self.give_concurrency(spec, cx);
             return self.throttle(if full { Throttle::Concurrency } else { Throttle::Scaling }, key, cx);
@@ -367,7 +399,10 @@ impl Function {
         entry.frame.cold = true;
         let start = entry.mark;
         if place {
-            entry.spend(Cause::Placement, spec.placement.draw(&mut entry.luck.dice(step::PLACEMENT)));
+            entry.spend(
+                Cause::Placement,
+                spec.placement.draw(&mut entry.luck.dice(step::PLACEMENT)),
+            );
         }
         let placed = entry.mark;
         let init = spec.init.draw(&mut entry.luck.dice(step::INIT));
@@ -375,7 +410,11 @@ impl Function {
         entry.frame.init = entry.mark.since(placed);
         self.record.cold_started(entry.mark.since(start), entry.frame.init);
         let at = entry.mark;
-        cx.agenda.at(at, Class::Release, super::Event::Function(Event::Ready { function, request: key }));
+        cx.agenda.at(
+            at,
+            Class::Release,
+            super::Event::Function(Event::Ready { function, request: key }),
+        );
     }
 
     /// Starts a request on an instance that was available.
@@ -402,7 +441,10 @@ impl Function {
             }
         }
         if self.timed {
-            cx.agenda.after(self.time_limit, super::Event::Function(Event::TimeLimit { function, request: key }));
+            cx.agenda.after(
+                self.time_limit,
+                super::Event::Function(Event::TimeLimit { function, request: key }),
+            );
         }
         self.proceed(spec, function, key, cx);
     }
@@ -436,7 +478,11 @@ impl Function {
     fn schedule_cores(&mut self, function: u16, instance: u32, cx: &mut Cx) {
         let now = cx.now();
         if let Some(wake) = self.instances.station(instance).and_then(|station| station.wake(now)) {
-            let event = Event::Cores { function, instance, epoch: wake.epoch };
+            let event = Event::Cores {
+                function,
+                instance,
+                epoch: wake.epoch,
+            };
             cx.agenda.at(wake.at, Class::Release, super::Event::Function(event));
         }
     }
@@ -448,7 +494,11 @@ impl Function {
         let entry = &mut cx.requests[key];
         let frame = entry.frame;
         let luckless = chance(&mut entry.luck.dice(step::FAILURE), spec.failure);
-        let status = if status.is_ok() && !luckless { Status::Ok } else { Status::Failed };
+        let status = if status.is_ok() && !luckless {
+            Status::Ok
+        } else {
+            Status::Failed
+        };
         self.record.finished(spec, entry, now, status);
         self.release(spec, frame, now, cx);
         cx.reply(key, status);
@@ -474,7 +524,8 @@ impl Function {
             if let Some(provisioned) = &mut self.provisioned
                 && !provisioned.give_back(frame.instance, now)
             {
-                self.instances.remove_provisioned(spec, frame.instance, now, &mut cx.sessions);
+                self.instances
+                    .remove_provisioned(spec, frame.instance, now, &mut cx.sessions);
             }
         } else {
             self.give_concurrency(spec, cx);

@@ -29,7 +29,13 @@ impl Choice {
     /// The names in scenarios, in the order of [`Choice::ALL`].
     pub const NAMES: &'static [&'static str] = &["most-recent", "least-recent", "newest", "oldest", "random"];
     /// All choices.
-    pub const ALL: [Self; 5] = [Self::MostRecent, Self::LeastRecent, Self::Newest, Self::Oldest, Self::Random];
+    pub const ALL: [Self; 5] = [
+        Self::MostRecent,
+        Self::LeastRecent,
+        Self::Newest,
+        Self::Oldest,
+        Self::Random,
+    ];
 }
 
 /// The available instances of one function.

@@ -75,7 +75,8 @@ impl Provisioned {
         }
         if self.plan.tracking.is_some() {
             let event = Event::Tracked { function };
-            cx.agenda.at(Instant::ZERO + PERIOD, Class::Timer, WorldEvent::Function(event));
+            cx.agenda
+                .at(Instant::ZERO + PERIOD, Class::Timer, WorldEvent::Function(event));
         }
     }
 
@@ -169,7 +170,11 @@ impl Provisioned {
         if count > self.ready {
             let more = Duration::from_secs_f64((count - self.ready) as f64 / PREPARED_PER_MINUTE * 60.0);
             let at = now + self.plan.preparation.draw(&mut self.dice) + more;
-            let event = Event::Prepared { function, count: count as u32, epoch: self.epoch };
+            let event = Event::Prepared {
+                function,
+                count: count as u32,
+                epoch: self.epoch,
+            };
             cx.agenda.at(at, Class::Timer, WorldEvent::Function(event));
             return;
         }
@@ -183,6 +188,9 @@ impl Provisioned {
     }
 
     pub(super) fn close_window(&mut self, now: Instant) -> ProvisionedLevels {
-        ProvisionedLevels { allocated: self.allocated.flush(now.0).0, busy: self.busy.flush(now.0).0 }
+        ProvisionedLevels {
+            allocated: self.allocated.flush(now.0).0,
+            busy: self.busy.flush(now.0).0,
+        }
     }
 }

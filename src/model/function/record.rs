@@ -19,12 +19,12 @@ pub(super) enum Throttle {
     Scaling,
 }
 
-/// Work that is billed, in MB·ms where nothing else is said.
+/// Work that is billed, in ms.
 #[derive(Clone, Copy, Debug, Default)]
 struct Billed {
-    compute_ms: u64,
-    init_ms: u64,
-    provisioned_ms: u64,
+    compute: u64,
+    init: u64,
+    provisioned: u64,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) struct Record {
     duration: WindowLatency,
     cold_start: Histogram,
     init: Histogram,
-    billed: Billed,
+    billed_ms: Billed,
     cpu_ns: u128,
     total: Levels,
     provisioned: ProvisionedLevels,
@@ -83,12 +83,12 @@ impl Record {
         let billed = spec.billed_ms(duration);
         if entry.frame.provisioned {
             self.on_provisioned += 1;
-            self.billed.provisioned_ms += billed;
+            self.billed_ms.provisioned += billed;
             return;
         }
-        self.billed.compute_ms += billed;
+        self.billed_ms.compute += billed;
         if entry.frame.cold && spec.init_billed {
-            self.billed.init_ms += spec.billed_ms(duration + entry.frame.init) - billed;
+            self.billed_ms.init += spec.billed_ms(duration + entry.frame.init) - billed;
         }
     }
 
@@ -103,7 +103,11 @@ impl Record {
         self.provisioned.allocated += provisioned.allocated;
         self.provisioned.busy += provisioned.busy;
         self.duration.close_window();
-        self.lines.push(Window { levels, provisioned, ..self.window });
+        self.lines.push(Window {
+            levels,
+            provisioned,
+            ..self.window
+        });
         self.window = Window::default();
     }
 
@@ -122,17 +126,41 @@ impl Record {
         self.meter(spec, meters);
         let component = spec.component;
         let over_ns = self.total.length_ns;
-        let mut push = |metric, value| out.push(Observation { component, metric, value });
+        let mut push = |metric, value| {
+            out.push(Observation {
+                component,
+                metric,
+                value,
+            });
+        };
         let mean = |area| Value::TimeMean { area, over_ns };
         push("offered", Value::Count(self.offered));
         push("invocations", Value::Count(self.invocations));
         push("cold_starts", Value::Count(self.cold));
-        push("cold_ratio", Value::Ratio { part: self.cold, whole: self.invocations });
-        push("throttled_concurrency", Value::Count(self.throttles[Throttle::Concurrency as usize]));
+        push(
+            "cold_ratio",
+            Value::Ratio {
+                part: self.cold,
+                whole: self.invocations,
+            },
+        );
+        push(
+            "throttled_concurrency",
+            Value::Count(self.throttles[Throttle::Concurrency as usize]),
+        );
         push("throttled_rate", Value::Count(self.throttles[Throttle::Rate as usize]));
-        push("throttled_scaling", Value::Count(self.throttles[Throttle::Scaling as usize]));
+        push(
+            "throttled_scaling",
+            Value::Count(self.throttles[Throttle::Scaling as usize]),
+        );
         let throttled = self.throttles.iter().sum();
-        push("throttle_ratio", Value::Ratio { part: throttled, whole: self.offered });
+        push(
+            "throttle_ratio",
+            Value::Ratio {
+                part: throttled,
+                whole: self.offered,
+            },
+        );
         push("failed", Value::Count(self.failed));
         push("timed_out", Value::Count(self.timed_out));
         push("instances", mean(self.total.alive));
@@ -144,7 +172,13 @@ impl Record {
             push("provisioned", mean(self.provisioned.allocated));
             push("provisioned.busy", mean(self.provisioned.busy));
             let spilled = self.invocations - self.on_provisioned;
-            push("spill_ratio", Value::Ratio { part: spilled, whole: self.invocations });
+            push(
+                "spill_ratio",
+                Value::Ratio {
+                    part: spilled,
+                    whole: self.invocations,
+                },
+            );
         }
         push("duration", Value::Latency(Box::new(self.duration.finish().0)));
         push("cold_start", Value::Latency(Box::new(self.cold_start)));
@@ -157,17 +191,21 @@ impl Record {
         meters.add(Meter::LogBytes, self.invocations * spec.log_bytes);
         let provisioned_ms = (self.provisioned.allocated / 1_000_000) as u64;
         meters.add_product(Meter::ProvisionedMbMs, spec.memory_mb, provisioned_ms);
-        meters.add_product(Meter::ProvisionedComputeMbMs, spec.memory_mb, self.billed.provisioned_ms);
+        meters.add_product(
+            Meter::ProvisionedComputeMbMs,
+            spec.memory_mb,
+            self.billed_ms.provisioned,
+        );
         if spec.concurrency_per_instance > 1 {
             let active_ms = ((self.total.busy + self.total.initialising) / 1_000_000) as u64;
             meters.add_product(Meter::ActiveVcpuMs, (spec.vcpus * 1000.0).round() as u64, active_ms);
             meters.add_product(Meter::ActiveMemoryMbMs, spec.memory_mb, active_ms);
             return;
         }
-        meters.add_product(Meter::ComputeMbMs, spec.memory_mb, self.billed.compute_ms);
-        meters.add_product(Meter::InitMbMs, spec.memory_mb, self.billed.init_ms);
-        let billed_ms = self.billed.compute_ms + self.billed.init_ms + self.billed.provisioned_ms;
-        meters.add_product(Meter::EphemeralMbMs, spec.ephemeral_mb, billed_ms);
+        meters.add_product(Meter::ComputeMbMs, spec.memory_mb, self.billed_ms.compute);
+        meters.add_product(Meter::InitMbMs, spec.memory_mb, self.billed_ms.init);
+        let all_ms = self.billed_ms.compute + self.billed_ms.init + self.billed_ms.provisioned;
+        meters.add_product(Meter::EphemeralMbMs, spec.ephemeral_mb, all_ms);
         meters.add(Meter::CpuUs, (self.cpu_ns / 1_000) as u64);
     }
 }
@@ -176,14 +214,23 @@ fn observe_windows(lines: &[Window], component: u32, window: Duration, series: &
     let seconds = window.as_secs_f64();
     let level = |area: u128, window: &Window| area as f64 / (window.levels.length_ns as f64).max(1.0);
     let mut line = |metric, unit, value: &dyn Fn(&Window) -> f64| {
-        series.push(Series { component, metric, unit, values: lines.iter().map(value).collect() });
+        series.push(Series {
+            component,
+            metric,
+            unit,
+            values: lines.iter().map(value).collect(),
+        });
     };
-    line("invocations", SeriesUnit::PerSecond, &|w| w.invocations as f64 / seconds);
+    line("invocations", SeriesUnit::PerSecond, &|w| {
+        w.invocations as f64 / seconds
+    });
     line("cold_starts", SeriesUnit::Count, &|w| w.cold as f64);
     line("throttled", SeriesUnit::Count, &|w| w.throttled as f64);
     line("instances", SeriesUnit::Level, &|w| level(w.levels.alive, w));
     line("instances.busy", SeriesUnit::Level, &|w| level(w.levels.busy, w));
-    line("instances.initialising", SeriesUnit::Level, &|w| level(w.levels.initialising, w));
+    line("instances.initialising", SeriesUnit::Level, &|w| {
+        level(w.levels.initialising, w)
+    });
     if lines.iter().any(|w| w.provisioned.allocated > 0) {
         line("provisioned", SeriesUnit::Level, &|w| level(w.provisioned.allocated, w));
         line("provisioned.busy", SeriesUnit::Level, &|w| level(w.provisioned.busy, w));
