@@ -10,6 +10,7 @@
 use super::request::Status;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Luck};
+use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, nearest};
 
 /// How a waiting time is spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +159,70 @@ impl RetryPolicy {
 
 /// The step of a request's luck that its backoffs are drawn from; far from handler steps.
 const BACKOFF_STEP: u64 = 1 << 40;
+
+const BUDGET: Table = Table {
+    name: "retry budget",
+    doc: "A token bucket that stops retries when most of them fail.",
+    fields: &[
+        Field::default("capacity", Kind::Number, "500", "Tokens at the start, and at most.").at_least(0.0),
+        Field::default("cost", Kind::Number, "5", "Tokens that a retry takes.").at_least(0.0),
+        Field::default("cost_timeout", Kind::Number, "10", "Tokens that a retry after a time-out takes.").at_least(0.0),
+        Field::default("refund", Kind::Number, "1", "Tokens that a success at the first attempt gives back.")
+            .at_least(0.0),
+    ],
+};
+
+/// The fields of a retry policy that is written out.
+pub const TABLE: Table = Table {
+    name: "retry policy",
+    doc: "How a caller tries again: a name such as `aws-sdk-standard` or `none`, or a block with these fields.",
+    fields: &[
+        Field::default("attempts", Kind::Count, "3", "Attempts in all, the first one included.").within(1.0, 100.0),
+        Field::default("base", Kind::Duration, "100 ms", "Wait before the first retry; it doubles from there."),
+        Field::optional("base_throttled", Kind::Duration, "The same after a throttle (429); as `base` if absent."),
+        Field::default("cap", Kind::Duration, "20 s", "The longest wait."),
+        Field::default("factor", Kind::Number, "2", "Growth of the wait from one retry to the next.").at_least(1.0),
+        Field::default("jitter", Kind::Choice(&["full", "equal", "none"]), "full", "How waits are spread."),
+        Field::optional("budget", Kind::Block(&BUDGET), "Limits retries when most of them fail."),
+    ],
+};
+
+impl RetryPolicy {
+    /// Reads a policy: a name, or a block.
+    pub fn read(cx: &Context, node: &Node) -> Self {
+        let Some(name) = node.scalar() else {
+            return Self::read_block(&Block::new(cx, node, &TABLE));
+        };
+        if let Some((_, policy)) = Self::NAMED.iter().find(|named| named.0 == name) {
+            return *policy;
+        }
+        let names = Self::NAMED.map(|named| named.0);
+        let help = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write one of {}, or a block with `attempts` and `base`", names.join(", ")),
+        };
+        cx.error(Code::UnknownChoice, node.span, format!("no retry policy is called `{name}`"), help);
+        Self::NONE
+    }
+
+    fn read_block(block: &Block) -> Self {
+        let base = block.duration("base");
+        Self {
+            attempts: block.count("attempts") as u8,
+            base,
+            base_throttled: block.duration_opt("base_throttled").unwrap_or(base),
+            cap: block.duration("cap"),
+            factor: block.number("factor"),
+            jitter: [Jitter::Full, Jitter::Equal, Jitter::None][block.choice("jitter")],
+            budget: block.block("budget").map(|budget| BudgetPlan {
+                capacity: budget.number("capacity"),
+                cost: budget.number("cost"),
+                cost_timeout: budget.number("cost_timeout"),
+                refund: budget.number("refund"),
+            }),
+        }
+    }
+}
 
 /// What is left of a caller's budget.
 #[derive(Clone, Debug)]

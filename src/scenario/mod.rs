@@ -5,6 +5,7 @@
 //! reference and the editor schema (schema).
 
 pub mod codes;
+pub mod cold_starts;
 pub mod diagnostic;
 pub mod tree;
 pub mod parse;

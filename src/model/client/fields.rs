@@ -1,0 +1,380 @@
+//! Clients as scenarios write them.
+
+use super::arrivals::{ArrivalPlan, Piece, RateCurve, Spread};
+use super::{ClientPlan, Load};
+use crate::kernel::{Duration, Sampler};
+use crate::model::program_fields::CALLABLE;
+use crate::model::retry::RetryPolicy;
+use crate::scenario::data::read_column;
+use crate::scenario::{
+    Block, Code, Context, Field, Kind, Node, Range, Table, read_number, read_rate, read_sampler,
+};
+
+const BURSTY: Table = Table {
+    name: "bursty arrivals",
+    doc: "On/off traffic: a Markov-modulated Poisson process with two states.",
+    fields: &[
+        Field::required("on", Kind::Rate, "Rate while on."),
+        Field::default("off", Kind::Rate, "0/s", "Rate while off."),
+        Field::required("on_for", Kind::Duration, "Mean length of an on period (exponential).").positive(),
+        Field::required("off_for", Kind::Duration, "Mean length of an off period (exponential).").positive(),
+    ],
+};
+
+const STATE: Table = Table {
+    name: "state",
+    doc: "A state of a Markov-modulated Poisson process; states follow one another in turn.",
+    fields: &[
+        Field::required("rate", Kind::Rate, "Rate in this state."),
+        Field::required("stay", Kind::Duration, "Mean stay (exponential).").positive(),
+    ],
+};
+
+const POINT: Table = Table {
+    name: "rate from an instant on",
+    doc: "From this instant on the rate is this, until the next entry.",
+    fields: &[
+        Field::required("at", Kind::Duration, "When, since the start of the run."),
+        Field::required("rate", Kind::Rate, "Arrivals per time from then on."),
+        Field::default("ramp", Kind::Flag, "false", "Whether the rate changes linearly from the entry before to this."),
+    ],
+};
+
+const DIURNAL: Table = Table {
+    name: "diurnal arrivals",
+    doc: "Poisson traffic that follows the hours of the day and the days of the week.",
+    fields: &[
+        Field::required("mean", Kind::Rate, "Mean rate over a whole week."),
+        Field::optional("hours", Kind::List(&Kind::Number), "24 weights, from midnight on; a work-day shape if absent."),
+        Field::optional("weekdays", Kind::List(&Kind::Number), "Seven weights, from Monday on; all alike if absent."),
+        Field::default("start", Kind::Duration, "0 h", "Time since Monday midnight at which the run starts."),
+    ],
+};
+
+const SPIKE: Table = Table {
+    name: "spike",
+    doc: "For a while the rate is this instead.",
+    fields: &[
+        Field::required("at", Kind::Duration, "When it begins, since the start of the run."),
+        Field::required("for", Kind::Duration, "How long it lasts.").positive(),
+        Field::required("rate", Kind::Rate, "The rate during it."),
+    ],
+};
+
+const TIMES: Table = Table {
+    name: "trace of times",
+    doc: "Arrivals at the times in a column of a CSV file (`.gz` too); the earliest is the start of the run.",
+    fields: &[
+        Field::required("file", Kind::Text, "The file, relative to the scenario."),
+        Field::required("column", Kind::Text, "The column."),
+        Field::default("unit", Kind::Choice(&["s", "ms", "us", "ns"]), "s", "What its numbers are in."),
+        Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive(),
+    ],
+};
+
+const COUNTS: Table = Table {
+    name: "trace of counts",
+    doc: "As many arrivals in each interval as a column of a CSV file says (`.gz` too).",
+    fields: &[
+        Field::required("file", Kind::Text, "The file, relative to the scenario."),
+        Field::required("column", Kind::Text, "The column."),
+        Field::required("interval", Kind::Duration, "Length of an interval.").positive(),
+        Field::default("spread", Kind::Choice(&["uniform", "even"]), "uniform", "Where in its interval an arrival is."),
+        Field::default("scale", Kind::Number, "1", "Multiplies every count (rounded).").positive(),
+        Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive(),
+        Field::default("repeat", Kind::Flag, "true", "Whether it begins again at its end."),
+    ],
+};
+
+/// The fields of an arrival process.
+pub const ARRIVALS: Table = Table {
+    name: "arrivals",
+    doc: "When requests come: exactly one of the processes, and what is laid over it.",
+    fields: &[
+        Field::optional("constant", Kind::Rate, "Equally spaced."),
+        Field::optional("poisson", Kind::Rate, "At random: a Poisson process."),
+        Field::optional("bursty", Kind::Block(&BURSTY), "On/off traffic."),
+        Field::optional("modulated", Kind::List(&Kind::Block(&STATE)), "Several states, each a Poisson process."),
+        Field::optional("rates", Kind::List(&Kind::Block(&POINT)), "A Poisson process whose rate changes by steps or ramps."),
+        Field::optional("diurnal", Kind::Block(&DIURNAL), "A Poisson process by hour and weekday."),
+        Field::optional("times", Kind::Block(&TIMES), "Replay of times."),
+        Field::optional("counts", Kind::Block(&COUNTS), "Replay of counts per interval."),
+        Field::optional("repeat", Kind::Duration, "With `rates`: after how long they begin again.").positive(),
+        Field::optional("spikes", Kind::List(&Kind::Block(&SPIKE)), "Spikes over constant, poisson, rates or diurnal."),
+        Field::optional("batch", Kind::Any, "Requests per arrival: a number, or a distribution such as `{ mean: 5, cv: 1 }`."),
+    ],
+};
+
+/// The processes among the fields of [`ARRIVALS`].
+const PROCESSES: [&str; 8] = ["constant", "poisson", "bursty", "modulated", "rates", "diurnal", "times", "counts"];
+
+const USERS: Table = Table {
+    name: "users",
+    doc: "A closed client: users who send, wait for the answer, think, and send again.",
+    fields: &[
+        Field::required("count", Kind::Count, "How many.").within(1.0, 10_000_000.0),
+        Field::default("think", Kind::Sampler, "1 s", "How long they think after an answer."),
+    ],
+};
+
+/// The fields of a client.
+pub const TABLE: Table = Table {
+    name: "client",
+    doc: "Where requests come from.",
+    fields: &[
+        Field::required("to", Kind::Target(CALLABLE), "Where they go."),
+        Field::optional("arrivals", Kind::Block(&ARRIVALS), "Open traffic: requests come whatever happens to the others."),
+        Field::optional("users", Kind::Block(&USERS), "Closed traffic: a number of users who wait for each answer."),
+        Field::optional("timeout", Kind::Duration, "When it gives up on an attempt; never if absent.").positive(),
+        Field::default("retry", Kind::Any, "none", "How it tries again: a policy's name, or a block."),
+        Field::default("network", Kind::Sampler, "0 ms", "Round-trip time between client and system."),
+        Field::optional("paths", Kind::Map(&Kind::Number), "What it asks for: weights by path, for gateways that route."),
+    ],
+};
+
+/// A work day: quiet at night, a peak before noon and a second one after it (shape of the public ELB and Azure traces:
+/// about a factor of two around a base of half the mean).
+const WORK_DAY: [f64; 24] = [
+    0.55, 0.5, 0.48, 0.47, 0.48, 0.52, 0.62, 0.8, 1.05, 1.3, 1.42, 1.45, 1.4, 1.42, 1.45, 1.42, 1.35, 1.25, 1.15, 1.1,
+    1.05, 0.95, 0.8, 0.66,
+];
+
+impl ClientPlan {
+    /// Reads a client. `paths` numbers the paths that gateways route by; `length` is the run's.
+    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], length: Duration) -> Option<Self> {
+        let cx = block.context();
+        let load = match (block.block("arrivals"), block.block("users")) {
+            (Some(arrivals), None) => read_arrivals(&arrivals, length),
+            (None, Some(users)) => {
+                Some(Load::Closed { users: users.count("count") as u32, think: users.sampler("think") })
+            }
+            (both, _) => {
+                let message = if both.is_some() { "a client is open or closed, not both" } else { "nobody sends" };
+                let help = "write `arrivals: { poisson: 100/s }` (open) or `users: { count: 100 }` (closed)";
+                block.error(Code::NotOneKey, block.span(), message, help);
+                None
+            }
+        };
+        Some(Self {
+            component,
+            name: name.to_owned(),
+            to: block.target("to")?,
+            load: load?,
+            timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
+            retry: block.node("retry").map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node)),
+            network: block.sampler("network"),
+            paths: read_paths(block, paths),
+        })
+    }
+}
+
+fn read_paths(block: &Block, paths: &[String]) -> Vec<(f64, u16)> {
+    let cx = block.context();
+    let weights: Vec<(f64, u16)> = block
+        .entries("paths")
+        .iter()
+        .map(|(key, node)| {
+            let number = paths.iter().position(|path| *path == key.text).unwrap_or(0);
+            (read_number(cx, node, Range::AtLeast(0.0)), number as u16)
+        })
+        .collect();
+    cumulative(&weights)
+}
+
+/// Weights to cumulative shares; the last one is 1.
+pub fn cumulative<T: Copy>(weights: &[(f64, T)]) -> Vec<(f64, T)> {
+    let total: f64 = weights.iter().map(|w| w.0).sum();
+    let mut sum = 0.0;
+    let last = weights.len().saturating_sub(1);
+    let share = |(i, &(weight, what)): (usize, &(f64, T))| {
+        sum += weight / total;
+        (if i == last { 1.0 } else { sum }, what)
+    };
+    weights.iter().enumerate().map(share).collect()
+}
+
+fn read_arrivals(block: &Block, length: Duration) -> Option<Load> {
+    let cx = block.context();
+    let written: Vec<&str> = PROCESSES.into_iter().filter(|name| block.has(name)).collect();
+    if written.len() != 1 {
+        let message = match written.as_slice() {
+            [] => "no arrival process".to_owned(),
+            several => format!("several arrival processes: {}", several.join(", ")),
+        };
+        let help = "write exactly one, such as `poisson: 100/s`; a variant removes the other with `constant: null`";
+        block.error(Code::NotOneKey, block.span(), message, help);
+        return None;
+    }
+    let plan = match written[0] {
+        "constant" => ArrivalPlan::Constant(RateCurve::constant(block.rate_opt("constant")?)),
+        "poisson" => ArrivalPlan::Poisson(RateCurve::constant(block.rate_opt("poisson")?)),
+        "bursty" => {
+            let bursty = block.block("bursty")?;
+            let state = |rate: &str, stay: &str| (bursty.rate(rate) / 1e9, bursty.duration(stay).0 as f64);
+            ArrivalPlan::Modulated(vec![state("on", "on_for"), state("off", "off_for")])
+        }
+        "modulated" => {
+            let state = |node: &Node| {
+                let state = Block::new(cx, node, &STATE);
+                (state.rate("rate") / 1e9, state.duration("stay").0 as f64)
+            };
+            let states: Vec<_> = block.list("modulated").iter().map(state).collect();
+            (!states.is_empty()).then_some(ArrivalPlan::Modulated(states))?
+        }
+        "rates" => ArrivalPlan::Poisson(read_rates(block)?),
+        "diurnal" => ArrivalPlan::Poisson(read_diurnal(&block.block("diurnal")?)),
+        "times" => read_times(&block.block("times")?)?,
+        _ => read_counts(&block.block("counts")?)?,
+    };
+    let plan = lay_spikes(block, plan, length);
+    let batch = block.node("batch").map(|node| read_batch(cx, node));
+    Some(Load::Open { arrivals: plan, batch })
+}
+
+/// A size of batches: numbers are read as if they were nanoseconds, so that every distribution can be written.
+fn read_batch(cx: &Context, node: &Node) -> Sampler {
+    if node.scalar().is_some() {
+        return Sampler::Constant(read_number(cx, node, Range::AtLeast(0.0)));
+    }
+    let table = Block::new(cx, node, &BATCH);
+    let mean = table.number("mean");
+    match table.number("cv") {
+        cv if cv > 0.0 => Sampler::lognormal_mean_cv(mean.max(f64::MIN_POSITIVE), cv),
+        _ => Sampler::Constant(mean),
+    }
+}
+
+const BATCH: Table = Table {
+    name: "batch",
+    doc: "How many requests an arrival brings: log-normal, rounded to the nearest.",
+    fields: &[
+        Field::required("mean", Kind::Number, "The mean.").positive(),
+        Field::default("cv", Kind::Number, "0", "Coefficient of variation.").at_least(0.0),
+    ],
+};
+
+fn read_rates(block: &Block) -> Option<RateCurve> {
+    let cx = block.context();
+    let mut points = Vec::new();
+    for node in block.list("rates") {
+        let point = Block::new(cx, node, &POINT);
+        let (at, rate) = (point.duration("at"), point.rate("rate") / 1e9);
+        if points.last().is_some_and(|&(before, _, _)| at <= before) {
+            let message = "the instants of `rates` must ascend";
+            cx.error(Code::OutOfRange, point.span_of("at"), message, "sort the entries by `at`");
+            return None;
+        }
+        points.push((at, rate, point.flag("ramp")));
+    }
+    let end = block.duration_opt("repeat");
+    let mut pieces = Vec::new();
+    let (mut at, mut rate) = (Duration::ZERO, 0.0);
+    for (next, next_rate, ramp) in points {
+        pieces.push(Piece { length_ns: (next - at).0, from: rate, to: if ramp { next_rate } else { rate } });
+        (at, rate) = (next, next_rate);
+    }
+    match end {
+        Some(end) if end <= at => {
+            let message = "`repeat` must come after the last of `rates`";
+            cx.error(Code::OutOfRange, block.span_of("repeat"), message, "make it longer, or leave it out");
+            return None;
+        }
+        Some(end) => pieces.push(Piece { length_ns: (end - at).0, from: rate, to: rate }),
+        None => pieces.push(Piece { length_ns: 1, from: rate, to: rate }),
+    }
+    Some(RateCurve::new(pieces, end.is_some()))
+}
+
+fn read_diurnal(block: &Block) -> RateCurve {
+    const HOUR: u64 = 3_600_000_000_000;
+    let cx = block.context();
+    let weights = |field: &str, default: &[f64]| {
+        let nodes = block.list(field);
+        if nodes.is_empty() {
+            return default.to_vec();
+        }
+        if nodes.len() != default.len() {
+            let message = format!("`{field}` needs {} weights, found {}", default.len(), nodes.len());
+            cx.error(Code::OutOfRange, block.span_of(field), message, "one for each, in order");
+            return default.to_vec();
+        }
+        nodes.iter().map(|node| read_number(cx, node, Range::AtLeast(0.0))).collect()
+    };
+    let (hours, days) = (weights("hours", &WORK_DAY), weights("weekdays", &[1.0; 7]));
+    let total: f64 = hours.iter().sum::<f64>() * days.iter().sum::<f64>();
+    let unit = block.rate("mean") / 1e9 * 168.0 / total.max(f64::MIN_POSITIVE);
+    let mut pieces: Vec<Piece> = (0..168)
+        .map(|hour| {
+            let rate = unit * hours[hour % 24] * days[hour / 24];
+            Piece { length_ns: HOUR, from: rate, to: rate }
+        })
+        .collect();
+    let start = block.duration("start").0 % (168 * HOUR);
+    pieces.rotate_left((start / HOUR) as usize);
+    if start % HOUR > 0 {
+        let first = pieces[0];
+        pieces[0].length_ns = HOUR - start % HOUR;
+        pieces.push(Piece { length_ns: start % HOUR, ..first });
+    }
+    RateCurve::new(pieces, true)
+}
+
+fn read_times(block: &Block) -> Option<ArrivalPlan> {
+    let span = block.span_of("column");
+    let file = (block.text("file"), block.span_of("file"));
+    let mut column = read_column(block.context(), file, (block.text("column"), span))?;
+    let unit_ns = [1e9, 1e6, 1e3, 1.0][block.choice("unit")] / block.number("speed");
+    column.sort_unstable_by(f64::total_cmp);
+    let first = *column.first()?;
+    Some(ArrivalPlan::Times(column.iter().map(|t| ((t - first) * unit_ns).round() as u64).collect()))
+}
+
+fn read_counts(block: &Block) -> Option<ArrivalPlan> {
+    let span = block.span_of("column");
+    let file = (block.text("file"), block.span_of("file"));
+    let column = read_column(block.context(), file, (block.text("column"), span))?;
+    if column.iter().any(|&count| count < 0.0) {
+        block.error(Code::BadData, span, "a count is negative", "counts are numbers of arrivals");
+        return None;
+    }
+    let scale = block.number("scale");
+    Some(ArrivalPlan::Counts {
+        interval_ns: ((block.duration("interval").0 as f64 / block.number("speed")).round() as u64).max(1),
+        counts: column.iter().map(|count| (count * scale).round() as u32).collect(),
+        spread: [Spread::Uniform, Spread::Even][block.choice("spread")],
+        repeats: block.flag("repeat"),
+    })
+}
+
+fn lay_spikes(block: &Block, plan: ArrivalPlan, length: Duration) -> ArrivalPlan {
+    let cx = block.context();
+    let spikes = block.list("spikes");
+    if spikes.is_empty() {
+        return plan;
+    }
+    let lay = |curve: RateCurve| {
+        spikes.iter().fold(curve, |curve, node| {
+            let spike = Block::new(cx, node, &SPIKE);
+            curve.with_spike(spike.duration("at"), spike.duration("for"), spike.rate("rate"), length)
+        })
+    };
+    match plan {
+        ArrivalPlan::Constant(curve) => ArrivalPlan::Constant(lay(curve)),
+        ArrivalPlan::Poisson(curve) => ArrivalPlan::Poisson(lay(curve)),
+        other => {
+            let message = "spikes go over `constant`, `poisson`, `rates` or `diurnal` only";
+            cx.error(Code::Conflict, block.span_of("spikes"), message, "add a second client for the spike");
+            other
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_batch_sizes_come_as_they_are_written() {
+        assert_eq!(cumulative(&[(1.0, 'a'), (3.0, 'b')]), [(0.25, 'a'), (1.0, 'b')]);
+    }
+}

@@ -1,0 +1,168 @@
+//! Handlers as scenarios write them: a list of steps, read into a program with its loops unrolled.
+
+use super::program::{CallPlan, Program, STEPS_MAX, Step};
+use super::retry::RetryPolicy;
+use crate::kernel::Duration;
+use crate::scenario::{
+    Block, Code, Context, Field, Kind, Node, Table, nearest, read_sampler, read_target, single_key,
+};
+
+/// The kinds of components that a handler can call.
+pub const CALLABLE: &[&str] = &["gateways", "functions", "queues", "databases", "proxies", "fleets"];
+
+/// The steps, in the order of [`read_step`].
+const STEPS: &[&str] = &["cpu", "wait", "call", "send", "parallel", "loop", "cache"];
+
+/// The fields of a call.
+pub const CALL: Table = Table {
+    name: "call",
+    doc: "Calls a component and waits for its answer. `- call: orders` is short for `- call: { to: orders }`.",
+    fields: &[
+        Field::required("to", Kind::Target(CALLABLE), "What is called."),
+        Field::optional("timeout", Kind::Duration, "How long an attempt waits for its answer; for ever if absent.")
+            .positive(),
+        Field::default("retry", Kind::Any, "none", "How it tries again: a policy's name, or a block."),
+        Field::default("optional", Kind::Flag, "false", "Whether the handler goes on if the call fails in the end."),
+    ],
+};
+
+/// The fields of a loop.
+pub const LOOP: Table = Table {
+    name: "loop",
+    doc: "Repeats steps a fixed number of times.",
+    fields: &[
+        Field::required("times", Kind::Count, "How often.").within(0.0, 4096.0),
+        Field::required("steps", Kind::Steps, "What."),
+    ],
+};
+
+/// The fields of a cache.
+pub const CACHE: Table = Table {
+    name: "cache",
+    doc: "Looks a value up: a hit skips the steps under `miss`.",
+    fields: &[
+        Field::required("hit", Kind::Share, "The probability of a hit."),
+        Field::default("lookup", Kind::Sampler, "0 ms", "Time that the look-up takes."),
+        Field::required("miss", Kind::Steps, "What a miss must do."),
+    ],
+};
+
+struct Reader<'a> {
+    cx: &'a Context<'a>,
+    steps: Vec<Step>,
+    calls: Vec<CallPlan>,
+    /// Branches still to be read: (step that names them, place among its branches, their nodes).
+    branches: Vec<(usize, usize, &'a Node)>,
+    overflow: bool,
+}
+
+/// Reads the handler under `field` of a block; an absent one does nothing.
+pub fn read_program(block: &Block, field: &str) -> Program {
+    let cx = block.context();
+    let mut reader = Reader { cx, steps: Vec::new(), calls: Vec::new(), branches: Vec::new(), overflow: false };
+    reader.sequence(block.list(field));
+    reader.steps.push(Step::End);
+    // Branches follow the main program; a branch may have branches of its own.
+    while let Some((step, place, node)) = reader.branches.pop() {
+        let start = reader.steps.len() as u16;
+        if let Step::Parallel(starts) = &mut reader.steps[step] {
+            starts[place] = start;
+        }
+        reader.sequence(node.items());
+        reader.steps.push(Step::End);
+    }
+    if reader.overflow {
+        let message = format!("the handler has more than {STEPS_MAX} steps once its loops are unrolled");
+        cx.error(Code::TooMany, block.span_of(field), message, "repeat less, or make one step of several");
+        reader.steps = vec![Step::End];
+    }
+    Program { steps: reader.steps, calls: reader.calls }
+}
+
+impl<'a> Reader<'a> {
+    fn sequence(&mut self, nodes: &'a [Node]) {
+        for node in nodes {
+            if self.steps.len() >= STEPS_MAX {
+                self.overflow = true;
+                return;
+            }
+            self.step(node);
+        }
+    }
+
+    fn step(&mut self, node: &'a Node) {
+        let cx = self.cx;
+        let Some((key, value)) = single_key(cx, node) else { return };
+        match key.text.as_str() {
+            "cpu" => self.steps.push(Step::Cpu(read_sampler(cx, value))),
+            "wait" => self.steps.push(Step::Wait(read_sampler(cx, value))),
+            "call" => {
+                if let Some(call) = self.call(value) {
+                    self.steps.push(Step::Call(call));
+                }
+            }
+            "send" => {
+                if let Some(call) = self.call(value) {
+                    self.steps.push(Step::Send(call));
+                }
+            }
+            "parallel" => {
+                let branches = value.items();
+                let step = self.steps.len();
+                self.steps.push(Step::Parallel(vec![0; branches.len()]));
+                self.branches.extend(branches.iter().enumerate().map(|(i, branch)| (step, i, branch)));
+            }
+            "loop" => {
+                let block = Block::keyed(cx, key, value, &LOOP);
+                for _ in 0..block.count("times") {
+                    if self.overflow {
+                        break;
+                    }
+                    self.sequence(block.list("steps"));
+                }
+            }
+            "cache" => {
+                let block = Block::keyed(cx, key, value, &CACHE);
+                let lookup = block.sampler("lookup");
+                if !lookup.is_zero() {
+                    self.steps.push(Step::Wait(lookup));
+                }
+                let skip = self.steps.len();
+                self.steps.push(Step::Skip { hit: block.share("hit"), to: 0 });
+                self.sequence(block.list("miss"));
+                let after = self.steps.len() as u16;
+                if let Some(Step::Skip { to, .. }) = self.steps.get_mut(skip) {
+                    *to = after;
+                }
+            }
+            other => {
+                let help = match nearest(other, STEPS.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("steps are {}", STEPS.join(", ")),
+                };
+                cx.error(Code::UnknownKey, key.span, format!("`{other}` is not a step of a handler"), help);
+            }
+        }
+    }
+
+    /// Reads a call and returns its number; the same call twice is two calls (each has its own retry budget).
+    fn call(&mut self, node: &Node) -> Option<u16> {
+        let cx = self.cx;
+        let call = if node.scalar().is_some() {
+            let to = read_target(cx, node, CALLABLE)?;
+            CallPlan { to, timeout: Duration::FOREVER, retry: RetryPolicy::NONE, optional: false }
+        } else {
+            let block = Block::new(cx, node, &CALL);
+            let retry = block.node("retry").map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node));
+            CallPlan {
+                to: block.target("to")?,
+                timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
+                retry,
+                optional: block.flag("optional"),
+            }
+        };
+        self.calls.push(call);
+        Some(self.calls.len() as u16 - 1)
+    }
+}
+
