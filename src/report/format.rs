@@ -228,10 +228,16 @@ pub fn span_ns(nanoseconds: u64) -> String {
 /// A tick of an axis: as few digits as tell it from its neighbours `step` away. Large dollars and counts get k, M, G.
 pub fn tick(unit: Unit, number: f64, step: f64, magnitude: f64) -> String {
     let mut display = display_unit(unit, magnitude);
-    if unit == Unit::Seconds && magnitude >= 0.9995 && magnitude < 6000.0 {
+    if unit == Unit::Seconds && (0.9995..299.0).contains(&magnitude) {
         display = Display {
             size: 1.0,
             suffix: " s",
+            prefix: "",
+        };
+    } else if unit == Unit::Seconds && (299.0..10_800.0).contains(&magnitude) {
+        display = Display {
+            size: 60.0,
+            suffix: " min",
             prefix: "",
         };
     }
@@ -245,6 +251,9 @@ pub fn tick(unit: Unit, number: f64, step: f64, magnitude: f64) -> String {
         m if plain && m >= 1e4 => (1e3, "k"),
         _ => (display.size, ""),
     };
+    if number == 0.0 {
+        return format!("{}0{}", display.prefix, display.suffix);
+    }
     let step = (step / size).abs();
     let mut decimals = 0;
     let mut scaled = step;
@@ -254,9 +263,6 @@ pub fn tick(unit: Unit, number: f64, step: f64, magnitude: f64) -> String {
     }
     if unit == Unit::Dollars && decimals == 1 && letter.is_empty() {
         decimals = 2;
-    }
-    if number == 0.0 {
-        decimals = 0;
     }
     let digits = grouped(number / size, decimals);
     let (sign, digits) = digits

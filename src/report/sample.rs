@@ -83,7 +83,7 @@ fn bill(scale: f64) -> BillSummary {
             "aws.lambda",
             "provisioned",
             "GB-s",
-            900.0 * (scale - 0.6),
+            900.0 * (scale - 0.6).max(0.0),
             "$0.0000041667",
         ),
         line(

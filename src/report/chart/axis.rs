@@ -284,7 +284,7 @@ mod tests {
         let axis = Axis::from_zero("", Unit::Seconds, [0.183, f64::NAN].into_iter());
         assert_eq!(labels(&axis), ["0 ms", "50 ms", "100 ms", "150 ms", "200 ms"]);
         let axis = Axis::from_zero("", Unit::Dollars, [43_210.0].into_iter());
-        assert_eq!(labels(&axis), ["$0k", "$10k", "$20k", "$30k", "$40k", "$50k"]);
+        assert_eq!(labels(&axis), ["$0", "$10k", "$20k", "$30k", "$40k", "$50k"]);
         let axis = Axis::from_zero("", Unit::Ratio, [1.0].into_iter());
         assert_eq!(axis.high.to_bits(), 1.0_f64.to_bits());
     }

@@ -3,7 +3,7 @@
 use super::axis::{Axis, sweep_position};
 use super::canvas::{Picture, Point};
 use super::plot::{self, Entry, Panel, Series};
-use super::{Focus, HEIGHT, MOST_SERIES, Named, WIDTH, file_part, focus, look, provenance};
+use super::{Focus, HEIGHT, MOST_SERIES, Named, WIDTH, file_part, focus, look, subtitle};
 use crate::report::format::span_ns;
 use crate::run::summary::{Axis as Parameter, Cell, Estimate, PointValue, Summary, Timeline, Unit, name};
 
@@ -33,6 +33,7 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
         Axis::from_zero("latency", Unit::Seconds, std::iter::empty())
     };
     let floor = x.low;
+    let y = Axis::nines("share of requests at or below", count);
     let series: Vec<Series> = found
         .iter()
         .enumerate()
@@ -42,11 +43,7 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
             Series {
                 label: (*label).clone(),
                 look: look(index, false),
-                points: distribution
-                    .points
-                    .iter()
-                    .map(|(value, share)| (value.max(floor), share.min(top)))
-                    .collect(),
+                points: visible(&distribution.points, floor, top, y.high),
                 intervals: Vec::new(),
                 whiskers: false,
                 base: None,
@@ -54,7 +51,6 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
         })
         .collect();
     let entries: Vec<Entry> = series.iter().map(Entry::of).collect();
-    let y = Axis::nines("share of requests at or below", count);
     let panel = Panel {
         title: String::new(),
         x,
@@ -64,8 +60,7 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
         least_left: 0.0,
     };
     let mut picture = Picture::new(WIDTH, HEIGHT);
-    let title = titled(summary, "latency distribution");
-    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary));
+    let rect = plot::frame(&mut picture, "latency distribution", &focus.subtitle(summary, ""));
     let rect = plot::legend(&mut picture, rect, &entries);
     plot::panel(&mut picture, rect, &panel);
     let caption = "Share of requests at or below a latency; each further nine takes the same height.".into();
@@ -76,14 +71,18 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
     })
 }
 
-/// `What it shows: the scenario`.
-pub fn titled(summary: &Summary, what: &str) -> String {
-    let title = if summary.title.is_empty() {
-        &summary.scenario
-    } else {
-        &summary.title
-    };
-    format!("{title}: {what}")
+/// The points up to the first one that reaches the end of the share axis: beyond it a line would only run along the edge.
+fn visible(points: &[(f64, f64)], floor: f64, top: f64, high: f64) -> Vec<Point> {
+    let mut shown: Vec<Point> = Vec::new();
+    for (value, share) in points {
+        if value.is_finite() && share.is_finite() {
+            shown.push((value.max(floor), share.min(top)));
+        }
+        if *share >= high {
+            break;
+        }
+    }
+    shown
 }
 
 /// p99 per window over simulated time, one line per variant.
@@ -91,8 +90,8 @@ pub fn p99_over_time(summary: &Summary) -> Option<Named> {
     let focus = focus(summary);
     let (panel, entries) = p99_panel(summary, &focus)?;
     let mut picture = Picture::new(WIDTH, HEIGHT);
-    let title = titled(summary, &format!("p99 latency per {}", window_words(summary)));
-    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary));
+    let title = format!("p99 latency per {}", window_words(summary));
+    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, "bands"));
     let rect = plot::legend(&mut picture, rect, &entries);
     plot::panel(
         &mut picture,
@@ -227,7 +226,7 @@ fn against_sweep(summary: &Summary, what: Swept, stem: &str, words: &str) -> Opt
     let (panel, entries) = sweep_panel(summary, what)?;
     let mut picture = Picture::new(WIDTH, HEIGHT);
     let against = format!("{words} against {}", panel.x.label);
-    let rect = plot::frame(&mut picture, &titled(summary, &against), &provenance(summary));
+    let rect = plot::frame(&mut picture, &against, &subtitle(summary, "", "whiskers"));
     let rect = plot::legend(&mut picture, rect, &entries);
     plot::panel(
         &mut picture,
@@ -400,15 +399,15 @@ fn queue(summary: &Summary, focus: &Focus, stem: &str) -> Option<Named> {
     let part = |end: &str, words: &str| timeline_panel(summary, focus, &format!("{stem}.{end}"), words, String::new());
     let parts: Vec<(Panel, Vec<Entry>)> = [
         part(name::QUEUE_DEPTH, "messages waiting"),
-        part(name::QUEUE_AGE, "oldest"),
+        part(name::QUEUE_AGE, "age of the oldest"),
     ]
     .into_iter()
     .flatten()
     .collect();
     let entries = &parts.first()?.1;
     let mut picture = Picture::new(WIDTH, HEIGHT);
-    let title = titled(summary, &format!("messages waiting in {component}"));
-    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary));
+    let title = format!("messages waiting in {component}");
+    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, "bands"));
     let rect = plot::legend(&mut picture, rect, entries);
     let left = parts
         .iter()

@@ -57,15 +57,24 @@ fn overview(summary: &Summary) -> Option<Named> {
     } else {
         summary.title.as_str()
     };
-    let rect = plot::frame(&mut picture, title, &provenance(summary));
+    let rect = plot::frame(
+        &mut picture,
+        title,
+        &provenance(summary, if summary.axes.is_empty() { "bands" } else { "whiskers" }),
+    );
     if summary.axes.is_empty() {
         let focus = focus(summary);
         let (panel, entries) = lines::p99_panel(summary, &focus)?;
         let bars = stacks::bill_bars(&focus)?;
-        let share = if focus.cells.len() > 6 { 0.5 } else { 0.62 };
-        let (above, below) = rect.split(share, 20.0);
+        // A few bars fit below the lines, many need the height of the picture.
+        let (above, below) = if focus.cells.len() > 5 {
+            let halves = rect.grid(1, 2, 30.0);
+            (halves[0], halves[1])
+        } else {
+            rect.split(0.6 - 0.02 * focus.cells.len() as f64, 16.0)
+        };
         let above = plot::legend(&mut picture, above, &entries);
-        plot::panel(&mut picture, above, &panel);
+        plot::panel(&mut picture, above, &unlabelled(panel));
         let below = plot::legend(&mut picture, below, &bars.1);
         plot::bars(&mut picture, below, &bars.0);
     } else {
@@ -73,8 +82,8 @@ fn overview(summary: &Summary) -> Option<Named> {
         let bill = lines::sweep_panel(summary, lines::Swept::Bill)?;
         let rect = plot::legend(&mut picture, rect, &latency.1);
         let halves = rect.grid(1, 2, 36.0);
-        plot::panel(&mut picture, halves[0], &latency.0);
-        plot::panel(&mut picture, halves[1], &bill.0);
+        plot::panel(&mut picture, halves[0], &unlabelled(latency.0));
+        plot::panel(&mut picture, halves[1], &unlabelled(bill.0));
     }
     let caption = "The result in one picture: p99 latency and monthly bill.".into();
     Some(Named {
@@ -84,13 +93,21 @@ fn overview(summary: &Summary) -> Option<Named> {
     })
 }
 
-/// How the numbers came about, for subtitles.
-pub fn provenance(summary: &Summary) -> String {
-    let interval = if summary.replications > 1 {
-        ", 95 % confidence intervals"
+/// The panel without words beside its y axis, which its title repeats.
+fn unlabelled(mut panel: plot::Panel) -> plot::Panel {
+    panel.y.label.clear();
+    panel
+}
+
+/// How the numbers came about, for subtitles; `intervals` names the marks that show confidence intervals, if any.
+pub fn provenance(summary: &Summary, intervals: &str) -> String {
+    let shown = summary.replications > 1 && !intervals.is_empty();
+    let interval = if shown {
+        format!(" · {intervals}: 95 % confidence interval")
     } else {
-        ""
+        String::new()
     };
+
     let plural = if summary.replications == 1 { "" } else { "s" };
     format!(
         "{}: {} simulated, {} replication{plural}, seed {}{interval}",
@@ -99,6 +116,17 @@ pub fn provenance(summary: &Summary) -> String {
         summary.replications,
         summary.seed
     )
+}
+
+/// The scenario's title, what a chart holds fixed, and how the numbers came about.
+pub fn subtitle(summary: &Summary, note: &str, intervals: &str) -> String {
+    let provenance = provenance(summary, intervals);
+    let parts = [summary.title.as_str(), note, provenance.as_str()];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ")
 }
 
 /// The cells that a chart without a sweep axis shows, each with its name.
@@ -165,12 +193,8 @@ fn shortened(mut cells: Vec<(String, &Cell)>, mut note: String) -> Focus<'_> {
 
 impl Focus<'_> {
     /// The subtitle of a chart that shows this focus.
-    pub fn subtitle(&self, summary: &Summary) -> String {
-        if self.note.is_empty() {
-            provenance(summary)
-        } else {
-            format!("{} · {}", self.note, provenance(summary))
-        }
+    pub fn subtitle(&self, summary: &Summary, intervals: &str) -> String {
+        subtitle(summary, &self.note, intervals)
     }
 }
 
@@ -267,7 +291,8 @@ mod tests {
                         Shape::Mark { at, .. } | Shape::Text { at, .. } => vec![*at],
                     };
                     for (x, y) in points {
-                        let inside = (0.0..=f64::from(WIDTH)).contains(&x) && (0.0..=f64::from(HEIGHT)).contains(&y);
+                        let inside = (0.0..=f64::from(WIDTH)).contains(&x)
+                            && (0.0..=f64::from(named.picture.height)).contains(&y);
                         assert!(inside, "{name}/{}: {shape:?}", named.stem);
                     }
                 }
@@ -309,10 +334,9 @@ mod tests {
             assert_eq!(svg, named.picture.svg().unwrap());
             assert!(!svg.contains("<b>"), "{}", named.stem);
         }
-        assert!(
-            all.iter()
-                .any(|named| named.picture.svg().unwrap().contains("&lt;b&gt;"))
-        );
+        let mut picture = Picture::new(100, 100);
+        picture.text((0.0, 50.0), "<b>&", 20.0, canvas::INK, Align::Left);
+        assert!(picture.svg().unwrap().contains("&lt;b&gt;&amp;"));
     }
 
     /// `COLDCURVE_PICTURES=folder cargo test draw_samples` leaves every sample picture there for a look.

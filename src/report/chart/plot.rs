@@ -133,6 +133,7 @@ pub struct Bars {
 
 /// Draws title and subtitle; returns what is left of the picture.
 pub fn frame(picture: &mut Picture, title: &str, subtitle: &str) -> Rect {
+    let title = &capitalised(title);
     let (width, height) = (f64::from(picture.width), f64::from(picture.height));
     picture.bold(
         (32.0, 40.0),
@@ -153,6 +154,15 @@ pub fn frame(picture: &mut Picture, title: &str, subtitle: &str) -> Rect {
         top: 116.0,
         right: width - 28.0,
         bottom: height - 20.0,
+    }
+}
+
+/// With its first letter in upper case, unless the first word is a quantity such as `p99`.
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) if !words.starts_with("p99") => first.to_uppercase().chain(letters).collect(),
+        _ => words.into(),
     }
 }
 
@@ -514,7 +524,8 @@ pub fn legend(picture: &mut Picture, rect: Rect, entries: &[Entry]) -> Rect {
     let mut used = 0.0;
     let widths: Vec<f64> = labels
         .iter()
-        .map(|label| 52.0 + text_width(label, SMALL, false) + 36.0)
+        .zip(entries)
+        .map(|(label, entry)| swatch_width(entry) + 10.0 + text_width(label, SMALL, false) + 36.0)
         .collect();
     for (index, width) in widths.iter().enumerate() {
         if used + width > rect.right - rect.left && used > 0.0 {
@@ -531,7 +542,13 @@ pub fn legend(picture: &mut Picture, rect: Rect, entries: &[Entry]) -> Rect {
         let y = rect.bottom - height + LEGEND_ROW * (row as f64 + 0.5);
         for index in members {
             swatch(picture, (x, y), &entries[*index]);
-            picture.text((x + 52.0, y), labels[*index].as_str(), SMALL, INK, Align::Left);
+            picture.text(
+                (x + swatch_width(&entries[*index]) + 10.0, y),
+                labels[*index].as_str(),
+                SMALL,
+                INK,
+                Align::Left,
+            );
             x += widths[*index];
         }
     }
@@ -541,10 +558,14 @@ pub fn legend(picture: &mut Picture, rect: Rect, entries: &[Entry]) -> Rect {
     }
 }
 
+fn swatch_width(entry: &Entry) -> f64 {
+    if entry.filled { 22.0 } else { 42.0 }
+}
+
 fn swatch(picture: &mut Picture, (x, y): Point, entry: &Entry) {
     let Look { colour, dash, marker } = entry.look;
     if entry.filled {
-        picture.rect((x + 20.0, y - 9.0), (x + 42.0, y + 9.0), colour);
+        picture.rect((x, y - 9.0), (x + swatch_width(entry), y + 9.0), colour);
         return;
     }
     picture.shapes.push(Shape::Line {

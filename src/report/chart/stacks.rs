@@ -2,7 +2,6 @@
 
 use super::axis::Axis;
 use super::canvas::{Colour, Picture};
-use super::lines::titled;
 use super::plot::{self, Bar, Bars, Entry, Look, Panel, Series, stack_colour};
 use super::{Focus, HEIGHT, Named, WIDTH, file_part, focus};
 use crate::report::format;
@@ -23,7 +22,7 @@ struct Part {
 pub fn bill(summary: &Summary) -> Option<Named> {
     let focus = focus(summary);
     let (bars, entries) = bill_bars(&focus)?;
-    let picture = bars_picture(summary, &focus, "bill per month", bars, &entries);
+    let picture = bars_picture("bill per month", &focus.subtitle(summary, "whiskers"), bars, &entries);
     Some(Named {
         stem: "bill".into(),
         caption: "The monthly bill by line.".into(),
@@ -92,7 +91,7 @@ pub fn causes(summary: &Summary) -> Option<Named> {
     };
     let (bars, entries) = stacked(&focus, "mean time per request", Unit::Seconds, slowest, total);
     let words = "what the slowest 1 % of requests spent their time on";
-    let picture = bars_picture(summary, &focus, words, bars, &entries);
+    let picture = bars_picture(words, &focus.subtitle(summary, ""), bars, &entries);
     let caption = "Mean time that the slowest hundredth of the requests spent on each cause.".into();
     Some(Named {
         stem: "causes-slowest".into(),
@@ -101,9 +100,10 @@ pub fn causes(summary: &Summary) -> Option<Named> {
     })
 }
 
-fn bars_picture(summary: &Summary, focus: &Focus, words: &str, bars: Bars, entries: &[Entry]) -> Picture {
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    let rect = plot::frame(&mut picture, &titled(summary, words), &focus.subtitle(summary));
+/// As high as its bars need.
+fn bars_picture(words: &str, subtitle: &str, bars: Bars, entries: &[Entry]) -> Picture {
+    let mut picture = Picture::new(WIDTH, HEIGHT.min(330 + 95 * bars.bars.len() as u32));
+    let rect = plot::frame(&mut picture, words, subtitle);
     let rect = plot::legend(&mut picture, rect, entries);
     plot::bars(
         &mut picture,
@@ -178,7 +178,11 @@ fn stacked(
                 .map_or(0.0, |(_, high)| if high.is_finite() { high } else { 0.0 }),
         )
     });
-    let x = Axis::from_zero(label, unit, ends);
+    let mut x = Axis::from_zero(label, unit, ends);
+    if unit == Unit::Dollars {
+        // The title says it.
+        x.label.clear();
+    }
     (
         Bars {
             title: label.into(),
@@ -242,15 +246,11 @@ fn component_instances(summary: &Summary, focus: &Focus, component: &str) -> Opt
     let entries: Vec<Entry> = stacks.first()?.iter().map(Entry::of).collect();
     let short = component.rsplit('.').next().unwrap_or(component);
     let mut picture = Picture::new(WIDTH, HEIGHT);
-    let mut subtitle = focus.subtitle(summary);
+    let mut subtitle = focus.subtitle(summary, "");
     if focus.cells.len() > found.len() {
         subtitle = format!("{} of {} shown · {subtitle}", found.len(), focus.cells.len());
     }
-    let rect = plot::frame(
-        &mut picture,
-        &titled(summary, &format!("instances of {short}")),
-        &subtitle,
-    );
+    let rect = plot::frame(&mut picture, &format!("instances of {short}"), &subtitle);
     let rect = plot::legend(&mut picture, rect, &entries);
     let columns = match found.len() {
         1 => 1,
