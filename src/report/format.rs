@@ -174,12 +174,12 @@ pub fn estimate(unit: Unit, estimate: &Estimate) -> String {
     }
 }
 
-/// An estimate of dollars without cents from a thousand on, as tables have it.
+/// An estimate of dollars without cents from a hundred on, as tables have it.
 pub fn money_short(estimate: &Estimate) -> (String, String) {
     if !estimate.mean.is_finite() {
         return (MISSING.into(), String::new());
     }
-    if estimate.mean.abs() < 999.995 {
+    if estimate.mean.abs() < 99.995 {
         return (value(Unit::Dollars, estimate.mean), half_width(Unit::Dollars, estimate));
     }
     let display = display_unit(Unit::Dollars, estimate.mean);

@@ -115,7 +115,7 @@ impl Axis {
         let ticks = candidates
             .into_iter()
             .filter(|at| *at >= low * 0.999_999 && *at <= high * 1.000_001)
-            .map(|at| (at, tick(unit, at, at, at)))
+            .map(|at| (at, log_tick(unit, at)))
             .collect();
         Self {
             label: label.into(),
@@ -217,6 +217,15 @@ impl Axis {
             high,
             ticks,
         }
+    }
+}
+
+/// Powers of ten of seconds stay in seconds: minutes and hours would not be round.
+fn log_tick(unit: Unit, at: f64) -> String {
+    if unit == Unit::Seconds && at >= 99.0 {
+        format!("{} s", tick(Unit::Plain, at, at, at))
+    } else {
+        tick(unit, at, at, at)
     }
 }
 

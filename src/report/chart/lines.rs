@@ -7,6 +7,14 @@ use super::{Focus, HEIGHT, MOST_SERIES, Named, WIDTH, file_part, focus, look, su
 use crate::report::format::span_ns;
 use crate::run::summary::{Axis as Parameter, Cell, Estimate, PointValue, Summary, Timeline, Unit, name};
 
+/// With more lines than this, their bands would hide one another and are left out.
+pub const MOST_BANDS: usize = 6;
+
+/// What shows the intervals of a chart over time with this legend.
+fn bands(entries: &[Entry]) -> &'static str {
+    if entries.len() > MOST_BANDS { "" } else { "bands" }
+}
+
 /// More windows than this are merged, so that a month by the minute stays a small file.
 const MOST_WINDOWS: usize = 600;
 
@@ -91,7 +99,7 @@ pub fn p99_over_time(summary: &Summary) -> Option<Named> {
     let (panel, entries) = p99_panel(summary, &focus)?;
     let mut picture = Picture::new(WIDTH, HEIGHT);
     let title = format!("p99 latency per {}", window_words(summary));
-    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, "bands"));
+    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, bands(&entries)));
     let rect = plot::legend(&mut picture, rect, &entries);
     plot::panel(
         &mut picture,
@@ -140,7 +148,7 @@ fn timeline_panel(
         .collect();
     let windows = found.iter().map(|(_, timeline)| timeline.mean.len()).max()?;
     let merged = windows.div_ceil(MOST_WINDOWS);
-    let series: Vec<Series> = found
+    let mut series: Vec<Series> = found
         .iter()
         .enumerate()
         .map(|(index, (label, timeline))| over_time(summary, label, timeline, index, merged))
@@ -161,6 +169,9 @@ fn timeline_panel(
     } else {
         words.to_owned()
     };
+    if series.len() > MOST_BANDS {
+        series.iter_mut().for_each(|series| series.intervals.clear());
+    }
     let entries = series.iter().map(Entry::of).collect();
     let panel = Panel {
         title,
@@ -404,11 +415,11 @@ fn queue(summary: &Summary, focus: &Focus, stem: &str) -> Option<Named> {
     .into_iter()
     .flatten()
     .collect();
-    let entries = &parts.first()?.1;
+    let entries = parts.first()?.1.clone();
     let mut picture = Picture::new(WIDTH, HEIGHT);
     let title = format!("messages waiting in {component}");
-    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, "bands"));
-    let rect = plot::legend(&mut picture, rect, entries);
+    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, bands(&entries)));
+    let rect = plot::legend(&mut picture, rect, &entries);
     let left = parts
         .iter()
         .map(|(panel, _)| plot::left_margin(&panel.y))

@@ -60,7 +60,14 @@ fn overview(summary: &Summary) -> Option<Named> {
     let rect = plot::frame(
         &mut picture,
         title,
-        &provenance(summary, if summary.axes.is_empty() { "bands" } else { "whiskers" }),
+        &provenance(
+            summary,
+            if summary.axes.is_empty() {
+                "bands and whiskers"
+            } else {
+                "whiskers"
+            },
+        ),
     );
     if summary.axes.is_empty() {
         let focus = focus(summary);
