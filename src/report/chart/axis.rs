@@ -270,11 +270,11 @@ fn round_step(unit: Unit, least: f64) -> f64 {
         }
     }
     let power = pow(10.0, floor(log10(least)));
-    let whole = matches!(unit, Unit::Count) && power < 2.0;
+    let whole = unit == Unit::Count && power > 0.5;
     let step = [1.0, 2.0, 2.5, 5.0, 10.0]
         .into_iter()
-        .filter(|mantissa| !(whole && *mantissa == 2.5))
         .map(|mantissa| mantissa * power)
+        .filter(|step| !whole || step.fract() < 1e-9)
         .find(|step| *step >= least * 0.999_999)
         .unwrap_or(power * 10.0);
     if unit == Unit::Count { step.max(1.0) } else { step }

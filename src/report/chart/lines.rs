@@ -170,9 +170,16 @@ fn timeline_panel(
         words.to_owned()
     };
     if series.len() > MOST_BANDS {
-        series.iter_mut().for_each(|series| series.intervals.clear());
+        for series in &mut series {
+            series.intervals.clear();
+        }
     }
     let entries = series.iter().map(Entry::of).collect();
+    let title = if merged > 1 && !title.is_empty() {
+        format!("{title}, largest of {merged}")
+    } else {
+        title
+    };
     let panel = Panel {
         title,
         x: Axis::time(windows as f64 * summary.window_ns as f64 / 1e9),

@@ -46,7 +46,22 @@ pub fn pictures(summary: &Summary) -> Vec<Named> {
     pictures.extend(stacks::causes(summary));
     pictures.extend(stacks::instances(summary));
     pictures.extend(lines::queues(summary));
+    distinct(&mut pictures);
     pictures
+}
+
+/// Gives pictures whose stems would be the same file, also where letters' cases do not count, a number at their end.
+fn distinct(pictures: &mut [Named]) {
+    let mut seen: Vec<String> = Vec::new();
+    for named in pictures {
+        let stem = named.stem.clone();
+        let mut number = 1;
+        while seen.contains(&named.stem.to_lowercase()) {
+            number += 1;
+            named.stem = format!("{stem}-{number}");
+        }
+        seen.push(named.stem.to_lowercase());
+    }
 }
 
 /// The one picture to open first: p99 per window above the bill, or both against the swept parameter.
@@ -331,6 +346,19 @@ mod tests {
         );
         assert!(!stems(&sample::four()).contains(&"bill-sweep".to_owned()));
         assert!(stems(&sample::no_cells()).is_empty());
+    }
+
+    #[test]
+    fn components_with_like_names_get_files_of_their_own() {
+        let mut summary = sample::one();
+        let mut timelines = summary.cells[0].timelines.clone();
+        for timeline in &mut timelines {
+            timeline.name = timeline.name.replace("functions.checkout", "fleets.Checkout");
+        }
+        summary.cells[0].timelines.extend(timelines);
+        let stems: Vec<String> = pictures(&summary).into_iter().map(|named| named.stem).collect();
+        assert!(stems.contains(&"instances-checkout".to_owned()), "{stems:?}");
+        assert!(stems.contains(&"instances-Checkout-2".to_owned()), "{stems:?}");
     }
 
     #[test]
