@@ -42,91 +42,110 @@ fn timeline(name: &str, unit: Unit, windows: usize, value: impl Fn(usize) -> f64
     }
 }
 
+/// Component, service, line, unit, dollars a month at scale 1, price.
+type SampleLine = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    f64,
+    &'static str,
+);
+
+const LINES: [SampleLine; 9] = [
+    (
+        "gateways.api",
+        "aws.api_gateway.http",
+        "requests",
+        "requests",
+        7000.0,
+        "$1.00 per million",
+    ),
+    (
+        "functions.checkout",
+        "aws.lambda",
+        "duration",
+        "GB-s",
+        2100.0,
+        "$0.0000166667 per GB-s",
+    ),
+    (
+        "functions.checkout",
+        "aws.lambda",
+        "requests",
+        "requests",
+        1500.0,
+        "$0.20 per million",
+    ),
+    (
+        "functions.checkout",
+        "aws.lambda",
+        "provisioned",
+        "GB-s",
+        900.0,
+        "$0.0000041667 per GB-s",
+    ),
+    (
+        "databases.orders",
+        "aws.rds.postgres",
+        "instance",
+        "h",
+        210.0,
+        "$0.288 per hour",
+    ),
+    (
+        "databases.orders",
+        "aws.rds.postgres",
+        "storage",
+        "GB-month",
+        23.0,
+        "$0.115 per GB-month",
+    ),
+    (
+        "queues.mail",
+        "aws.sqs",
+        "requests",
+        "requests",
+        120.0,
+        "$0.40 per million",
+    ),
+    (
+        "functions.mailer",
+        "aws.lambda",
+        "duration",
+        "GB-s",
+        80.0,
+        "$0.0000166667 per GB-s",
+    ),
+    (
+        "functions.mailer",
+        "aws.lambda",
+        "requests",
+        "requests",
+        60.0,
+        "$0.20 per million",
+    ),
+];
+
 fn bill(scale: f64) -> BillSummary {
-    let line = |component: &str, service: &str, line: &str, unit: &str, amount: f64, price: &str| BillLine {
-        component: component.into(),
-        service: service.into(),
-        line: line.into(),
-        unit: unit.into(),
-        quantity: estimate(amount * 1e5, 0.01),
-        price: price.into(),
-        amount: estimate(amount, 0.01),
-        confidence: "high".into(),
+    let line = |&(component, service, line, unit, dollars, price): &SampleLine| {
+        let amount = match line {
+            "provisioned" => dollars * (scale - 0.6).max(0.0),
+            "instance" | "storage" => dollars,
+            _ => dollars * scale,
+        };
+        BillLine {
+            component: component.into(),
+            service: service.into(),
+            line: line.into(),
+            unit: unit.into(),
+            quantity: estimate(amount * 1e5, 0.01),
+            price: price.into(),
+            amount: estimate(amount, 0.01),
+            confidence: "high".into(),
+        }
     };
-    let lines = vec![
-        line(
-            "gateways.api",
-            "aws.api_gateway.http",
-            "requests",
-            "requests",
-            7000.0 * scale,
-            "$1.00 per million",
-        ),
-        line(
-            "functions.checkout",
-            "aws.lambda",
-            "duration",
-            "GB-s",
-            2100.0 * scale,
-            "$0.0000166667 per GB-s",
-        ),
-        line(
-            "functions.checkout",
-            "aws.lambda",
-            "requests",
-            "requests",
-            1500.0 * scale,
-            "$0.20 per million",
-        ),
-        line(
-            "functions.checkout",
-            "aws.lambda",
-            "provisioned",
-            "GB-s",
-            900.0 * (scale - 0.6).max(0.0),
-            "$0.0000041667",
-        ),
-        line(
-            "databases.orders",
-            "aws.rds.postgres",
-            "instance",
-            "h",
-            210.0,
-            "$0.288 per hour",
-        ),
-        line(
-            "databases.orders",
-            "aws.rds.postgres",
-            "storage",
-            "GB-month",
-            23.0,
-            "$0.115 per GB-month",
-        ),
-        line(
-            "queues.mail",
-            "aws.sqs",
-            "requests",
-            "requests",
-            120.0 * scale,
-            "$0.40 per million",
-        ),
-        line(
-            "functions.mailer",
-            "aws.lambda",
-            "duration",
-            "GB-s",
-            80.0 * scale,
-            "$0.0000166667 per GB-s",
-        ),
-        line(
-            "functions.mailer",
-            "aws.lambda",
-            "requests",
-            "requests",
-            60.0 * scale,
-            "$0.20 per million",
-        ),
-    ];
+    let lines: Vec<BillLine> = LINES.iter().map(line).collect();
     let total = lines.iter().map(|line| line.amount.mean).sum();
     BillSummary {
         lines,
