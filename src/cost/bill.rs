@@ -274,9 +274,13 @@ fn price_pools(items: &mut [Item]) {
         let price = items[members[0]].price;
         let total: u128 = members.iter().map(|&i| items[i].quanta).sum();
         let free: u128 = members.iter().map(|&i| items[i].free).sum();
-        let due = tiered(&price.tiers, price.quanta_per_unit, total) - tiered(&price.tiers, price.quanta_per_unit, free);
+        let due =
+            tiered(&price.tiers, price.quanta_per_unit, total) - tiered(&price.tiers, price.quanta_per_unit, free);
         let paid: Vec<u128> = members.iter().map(|&i| items[i].quanta - items[i].free).collect();
-        let tiers = (tier_at(&price.tiers, free + 1).price, tier_at(&price.tiers, total.max(free + 1)).price);
+        let tiers = (
+            tier_at(&price.tiers, free + 1).price,
+            tier_at(&price.tiers, total.max(free + 1)).price,
+        );
         for (&i, part) in members.iter().zip(apportion(due.0.unsigned_abs(), &paid)) {
             items[i].amount = Money(part as i128);
             items[i].tiers = tiers;
@@ -331,21 +335,26 @@ fn bill_line(item: &Item) -> BillLine {
 /// Each fixed fee once, if any component makes it due.
 fn fee_lines<'a>(book: &'a PriceBook, usages: &'a [Usage]) -> impl Iterator<Item = BillLine> + 'a {
     let due = |service: &str, when: &BTreeMap<String, String>| {
-        usages.iter().any(|u| covers(service, &u.service) && meets(when, &u.attributes))
+        usages
+            .iter()
+            .any(|u| covers(service, &u.service) && meets(when, &u.attributes))
     };
-    book.fees.iter().filter(move |f| due(&f.service, &f.when)).map(|fee| BillLine {
-        component: ACCOUNT.to_owned(),
-        service: fee.service.clone(),
-        line: fee.line.clone(),
-        meter: None,
-        unit: "month".to_owned(),
-        quantity: 1.0,
-        free_quantity: 0.0,
-        price: fee.price.exact(),
-        amount: fee.price,
-        confidence: fee.provenance.confidence,
-        note: fee.provenance.note.clone(),
-    })
+    book.fees
+        .iter()
+        .filter(move |f| due(&f.service, &f.when))
+        .map(|fee| BillLine {
+            component: ACCOUNT.to_owned(),
+            service: fee.service.clone(),
+            line: fee.line.clone(),
+            meter: None,
+            unit: "month".to_owned(),
+            quantity: 1.0,
+            free_quantity: 0.0,
+            price: fee.price.exact(),
+            amount: fee.price,
+            confidence: fee.provenance.confidence,
+            note: fee.provenance.note.clone(),
+        })
 }
 
 #[cfg(test)]

@@ -227,7 +227,10 @@ mod tests {
         // (2^127 - 1) * 6 / 3 needs 130 bits in between.
         let big = (1 << 127) - 1;
         assert_eq!(mul_div(big, 6, 3), (2 * big, 0));
-        assert_eq!(mul_div(u128::MAX, u128::from(u64::MAX), u128::from(u64::MAX)), (u128::MAX, 0));
+        assert_eq!(
+            mul_div(u128::MAX, u128::from(u64::MAX), u128::from(u64::MAX)),
+            (u128::MAX, 0)
+        );
         assert_eq!(mul_div_round(5, 1, 2), 3);
         assert_eq!(mul_div_round(4, 1, 3), 1);
     }
