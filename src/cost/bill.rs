@@ -162,6 +162,8 @@ impl Bill {
 struct Item<'a> {
     usage: &'a Usage,
     price: &'a PriceLine,
+    /// The price's number in the book.
+    line: usize,
     quanta: u128,
     free: u128,
     amount: Money,
@@ -223,6 +225,7 @@ fn collect_items<'a>(
             items.extend(selected.into_iter().map(|i| Item {
                 usage,
                 price: &book.lines[i],
+                line: i,
                 quanta,
                 free: 0,
                 amount: Money::ZERO,
@@ -247,19 +250,19 @@ fn note_unmet_commitment(usage: &Usage, items: &[Item], notes: &mut Vec<String>)
     }
 }
 
-/// Indices of items by a key of their price, in the order of the keys.
-fn group<'a>(items: &[Item<'a>], key: impl Fn(&'a PriceLine) -> Option<&'a str>) -> BTreeMap<&'a str, Vec<usize>> {
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// Indices of items that share a pool, by `pool` of their price; without one, those of one price line.
+fn group<'a>(items: &[Item<'a>], pool: impl Fn(&'a PriceLine) -> Option<&'a str>) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<(Option<&str>, usize), Vec<usize>> = BTreeMap::new();
     for (i, item) in items.iter().enumerate() {
-        if let Some(key) = key(item.price) {
-            groups.entry(key).or_default().push(i);
-        }
+        let pool = pool(item.price);
+        let line = if pool.is_some() { 0 } else { item.line };
+        groups.entry((pool, line)).or_default().push(i);
     }
-    groups
+    groups.into_values().collect()
 }
 
 fn share_free_units(items: &mut [Item]) {
-    for members in group(items, |p| p.free.as_ref().map(|f| f.pool.as_str())).into_values() {
+    for members in group(items, |p| p.free.as_ref()?.pool.as_deref()) {
         let allowance = items[members[0]].price.free.as_ref().map_or(0, |f: &FreeTier| f.quanta);
         let weights: Vec<u128> = members.iter().map(|&i| items[i].quanta).collect();
         let used = allowance.min(weights.iter().sum());
@@ -270,7 +273,7 @@ fn share_free_units(items: &mut [Item]) {
 }
 
 fn price_pools(items: &mut [Item]) {
-    for members in group(items, |p| Some(p.pool.as_str())).into_values() {
+    for members in group(items, |p| p.pool.as_deref()) {
         let price = items[members[0]].price;
         let total: u128 = members.iter().map(|&i| items[i].quanta).sum();
         let free: u128 = members.iter().map(|&i| items[i].free).sum();
@@ -282,7 +285,7 @@ fn price_pools(items: &mut [Item]) {
             tier_at(&price.tiers, total.max(free + 1)).price,
         );
         for (&i, part) in members.iter().zip(apportion(due.0.unsigned_abs(), &paid)) {
-            items[i].amount = Money(part as i128);
+            items[i].amount = Money(part.cast_signed());
             items[i].tiers = tiers;
         }
     }
@@ -296,7 +299,7 @@ pub fn tiered(tiers: &[Tier], quanta_per_unit: u128, quanta: u128) -> Money {
         let upper = tier.upper.unwrap_or(u128::MAX).min(quanta);
         if upper > lower {
             let price = tier.price.0.unsigned_abs();
-            amount += Money(mul_div_round(upper - lower, price, quanta_per_unit) as i128);
+            amount += Money(mul_div_round(upper - lower, price, quanta_per_unit).cast_signed());
             lower = upper;
         }
     }

@@ -15,7 +15,7 @@ fn price(service: &str, line: &str, meter: Meter, tiers: &[(Option<u128>, i128)]
             .iter()
             .map(|&(upper, p)| Tier { upper, price: Money(p) })
             .collect(),
-        pool: format!("{service} {line}"),
+        pool: None,
         free: None,
         when: BTreeMap::new(),
         metering: Metering::default(),
@@ -84,7 +84,7 @@ fn tiers_apply_to_the_pool_and_free_units_lie_at_the_bottom() {
     let mut line = price("a", "calls", Meter::Requests, &[(Some(700), 1000), (None, 500)]);
     line.free = Some(FreeTier {
         quanta: 70,
-        pool: "free".to_owned(),
+        pool: Some("free".to_owned()),
     });
     let book = book(vec![line]);
     let usages = [
@@ -160,6 +160,8 @@ fn faults_are_found() {
         let faulty = book(vec![price("a", "x", Meter::Requests, &tiers)]);
         assert_eq!(faulty.faults().len(), 1, "{tiers:?}");
     }
+    let mut good = good;
+    good.pool = Some("pool".to_owned());
     let mut other = good.clone();
     other.tiers.pop();
     other.tiers.push(Tier {
@@ -187,7 +189,7 @@ proptest! {
     #[test]
     fn components_sum_to_their_pool(tiers in graduated(), used in prop::collection::vec(1_u64..1 << 42, 1..6), free in 0_u128..1 << 42) {
         let mut line = price("a", "calls", Meter::Requests, &tiers);
-        line.free = Some(FreeTier { quanta: free, pool: "free".to_owned() });
+        line.free = Some(FreeTier { quanta: free, pool: Some("free".to_owned()) });
         let book = book(vec![line]);
         let usages: Vec<Usage> = used.iter().map(|&q| usage("x", "a", Meter::Requests, q)).collect();
         let month = Extrapolation::whole_month(MONTH);

@@ -52,8 +52,9 @@ pub struct Tier {
 pub struct FreeTier {
     /// Meter quanta per month.
     pub quanta: u128,
-    /// Quantities of all lines with the same key share the allowance, in proportion to their size.
-    pub pool: String,
+    /// Quantities of all lines with the same key share the allowance, in proportion to their size; `None` for a line
+    /// that has it to itself.
+    pub pool: Option<String>,
 }
 
 /// How a service rounds what it meters. The mechanism applies it before it counts; the book only carries it.
@@ -99,8 +100,9 @@ pub struct PriceLine {
     pub quanta_per_unit: u128,
     /// The price, graduated or not; never empty, and the last step is open.
     pub tiers: Vec<Tier>,
-    /// Quantities of all lines with the same key add up before tiers apply.
-    pub pool: String,
+    /// Quantities of all lines with the same key add up before tiers apply; `None` for a line whose tiers are its own.
+    /// In either case the quantities of all components under a line add up.
+    pub pool: Option<String>,
     /// The monthly allowance, if there is one.
     pub free: Option<FreeTier>,
     /// Attributes a component must have for this line to apply.
@@ -158,7 +160,7 @@ pub struct MachineType {
     pub architecture: String,
     /// For burstable machines, the share of each processor that earned credits sustain. Unit: thousandths.
     pub baseline_milli: Option<u32>,
-    /// Prices per hour by name: "on_demand", or a database engine.
+    /// Prices per hour by name: `on_demand`, or a database engine.
     pub hourly: BTreeMap<String, Money>,
     /// Where the prices come from.
     pub provenance: Provenance,
@@ -235,8 +237,17 @@ impl PriceBook {
         self.machines.iter().rev().find(|m| m.table == table && m.name == name)
     }
 
-    /// Appends all of `other`: its lines replace those of this book where they price the same.
+    /// Appends all of `other`: a line or a fee of it replaces those of this book with the same service, label, meter and
+    /// conditions. The result can have [`Self::faults`] even if neither book has: a line can replace a part of a pool.
     pub fn extend(&mut self, other: Self) {
+        self.lines.retain(|mine| {
+            let same = |l: &PriceLine| mine.is_alternative_to(l) && mine.service == l.service && mine.when == l.when;
+            !other.lines.iter().any(same)
+        });
+        self.fees.retain(|mine| {
+            let same = |f: &FixedFee| mine.line == f.line && mine.service == f.service && mine.when == f.when;
+            !other.fees.iter().any(same)
+        });
         self.lines.extend(other.lines);
         self.fees.extend(other.fees);
         self.machines.extend(other.machines);
@@ -260,30 +271,35 @@ impl PriceBook {
             if let Some(fault) = fault_of_tiers(line) {
                 faults.push(format!("{named}: {fault}"));
             }
-            let first = pools.entry(&line.pool).or_insert(line);
-            if (first.quanta_per_unit, &first.tiers, &first.free) != (line.quanta_per_unit, &line.tiers, &line.free)
-                || first.meter.dimension() != line.meter.dimension()
-            {
-                let pool = &line.pool;
-                faults.push(format!(
-                    "{named} shares pool '{pool}' with '{}' of {} but differs in unit, price or free tier",
-                    first.line, first.service
-                ));
-            }
-            let Some(free) = &line.free else { continue };
-            let first = free_pools.entry(&free.pool).or_insert(line);
-            if first.free.as_ref().map(|f| f.quanta) != Some(free.quanta)
-                || first.meter.dimension() != line.meter.dimension()
-            {
-                let pool = &free.pool;
-                faults.push(format!(
-                    "{named} shares the free tier '{pool}' with '{}' of {} but differs in its size",
-                    first.line, first.service
-                ));
-            }
+            faults.extend(fault_of_pool(line, &mut pools).map(|fault| format!("{named} {fault}")));
+            faults.extend(fault_of_free_pool(line, &mut free_pools).map(|fault| format!("{named} {fault}")));
         }
         faults
     }
+}
+
+fn fault_of_pool<'a>(line: &'a PriceLine, pools: &mut BTreeMap<&'a str, &'a PriceLine>) -> Option<String> {
+    let pool = line.pool.as_deref()?;
+    let first = *pools.entry(pool).or_insert(line);
+    let terms = |l: &'a PriceLine| (l.meter.dimension(), l.quanta_per_unit, &l.tiers, &l.free);
+    (terms(first) != terms(line)).then(|| {
+        format!(
+            "shares pool '{pool}' with '{}' of {} but differs in unit, price or free tier",
+            first.line, first.service
+        )
+    })
+}
+
+fn fault_of_free_pool<'a>(line: &'a PriceLine, pools: &mut BTreeMap<&'a str, &'a PriceLine>) -> Option<String> {
+    let pool = line.free.as_ref()?.pool.as_deref()?;
+    let first = *pools.entry(pool).or_insert(line);
+    let terms = |l: &'a PriceLine| (l.meter.dimension(), l.free.as_ref().map(|f| f.quanta));
+    (terms(first) != terms(line)).then(|| {
+        format!(
+            "shares the free tier '{pool}' with '{}' of {} but differs in its size",
+            first.line, first.service
+        )
+    })
 }
 
 fn fault_of_tiers(line: &PriceLine) -> Option<&'static str> {

@@ -386,12 +386,10 @@ impl Reader {
                 return None;
             }
         };
-        let conditions: String = raw.when.iter().map(|(k, v)| format!(" {k}={v}")).collect();
-        let pool = format!("{service} {} {}{conditions}", raw.line, meter.name());
         let free = match &raw.free {
             Some(free) => Some(FreeTier {
                 quanta: self.quanta(at, &free.units, quanta_per_unit)?,
-                pool: free.pool.clone().unwrap_or_else(|| pool.clone()),
+                pool: free.pool.clone().or_else(|| raw.pool.clone()),
             }),
             None => None,
         };
@@ -403,7 +401,7 @@ impl Reader {
             unit: unit.clone(),
             quanta_per_unit,
             tiers: self.tiers(at, raw, quanta_per_unit)?,
-            pool: raw.pool.clone().unwrap_or(pool),
+            pool: raw.pool.clone(),
             free,
             when: raw.when.clone(),
             metering: Metering {
@@ -466,7 +464,6 @@ impl Reader {
             };
             let mut one = line.clone();
             one.tiers = vec![Tier { upper: None, price }];
-            one.pool = format!("{} {}", line.pool, machine.name);
             one.when.insert(per.attribute.clone(), machine.name.clone());
             one.provenance.confidence = one.provenance.confidence.min(machine.provenance.confidence);
             book.lines.push(one);

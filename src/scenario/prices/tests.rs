@@ -29,7 +29,9 @@ struct CaseUse {
 
 fn usage(service: &str, attributes: &[(&str, &str)], meters: &[(Meter, u64)]) -> Usage {
     let mut set = MeterSet::new();
-    meters.iter().for_each(|&(m, q)| set.add(m, q));
+    for &(meter, quanta) in meters {
+        set.add(meter, quanta);
+    }
     Usage {
         component: "one".to_owned(),
         service: service.to_owned(),
@@ -318,6 +320,33 @@ fn a_new_provider_is_a_new_file() {
     assert_eq!(list.lines[0].price, "1 to 0.5");
     assert_eq!(list.unpriced.len(), 1, "log bytes have no price at Acme");
     assert_eq!(bill(&book, &[used], &month, true).total, money("5"));
+}
+
+#[test]
+fn prices_of_ones_own_replace_the_listed_ones() {
+    let own = "    - { line: instances, meter: instance_ms, unit: instance-hour, price: 0.05, \
+               when: { instance_type: m5.large }, source: list, as_of: 2026-11, confidence: high }\n";
+    let mut book = built_in().clone();
+    let lines = book.lines.len();
+    book.extend(read("own.yaml", &file_of("aws.ec2", own)).expect("a good file"));
+    assert_eq!((book.lines.len(), book.faults()), (lines, vec![]));
+    let used = usage(
+        "aws.ec2",
+        &[("instance_type", "m5.large")],
+        &[(Meter::InstanceMs, 7_200_000)],
+    );
+    let bill = bill(&book, &[used], &Extrapolation::whole_month(730), false);
+    assert_eq!(bill.total, money("0.1"));
+}
+
+#[test]
+fn the_free_tier_is_shared_between_architectures() {
+    // 300,000 GB-s each: 600,000 less 400,000 free, half of the rest at either price.
+    let each = 300_000 * 1_024_000;
+    let used = ["x86", "arm"].map(|a| usage("aws.lambda", &[("architecture", a)], &[(Meter::ComputeMbMs, each)]));
+    let bill = bill(built_in(), &used, &Extrapolation::whole_month(730), true);
+    let amounts: Vec<String> = bill.lines.iter().map(|l| l.amount.exact()).collect();
+    assert_eq!(amounts, ["1.66667", "1.33334"]);
 }
 
 #[test]
