@@ -149,6 +149,11 @@ meters! {
 }
 
 impl Meter {
+    /// Whether the meter explains others and is not billed by itself, so that a book without a price for it is complete.
+    pub const fn is_informative(self) -> bool {
+        matches!(self, Self::NewConnections)
+    }
+
     /// The meter of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.name() == name)

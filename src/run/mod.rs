@@ -1,1 +1,3 @@
 //! One replication, parallel replications, variants and sweeps.
+
+pub mod summary;

@@ -1,0 +1,391 @@
+//! Pictures of a summary. Each is a pure function from the summary to shapes in pixels ([`Picture`]), which
+//! [`canvas`] replays on plotters' SVG or PNG backend; nothing else knows plotters.
+
+pub mod axis;
+pub mod canvas;
+pub mod lines;
+pub mod plot;
+pub mod stacks;
+
+use self::canvas::{Dash, Marker, PALETTE, Picture};
+use self::plot::Look;
+use super::format::span_ns;
+use crate::run::summary::{Cell, Summary};
+
+/// Width of every picture in pixels.
+pub const WIDTH: u32 = 1600;
+/// Height of every picture in pixels.
+pub const HEIGHT: u32 = 900;
+/// A chart with more lines than this cannot be read; the rest is left to the tables.
+pub const MOST_SERIES: usize = 14;
+
+/// A picture with its file stem and what it shows in one sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// File stem, such as `latency-p99`.
+    pub stem: String,
+    /// What it shows, for captions.
+    pub caption: String,
+    /// The picture.
+    pub picture: Picture,
+}
+
+/// Every picture that the summary has data for, the overview first.
+pub fn pictures(summary: &Summary) -> Vec<Named> {
+    let mut pictures = Vec::new();
+    pictures.extend(overview(summary));
+    if summary.axes.is_empty() {
+        pictures.extend(lines::p99_over_time(summary));
+    } else {
+        pictures.extend(lines::p99_against_sweep(summary));
+        pictures.extend(lines::bill_against_sweep(summary));
+        pictures.extend(lines::p99_over_time(summary));
+    }
+    pictures.extend(lines::latency_distribution(summary));
+    pictures.extend(stacks::bill(summary));
+    pictures.extend(stacks::causes(summary));
+    pictures.extend(stacks::instances(summary));
+    pictures.extend(lines::queues(summary));
+    distinct(&mut pictures);
+    pictures
+}
+
+/// Gives pictures whose stems would be the same file, also where letters' cases do not count, a number at their end.
+fn distinct(pictures: &mut [Named]) {
+    let mut seen: Vec<String> = Vec::new();
+    for named in pictures {
+        let stem = named.stem.clone();
+        let mut number = 1;
+        while seen.contains(&named.stem.to_lowercase()) {
+            number += 1;
+            named.stem = format!("{stem}-{number}");
+        }
+        seen.push(named.stem.to_lowercase());
+    }
+}
+
+/// The one picture to open first: p99 per window above the bill, or both against the swept parameter.
+fn overview(summary: &Summary) -> Option<Named> {
+    let mut picture = Picture::new(WIDTH, HEIGHT);
+    let title = if summary.title.is_empty() {
+        summary.scenario.as_str()
+    } else {
+        summary.title.as_str()
+    };
+    let rect = plot::frame(
+        &mut picture,
+        title,
+        &provenance(
+            summary,
+            if summary.axes.is_empty() {
+                "bands and whiskers"
+            } else {
+                "whiskers"
+            },
+        ),
+    );
+    if summary.axes.is_empty() {
+        let focus = focus(summary);
+        let (panel, entries) = lines::p99_panel(summary, &focus)?;
+        let bars = stacks::bill_bars(&focus)?;
+        // A few bars fit below the lines, many need the height of the picture.
+        let (above, below) = if focus.cells.len() > 5 {
+            let halves = rect.grid(1, 2, 30.0);
+            (halves[0], halves[1])
+        } else {
+            rect.split(0.6 - 0.02 * focus.cells.len() as f64, 16.0)
+        };
+        let above = plot::legend(&mut picture, above, &entries);
+        plot::panel(&mut picture, above, &unlabelled(panel));
+        let below = plot::legend(&mut picture, below, &bars.1);
+        plot::bars(&mut picture, below, &bars.0);
+    } else {
+        let latency = lines::sweep_panel(summary, lines::Swept::Latency)?;
+        let bill = lines::sweep_panel(summary, lines::Swept::Bill)?;
+        let rect = plot::legend(&mut picture, rect, &latency.1);
+        let halves = rect.grid(1, 2, 36.0);
+        plot::panel(&mut picture, halves[0], &unlabelled(latency.0));
+        plot::panel(&mut picture, halves[1], &unlabelled(bill.0));
+    }
+    let caption = "The result in one picture: p99 latency and monthly bill.".into();
+    Some(Named {
+        stem: "overview".into(),
+        caption,
+        picture,
+    })
+}
+
+/// The panel without words beside its y axis, which its title repeats.
+fn unlabelled(mut panel: plot::Panel) -> plot::Panel {
+    panel.y.label.clear();
+    panel
+}
+
+/// How the numbers came about, for subtitles; `intervals` names the marks that show confidence intervals, if any.
+pub fn provenance(summary: &Summary, intervals: &str) -> String {
+    let shown = summary.replications > 1 && !intervals.is_empty();
+    let interval = if shown {
+        format!(" · {intervals}: 95 % confidence interval")
+    } else {
+        String::new()
+    };
+
+    let plural = if summary.replications == 1 { "" } else { "s" };
+    format!(
+        "{}: {} simulated, {} replication{plural}, seed {}{interval}",
+        summary.scenario,
+        span_ns(summary.length_ns),
+        summary.replications,
+        summary.seed
+    )
+}
+
+/// The scenario's title, what a chart holds fixed, and how the numbers came about.
+pub fn subtitle(summary: &Summary, note: &str, intervals: &str) -> String {
+    let provenance = provenance(summary, intervals);
+    let parts = [summary.title.as_str(), note, provenance.as_str()];
+    parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// The cells that a chart without a sweep axis shows, each with its name.
+pub struct Focus<'a> {
+    /// Cells with the words for the legend.
+    pub cells: Vec<(String, &'a Cell)>,
+    /// What was left out or held fixed, in words; may be empty.
+    pub note: String,
+}
+
+/// One cell per variant; for a sweep, all points of a single variant, or the last point of each.
+pub fn focus(summary: &Summary) -> Focus<'_> {
+    let variants = summary.variants();
+    let point_text = |cell: &Cell| {
+        cell.point
+            .iter()
+            .map(|value| value.text.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if summary.axes.is_empty() {
+        return shortened(
+            summary.cells.iter().map(|cell| (cell.variant.clone(), cell)).collect(),
+            String::new(),
+        );
+    }
+    if variants.len() == 1 && summary.cells.len() <= 8 {
+        let labels: Vec<&str> = summary.axes.iter().map(|axis| axis.label.as_str()).collect();
+        let note = format!("by {}", labels.join(", "));
+        return shortened(
+            summary.cells.iter().map(|cell| (point_text(cell), cell)).collect(),
+            note,
+        );
+    }
+    let last = |variant: &&str| summary.cells.iter().rfind(|cell| cell.variant == **variant);
+    let cells: Vec<(String, &Cell)> = variants
+        .iter()
+        .filter_map(last)
+        .map(|cell| (cell.variant.clone(), cell))
+        .collect();
+    let held: Vec<String> = cells.first().map_or(Vec::new(), |(_, cell)| {
+        summary
+            .axes
+            .iter()
+            .zip(&cell.point)
+            .map(|(axis, value)| format!("{} = {}", axis.label, value.text))
+            .collect()
+    });
+    shortened(cells, format!("at {}", held.join(", ")))
+}
+
+fn shortened(mut cells: Vec<(String, &Cell)>, mut note: String) -> Focus<'_> {
+    if cells.len() > MOST_SERIES {
+        let more = format!("the first {MOST_SERIES} of {}", cells.len());
+        note = if note.is_empty() {
+            more
+        } else {
+            format!("{note}; {more}")
+        };
+        cells.truncate(MOST_SERIES);
+    }
+    Focus { cells, note }
+}
+
+impl Focus<'_> {
+    /// The subtitle of a chart that shows this focus.
+    pub fn subtitle(&self, summary: &Summary, intervals: &str) -> String {
+        subtitle(summary, &self.note, intervals)
+    }
+}
+
+/// The look of the series with that index: colours repeat after seven, with another dash and marker.
+pub fn look(index: usize, markers: bool) -> Look {
+    const MARKERS: [Marker; 4] = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond];
+    let round = index / PALETTE.len();
+    let dash = match round {
+        0 => Dash::Solid,
+        1 => Dash::Dashed,
+        _ => Dash::Dotted,
+    };
+    Look {
+        colour: PALETTE[index % PALETTE.len()],
+        dash,
+        marker: markers.then_some(MARKERS[index % MARKERS.len()]),
+    }
+}
+
+/// A component's or a name's letters that are safe in a file name.
+pub fn file_part(name: &str) -> String {
+    name.chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canvas::{Align, Shape, text_width};
+    use super::*;
+    use crate::report::sample;
+
+    /// Left, top, right and bottom edge of a text.
+    fn extent(shape: &Shape) -> Option<(f64, f64, f64, f64, &str)> {
+        let Shape::Text {
+            at,
+            text,
+            size,
+            bold,
+            align,
+            upright,
+            ..
+        } = shape
+        else {
+            return None;
+        };
+        let (width, height) = (text_width(text, *size, *bold), size * 0.7);
+        let left = match align {
+            Align::Left => at.0,
+            Align::Middle => at.0 - width / 2.0,
+            Align::Right => at.0 - width,
+        };
+        Some(if *upright {
+            (
+                at.0 - height / 2.0,
+                at.1 - width / 2.0,
+                at.0 + height / 2.0,
+                at.1 + width / 2.0,
+                text,
+            )
+        } else {
+            (left, at.1 - height / 2.0, left + width, at.1 + height / 2.0, text)
+        })
+    }
+
+    #[test]
+    fn no_text_is_clipped_or_covers_another() {
+        for (name, summary) in sample::all() {
+            for named in pictures(&summary) {
+                let texts: Vec<_> = named.picture.shapes.iter().filter_map(extent).collect();
+                for (index, a) in texts.iter().enumerate() {
+                    let inside = a.0 >= 0.0
+                        && a.1 >= 0.0
+                        && a.2 <= f64::from(named.picture.width)
+                        && a.3 <= f64::from(named.picture.height);
+                    assert!(inside, "{name}/{}: {a:?} is clipped", named.stem);
+                    for b in &texts[index + 1..] {
+                        let apart = a.2 <= b.0 || b.2 <= a.0 || a.3 <= b.1 || b.3 <= a.1;
+                        assert!(apart, "{name}/{}: {a:?} covers {b:?}", named.stem);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_coordinate_is_a_number_inside_the_picture() {
+        for (name, summary) in sample::all() {
+            for named in pictures(&summary) {
+                for shape in &named.picture.shapes {
+                    let points = match shape {
+                        Shape::Line { points, .. } | Shape::Area { points, .. } => points.clone(),
+                        Shape::Rect { from, to, .. } => vec![*from, *to],
+                        Shape::Mark { at, .. } | Shape::Text { at, .. } => vec![*at],
+                    };
+                    for (x, y) in points {
+                        let inside = (0.0..=f64::from(WIDTH)).contains(&x)
+                            && (0.0..=f64::from(named.picture.height)).contains(&y);
+                        assert!(inside, "{name}/{}: {shape:?}", named.stem);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sweep_gets_its_curves_and_a_plain_run_does_not() {
+        let stems = |summary: &Summary| {
+            pictures(summary)
+                .into_iter()
+                .map(|named| named.stem)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            stems(&sample::sweep()),
+            [
+                "overview",
+                "latency-p99-sweep",
+                "bill-sweep",
+                "latency-p99-over-time",
+                "latency-distribution",
+                "bill",
+                "causes-slowest",
+                "instances-checkout",
+                "queue-mail"
+            ]
+        );
+        assert!(!stems(&sample::four()).contains(&"bill-sweep".to_owned()));
+        assert!(stems(&sample::no_cells()).is_empty());
+    }
+
+    #[test]
+    fn components_with_like_names_get_files_of_their_own() {
+        let mut summary = sample::one();
+        let mut timelines = summary.cells[0].timelines.clone();
+        for timeline in &mut timelines {
+            timeline.name = timeline.name.replace("functions.checkout", "fleets.Checkout");
+        }
+        summary.cells[0].timelines.extend(timelines);
+        let stems: Vec<String> = pictures(&summary).into_iter().map(|named| named.stem).collect();
+        assert!(stems.contains(&"instances-checkout".to_owned()), "{stems:?}");
+        assert!(stems.contains(&"instances-Checkout-2".to_owned()), "{stems:?}");
+    }
+
+    #[test]
+    fn svg_is_the_same_every_time_and_escapes_names() {
+        let all = pictures(&sample::extremes());
+        for named in &all {
+            let svg = named.picture.svg().unwrap();
+            assert_eq!(svg, named.picture.svg().unwrap());
+            assert!(!svg.contains("<b>"), "{}", named.stem);
+        }
+        let mut picture = Picture::new(100, 100);
+        picture.text((0.0, 50.0), "<b>&", 20.0, canvas::INK, Align::Left);
+        assert!(picture.svg().unwrap().contains("&lt;b&gt;&amp;"));
+    }
+
+    /// `COLDCURVE_PICTURES=folder cargo test draw_samples` leaves every sample picture there for a look.
+    #[test]
+    fn draw_samples() {
+        let Some(folder) = std::env::var_os("COLDCURVE_PICTURES") else {
+            return;
+        };
+        for (name, summary) in sample::all() {
+            for named in pictures(&summary) {
+                let stem = std::path::Path::new(&folder).join(format!("{name}-{}", named.stem));
+                named.picture.write_png(&stem.with_extension("png")).unwrap();
+                std::fs::write(stem.with_extension("svg"), named.picture.svg().unwrap()).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Tidy CSV files: one observation per row, a header, a comma, a point; a missing number is an empty field.
+//!
+//! Every file begins with `variant` and one column per swept parameter, named by its dotted path, with the values as
+//! the scenario writes them. `unit` is one of `s`, `count`, `per_s`, `ratio`, `usd`, `level`, `bytes`, `1`.
+//!
+//! | file | further columns |
+//! |---|---|
+//! | `runs.csv` | `metric, unit, run, value`: one row per metric and replication; runs count from 0 |
+//! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications` |
+//! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
+//! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
+//! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd, amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` |
+//! | `causes.csv` | `requests, cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` |
+
+use std::io;
+
+use crate::run::summary::{Cell, Estimate, Summary, Unit};
+
+/// Every CSV file of a summary: name and contents.
+pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("runs.csv", runs(summary)?),
+        ("summary.csv", summary_rows(summary)?),
+        ("latency.csv", latency(summary)?),
+        ("timeline.csv", timeline(summary)?),
+        ("bill.csv", bill(summary)?),
+        ("causes.csv", causes(summary)?),
+    ])
+}
+
+/// A CSV file under construction, with the columns that all files share.
+struct Table<'a> {
+    summary: &'a Summary,
+    writer: csv::Writer<Vec<u8>>,
+}
+
+impl<'a> Table<'a> {
+    fn new(summary: &'a Summary, columns: &[&str]) -> io::Result<Self> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let axes = summary.axes.iter().map(|axis| axis.parameter.as_str());
+        writer.write_record(std::iter::once("variant").chain(axes).chain(columns.iter().copied()))?;
+        Ok(Self { summary, writer })
+    }
+
+    fn row(&mut self, cell: &Cell, fields: &[String]) -> io::Result<()> {
+        let missing = String::new();
+        let points =
+            (0..self.summary.axes.len()).map(|axis| cell.point.get(axis).map_or(&missing, |value| &value.text));
+        self.writer
+            .write_record(std::iter::once(&cell.variant).chain(points).chain(fields))?;
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<String> {
+        let bytes = self
+            .writer
+            .into_inner()
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        String::from_utf8(bytes).map_err(io::Error::other)
+    }
+}
+
+/// Shortest digits that read back to the same number; empty for what is not a number.
+fn number(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value}")
+    } else {
+        String::new()
+    }
+}
+
+fn ends(estimate: &Estimate) -> (String, String) {
+    estimate
+        .interval
+        .map_or_else(Default::default, |(low, high)| (number(low), number(high)))
+}
+
+/// Name of a unit in the `unit` column.
+pub fn unit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Seconds => "s",
+        Unit::Count => "count",
+        Unit::PerSecond => "per_s",
+        Unit::Ratio => "ratio",
+        Unit::Dollars => "usd",
+        Unit::Level => "level",
+        Unit::Bytes => "bytes",
+        Unit::Plain => "1",
+    }
+}
+
+fn runs(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(summary, &["metric", "unit", "run", "value"])?;
+    for cell in &summary.cells {
+        for metric in &cell.metrics {
+            for (run, value) in metric.per_replication.iter().enumerate() {
+                let unit = unit_name(metric.unit).into();
+                table.row(cell, &[metric.name.clone(), unit, run.to_string(), number(*value)])?;
+            }
+        }
+    }
+    table.finish()
+}
+
+fn summary_rows(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(
+        summary,
+        &["metric", "unit", "mean", "ci95_low", "ci95_high", "replications"],
+    )?;
+    for cell in &summary.cells {
+        for metric in &cell.metrics {
+            let (low, high) = ends(&metric.estimate);
+            let mean = number(metric.estimate.mean);
+            let replications = metric.estimate.replications.to_string();
+            table.row(
+                cell,
+                &[
+                    metric.name.clone(),
+                    unit_name(metric.unit).into(),
+                    mean,
+                    low,
+                    high,
+                    replications,
+                ],
+            )?;
+        }
+    }
+    table.finish()
+}
+
+fn latency(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(summary, &["distribution", "unit", "value", "cumulative_share"])?;
+    for cell in &summary.cells {
+        for distribution in &cell.distributions {
+            for (value, share) in &distribution.points {
+                let unit = unit_name(distribution.unit).into();
+                table.row(cell, &[distribution.name.clone(), unit, number(*value), number(*share)])?;
+            }
+        }
+    }
+    table.finish()
+}
+
+fn timeline(summary: &Summary) -> io::Result<String> {
+    let columns = ["timeline", "unit", "window", "start_s", "mean", "ci95_low", "ci95_high"];
+    let mut table = Table::new(summary, &columns)?;
+    for cell in &summary.cells {
+        for timeline in &cell.timelines {
+            let at =
+                |values: &[f64], window: usize| values.get(window).map_or_else(String::new, |value| number(*value));
+            for window in 0..timeline.mean.len() {
+                let start_ns = u128::from(summary.window_ns) * window as u128;
+                let fields = [
+                    timeline.name.clone(),
+                    unit_name(timeline.unit).into(),
+                    window.to_string(),
+                    number(start_ns as f64 / 1e9),
+                    at(&timeline.mean, window),
+                    at(&timeline.low, window),
+                    at(&timeline.high, window),
+                ];
+                table.row(cell, &fields)?;
+            }
+        }
+    }
+    table.finish()
+}
+
+fn bill(summary: &Summary) -> io::Result<String> {
+    let columns = [
+        "component",
+        "service",
+        "line",
+        "quantity_unit",
+        "quantity",
+        "price",
+        "amount_usd",
+        "amount_ci95_low_usd",
+        "amount_ci95_high_usd",
+        "confidence",
+    ];
+    let mut table = Table::new(summary, &columns)?;
+    for cell in &summary.cells {
+        for line in &cell.bill.lines {
+            let (low, high) = ends(&line.amount);
+            let fields = [
+                line.component.clone(),
+                line.service.clone(),
+                line.line.clone(),
+                line.unit.clone(),
+                number(line.quantity.mean),
+                line.price.clone(),
+                number(line.amount.mean),
+                low,
+                high,
+                line.confidence.clone(),
+            ];
+            table.row(cell, &fields)?;
+        }
+        let (low, high) = ends(&cell.bill.total);
+        let mut fields: [String; 10] = Default::default();
+        fields[0] = "total".into();
+        fields[6] = number(cell.bill.total.mean);
+        fields[7] = low;
+        fields[8] = high;
+        table.row(cell, &fields)?;
+    }
+    table.finish()
+}
+
+fn causes(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(summary, &["requests", "cause", "mean_s", "share"])?;
+    for cell in &summary.cells {
+        for breakdown in &cell.causes {
+            for cause in &breakdown.causes {
+                let fields = [
+                    breakdown.name.clone(),
+                    cause.cause.clone(),
+                    number(cause.mean_s),
+                    number(cause.share),
+                ];
+                table.row(cell, &fields)?;
+            }
+        }
+    }
+    table.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn file(summary: &Summary, name: &str) -> Vec<Vec<String>> {
+        let text = files(summary)
+            .unwrap()
+            .into_iter()
+            .find(|(file, _)| *file == name)
+            .unwrap()
+            .1;
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(text.as_bytes());
+        reader
+            .records()
+            .map(|record| record.unwrap().iter().map(Into::into).collect())
+            .collect()
+    }
+
+    #[test]
+    fn sweeps_have_one_column_per_parameter() {
+        let rows = file(&sample::words(), "summary.csv");
+        let header = [
+            "variant",
+            "functions.checkout.runtime",
+            "functions.checkout.memory",
+            "metric",
+            "unit",
+            "mean",
+        ];
+        assert_eq!(rows[0][..6], header);
+        assert_eq!(rows[1][..5], ["base", "java21", "256 MB", "offered", "per_s"]);
+        assert_eq!(rows.len(), 1 + 6 * 9);
+    }
+
+    #[test]
+    fn runs_have_a_row_per_metric_and_replication() {
+        let rows = file(&sample::four(), "runs.csv");
+        assert_eq!(rows.len(), 1 + 4 * 9 * 16);
+        assert_eq!(rows[16][3], "15");
+    }
+
+    #[test]
+    fn missing_numbers_are_empty_fields() {
+        let rows = file(&sample::extremes(), "summary.csv");
+        assert_eq!(rows[1][3..], ["", "", "", "0"]);
+        let timeline = file(&sample::extremes(), "timeline.csv");
+        let first = timeline.iter().find(|row| row[0] == "gaps").unwrap();
+        assert_eq!(first[4..6], ["0", ""]);
+    }
+
+    #[test]
+    fn a_bill_ends_with_its_total() {
+        let summary = sample::one();
+        let rows = file(&summary, "bill.csv");
+        let total: f64 = rows.last().unwrap()[7].parse().unwrap();
+        assert_eq!(total.to_bits(), summary.cells[0].bill.total.mean.to_bits());
+        assert_eq!(rows.last().unwrap()[1], "total");
+    }
+}

@@ -1,0 +1,370 @@
+//! Numbers as a person reads them: three significant digits, a unit, thousands separators, and the half-width of the
+//! confidence interval in the same unit (`182 ms ±4`). Sizes count in steps of 1024, as scenarios write them.
+
+use crate::run::summary::{Estimate, Unit};
+
+/// What stands where there is no number.
+pub const MISSING: &str = "–";
+
+/// A unit of display: its name and how many base units it holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Display {
+    /// Divisor from base units.
+    pub size: f64,
+    /// What follows the number, the space included where there is one.
+    pub suffix: &'static str,
+    /// What precedes the number.
+    pub prefix: &'static str,
+}
+
+/// The unit of display that suits numbers around `magnitude` (in base units of `unit`).
+pub fn display_unit(unit: Unit, magnitude: f64) -> Display {
+    let steps: &[(f64, &'static str)] = match unit {
+        Unit::Seconds => &[
+            (1e-9, " ns"),
+            (1e-6, " µs"),
+            (1e-3, " ms"),
+            (1.0, " s"),
+            (600.0, " min"),
+            (36_000.0, " h"),
+            (864e3, " d"),
+        ],
+        Unit::Bytes => &[
+            (1.0, " B"),
+            (1024.0, " kB"),
+            (1_048_576.0, " MB"),
+            (1_073_741_824.0, " GB"),
+            (1_099_511_627_776.0, " TB"),
+        ],
+        Unit::Ratio => &[(0.01, " %")],
+        Unit::PerSecond => &[(1.0, "/s")],
+        Unit::Dollars | Unit::Count | Unit::Level | Unit::Plain => &[(1.0, "")],
+    };
+    // Rounding to three digits may carry 999.6 ms over to the next unit.
+    let reached = |from: f64| magnitude.abs() >= from * 0.9995;
+    let (_, suffix) = steps.iter().rev().find(|(from, _)| reached(*from)).unwrap_or(&steps[0]);
+    let size = match *suffix {
+        " min" => 60.0,
+        " h" => 3600.0,
+        " d" => 86_400.0,
+        other => steps
+            .iter()
+            .find(|(_, name)| *name == other)
+            .map_or(1.0, |(size, _)| *size),
+    };
+    Display {
+        size,
+        suffix,
+        prefix: if unit == Unit::Dollars { "$" } else { "" },
+    }
+}
+
+/// The number of decimals that gives `number` three significant digits.
+fn decimals_of(number: f64) -> usize {
+    let number = number.abs();
+    if number == 0.0 || number >= 99.95 {
+        0
+    } else if number >= 9.995 {
+        1
+    } else if number >= 0.9995 {
+        2
+    } else {
+        let leading = (-libm::log10(number)).ceil().max(0.0) as usize;
+        (leading + 2).min(12)
+    }
+}
+
+/// `1234567.891` with two decimals as `1,234,567.89`.
+pub fn grouped(number: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", number.abs());
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let mut out = String::new();
+    if number < 0.0 && text.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') {
+        out.push('-');
+    }
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// A whole number with thousands separators.
+pub fn count(number: u64) -> String {
+    grouped(number as f64, 0)
+}
+
+/// Decimals for a number of `unit`, given in display units.
+fn unit_decimals(unit: Unit, shown: f64) -> usize {
+    match unit {
+        Unit::Dollars if shown == 0.0 || shown.abs() >= 0.01 => 2,
+        Unit::Dollars => decimals_of(shown).min(10),
+        Unit::Count => usize::from(shown.fract() != 0.0 && shown.abs() < 100.0),
+        Unit::Ratio => decimals_of(shown).min(3),
+        _ => decimals_of(shown),
+    }
+}
+
+/// One number of `unit` in words: `182 ms`, `$1,234.56`, `0.12 %`, `2,998/s`.
+pub fn value(unit: Unit, number: f64) -> String {
+    if !number.is_finite() {
+        return MISSING.into();
+    }
+    let display = display_unit(if number == 0.0 { zero_unit(unit) } else { unit }, number);
+    let shown = number / display.size;
+    if unit == Unit::Ratio && number > 0.0 && shown < 0.0005 {
+        return "<0.001 %".into();
+    }
+    with_sign(
+        &display,
+        &grouped(shown, unit_decimals(unit, shown)),
+        zero_suffix(unit, number),
+    )
+}
+
+/// Zero seconds are `0 s`, not `0 ns`.
+fn zero_suffix(unit: Unit, number: f64) -> Option<&'static str> {
+    (number == 0.0 && unit == Unit::Seconds).then_some(" s")
+}
+
+/// A unit in which zero has no step to look for.
+fn zero_unit(unit: Unit) -> Unit {
+    if unit == Unit::Seconds { Unit::Plain } else { unit }
+}
+
+/// Puts prefix, sign and suffix around digits.
+fn with_sign(display: &Display, digits: &str, suffix: Option<&str>) -> String {
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
+    format!("{sign}{}{digits}{}", display.prefix, suffix.unwrap_or(display.suffix))
+}
+
+/// The half-width of an estimate in the unit and with the decimals of its mean: `±4`; empty without an interval.
+pub fn half_width(unit: Unit, estimate: &Estimate) -> String {
+    let (Some(half), true) = (estimate.half_width(), estimate.mean.is_finite()) else {
+        return String::new();
+    };
+    let magnitude = if estimate.mean == 0.0 { half } else { estimate.mean };
+    let display = display_unit(unit, magnitude);
+    let decimals = unit_decimals(unit, magnitude / display.size);
+    let shown = half / display.size;
+    let least = libm::pow(10.0, -(decimals as f64));
+    if half > 0.0 && shown < least / 2.0 {
+        // The interval is narrower than the last digit printed: say that rather than ±0.
+        return format!("±<{least:.decimals$}");
+    }
+    format!("±{}", grouped(shown, decimals))
+}
+
+/// An estimate with its half-width: `182 ms ±4`.
+pub fn estimate(unit: Unit, estimate: &Estimate) -> String {
+    let half = half_width(unit, estimate);
+    let mean = value(unit, estimate.mean);
+    if half.is_empty() {
+        mean
+    } else {
+        format!("{mean} {half}")
+    }
+}
+
+/// An estimate of dollars without cents from a hundred on, as tables have it.
+pub fn money_short(estimate: &Estimate) -> (String, String) {
+    if !estimate.mean.is_finite() {
+        return (MISSING.into(), String::new());
+    }
+    if estimate.mean.abs() < 99.995 {
+        return (value(Unit::Dollars, estimate.mean), half_width(Unit::Dollars, estimate));
+    }
+    let display = display_unit(Unit::Dollars, estimate.mean);
+    let half = estimate.half_width().map_or(String::new(), |half| {
+        if half > 0.0 && half < 0.5 {
+            "±<1".into()
+        } else {
+            format!("±{}", grouped(half, 0))
+        }
+    });
+    (with_sign(&display, &grouped(estimate.mean, 0), None), half)
+}
+
+/// A factor: `1.00×`, `0.42×`, `12.3×`.
+pub fn factor(number: f64) -> String {
+    if number.is_finite() {
+        format!("{}×", grouped(number, decimals_of(number).min(2)))
+    } else {
+        MISSING.into()
+    }
+}
+
+/// A simulated time span in nanoseconds: `1 h`, `90 s`, `250 ms`.
+pub fn span_ns(nanoseconds: u64) -> String {
+    const STEPS: [(u64, &str); 7] = [
+        (86_400_000_000_000, "d"),
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "min"),
+        (1_000_000_000, "s"),
+        (1_000_000, "ms"),
+        (1_000, "µs"),
+        (1, "ns"),
+    ];
+    if nanoseconds == 0 {
+        return "0 s".into();
+    }
+    let exact = STEPS
+        .iter()
+        .find(|(size, _)| nanoseconds.is_multiple_of(*size) && nanoseconds / size < 1000);
+    exact.map_or_else(
+        || value(Unit::Seconds, nanoseconds as f64 / 1e9),
+        |(size, name)| format!("{} {name}", nanoseconds / size),
+    )
+}
+
+/// A tick of an axis: as few digits as tell it from its neighbours `step` away. Large dollars and counts get k, M, G.
+pub fn tick(unit: Unit, number: f64, step: f64, magnitude: f64) -> String {
+    let mut display = display_unit(unit, magnitude);
+    if unit == Unit::Seconds && (0.9995..299.0).contains(&magnitude) {
+        display = Display {
+            size: 1.0,
+            suffix: " s",
+            prefix: "",
+        };
+    } else if unit == Unit::Seconds && (299.0..10_800.0).contains(&magnitude) {
+        display = Display {
+            size: 60.0,
+            suffix: " min",
+            prefix: "",
+        };
+    }
+    let plain = matches!(
+        unit,
+        Unit::Dollars | Unit::Count | Unit::Level | Unit::PerSecond | Unit::Plain
+    );
+    let (size, letter) = match magnitude.abs() {
+        m if plain && m >= 1e9 => (1e9, "G"),
+        m if plain && m >= 1e6 => (1e6, "M"),
+        m if plain && m >= 1e4 => (1e3, "k"),
+        _ => (display.size, ""),
+    };
+    if number == 0.0 {
+        return format!("{}0{}", display.prefix, display.suffix);
+    }
+    let step = (step / size).abs();
+    let mut decimals = 0;
+    let mut scaled = step;
+    while decimals < 9 && step > 0.0 && (scaled - scaled.round()).abs() > 1e-6 * scaled.max(1e-12) {
+        scaled *= 10.0;
+        decimals += 1;
+    }
+    if unit == Unit::Dollars && decimals == 1 && letter.is_empty() {
+        decimals = 2;
+    }
+    let digits = grouped(number / size, decimals);
+    let (sign, digits) = digits
+        .strip_prefix('-')
+        .map_or(("", digits.as_str()), |rest| ("-", rest));
+    format!("{sign}{}{digits}{letter}{}", display.prefix, display.suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimated(mean: f64, half: f64) -> Estimate {
+        Estimate {
+            mean,
+            interval: Some((mean - half, mean + half)),
+            replications: 16,
+        }
+    }
+
+    #[test]
+    fn durations_have_three_digits_and_a_unit() {
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (3e-9, "3.00 ns"),
+            (9.5e-7, "950 ns"),
+            (1.234e-5, "12.3 µs"),
+            (0.18249, "182 ms"),
+            (0.9996, "1.00 s"),
+            (1.234, "1.23 s"),
+            (90.0, "90.0 s"),
+            (599.0, "599 s"),
+            (720.0, "12.0 min"),
+            (1e5, "27.8 h"),
+            (1e6, "11.6 d"),
+            (f64::NAN, MISSING),
+            (f64::INFINITY, MISSING),
+            (-0.002, "-2.00 ms"),
+        ] {
+            assert_eq!(value(Unit::Seconds, seconds), text);
+        }
+    }
+
+    #[test]
+    fn money_has_cents_and_separators() {
+        for (dollars, text) in [
+            (0.0, "$0.00"),
+            (1234.56, "$1,234.56"),
+            (0.2, "$0.20"),
+            (0.000_016_666_7, "$0.0000167"),
+            (-5.0, "-$5.00"),
+            (1e12, "$1,000,000,000,000.00"),
+        ] {
+            assert_eq!(value(Unit::Dollars, dollars), text);
+        }
+        assert_eq!(
+            money_short(&estimated(12_345.6, 78.9)),
+            ("$12,346".into(), "±79".into())
+        );
+        assert_eq!(money_short(&estimated(12.3, 0.456)), ("$12.30".into(), "±0.46".into()));
+    }
+
+    #[test]
+    fn shares_rates_and_sizes() {
+        assert_eq!(value(Unit::Ratio, 0.0), "0 %");
+        assert_eq!(value(Unit::Ratio, 0.00123), "0.123 %");
+        assert_eq!(value(Unit::Ratio, 1.0), "100 %");
+        assert_eq!(value(Unit::Ratio, 1e-7), "<0.001 %");
+        assert_eq!(value(Unit::PerSecond, 2998.4), "2,998/s");
+        assert_eq!(value(Unit::Bytes, 1_073_741_824.0), "1.00 GB");
+        assert_eq!(value(Unit::Level, 12.34), "12.3");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(0), "0");
+    }
+
+    #[test]
+    fn half_widths_follow_the_mean() {
+        assert_eq!(estimate(Unit::Seconds, &estimated(0.1824, 0.0041)), "182 ms ±4");
+        assert_eq!(estimate(Unit::Seconds, &estimated(0.0123, 0.00041)), "12.3 ms ±0.4");
+        assert_eq!(estimate(Unit::Seconds, &estimated(0.0123, 1e-9)), "12.3 ms ±<0.1");
+        assert_eq!(estimate(Unit::Seconds, &estimated(0.0123, 0.0)), "12.3 ms ±0.0");
+        assert_eq!(estimate(Unit::Seconds, &Estimate::exact(0.0123)), "12.3 ms");
+        assert_eq!(estimate(Unit::Seconds, &estimated(f64::NAN, 1.0)), MISSING);
+    }
+
+    #[test]
+    fn spans_keep_the_unit_they_were_written_in() {
+        assert_eq!(span_ns(3_600_000_000_000), "1 h");
+        assert_eq!(span_ns(90_000_000_000), "90 s");
+        assert_eq!(span_ns(1_500_000), "1.50 ms");
+        assert_eq!(span_ns(0), "0 s");
+    }
+
+    #[test]
+    fn ticks_have_only_the_digits_they_need() {
+        assert_eq!(tick(Unit::Seconds, 0.2, 0.05, 0.4), "200 ms");
+        assert_eq!(tick(Unit::Seconds, 0.0, 0.05, 0.4), "0 ms");
+        assert_eq!(tick(Unit::Seconds, 2.5, 0.5, 3.0), "2.5 s");
+        assert_eq!(tick(Unit::Dollars, 20_000.0, 5000.0, 40_000.0), "$20k");
+        assert_eq!(tick(Unit::Dollars, 0.5, 0.5, 2.0), "$0.50");
+        assert_eq!(tick(Unit::PerSecond, 500.0, 500.0, 3000.0), "500/s");
+        assert_eq!(tick(Unit::PerSecond, 2.5e6, 5e5, 3e6), "2.5M/s");
+        assert_eq!(tick(Unit::Ratio, 0.005, 0.005, 0.02), "0.5 %");
+    }
+}

@@ -1,0 +1,232 @@
+//! `report.html`: one file without scripts or links to other files, to be mailed or attached. It holds the table, the
+//! expectations, the warnings, every picture as inline SVG, the bill line by line, and how to repeat the run.
+
+use std::fmt::Write as _;
+
+use super::chart::Named;
+use super::format::{self, span_ns};
+use super::terminal::judged;
+use crate::run::summary::{Cell, Summary, Unit, name};
+
+const STYLE: &str = "body{font-family:'DejaVu Sans',Verdana,Arial,sans-serif;color:#222;max-width:1200px;\
+margin:2rem auto;padding:0 1rem;line-height:1.5}h1{margin-bottom:.2rem}.soft{color:#5f5f5f}\
+table{border-collapse:collapse;margin:1rem 0;font-size:.9rem}th,td{padding:.3rem .7rem;text-align:right;\
+border-bottom:1px solid #e1e1e1}th:first-child,td:first-child,td.words{text-align:left}th{border-bottom:2px solid #222}\
+figure{margin:2rem 0}svg{width:100%;height:auto}figcaption{color:#5f5f5f}.ok{color:#00704f}.fail{color:#b34700;\
+font-weight:bold}code{background:#f3f3f3;padding:.1rem .3rem}.wide{overflow-x:auto}";
+
+/// The document; `documents` are the SVG texts of `pictures`.
+pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> String {
+    let title = escaped(if summary.title.is_empty() {
+        &summary.scenario
+    } else {
+        &summary.title
+    });
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
+         </head>\n<body>\n<h1>{title}</h1>\n"
+    );
+    let _ = writeln!(
+        out,
+        "<p class=\"soft\">{}: {} simulated, {} of it warm-up, {} replications, seed {}. \
+         ± is half of the 95 % confidence interval over replications.</p>",
+        escaped(&summary.scenario),
+        span_ns(summary.length_ns),
+        span_ns(summary.warmup_ns),
+        summary.replications,
+        summary.seed
+    );
+    results(&mut out, summary);
+    expectations(&mut out, summary);
+    list(&mut out, "Warnings", &summary.warnings);
+    for (named, document) in pictures.iter().zip(documents) {
+        let _ = writeln!(
+            out,
+            "<figure>\n{document}\n<figcaption>{}</figcaption>\n</figure>",
+            escaped(&named.caption)
+        );
+    }
+    bills(&mut out, summary);
+    repeat(&mut out, summary);
+    out.push_str("</body>\n</html>\n");
+    out
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+fn cell_name(cell: &Cell) -> String {
+    let points = cell.point.iter().map(|value| value.text.as_str());
+    escaped(
+        &std::iter::once(cell.variant.as_str())
+            .chain(points)
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
+}
+
+/// One row per cell with the main metrics.
+fn results(out: &mut String, summary: &Summary) {
+    let columns = [
+        ("requests", name::THROUGHPUT),
+        ("p50", name::LATENCY_P50),
+        ("p99", name::LATENCY_P99),
+        ("p99, worst window", name::LATENCY_P99_WORST),
+        ("errors", name::ERROR_RATIO),
+        ("cold starts", name::COLD_RATIO),
+    ];
+    out.push_str("<div class=\"wide\"><table>\n<tr><th>variant</th>");
+    for (header, _) in columns {
+        let _ = write!(out, "<th>{header}</th>");
+    }
+    out.push_str("<th>bill per month</th><th>per million requests</th></tr>\n");
+    for cell in &summary.cells {
+        let _ = write!(out, "<tr><td>{}</td>", cell_name(cell));
+        for (_, metric) in columns {
+            let words = cell
+                .metric(metric)
+                .map(|metric| format::estimate(metric.unit, &metric.estimate));
+            let _ = write!(
+                out,
+                "<td>{}</td>",
+                escaped(&words.unwrap_or_else(|| format::MISSING.into()))
+            );
+        }
+        let million = cell
+            .bill
+            .per_million
+            .map(|estimate| format::estimate(Unit::Dollars, &estimate));
+        let _ = writeln!(
+            out,
+            "<td>{}</td><td>{}</td></tr>",
+            escaped(&format::estimate(Unit::Dollars, &cell.bill.total)),
+            escaped(&million.unwrap_or_else(|| format::MISSING.into()))
+        );
+    }
+    out.push_str("</table></div>\n");
+}
+
+fn expectations(out: &mut String, summary: &Summary) {
+    if summary.expectations.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Expectations</h2>\n<ul>\n");
+    for expectation in &summary.expectations {
+        let (class, mark) = if expectation.passed {
+            ("ok", "ok")
+        } else {
+            ("fail", "FAIL")
+        };
+        let _ = writeln!(
+            out,
+            "<li><span class=\"{class}\">{mark}</span> {}</li>",
+            escaped(&judged(expectation))
+        );
+    }
+    out.push_str("</ul>\n");
+}
+
+fn list(out: &mut String, heading: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "<h2>{heading}</h2>\n<ul>");
+    for line in lines {
+        let _ = writeln!(out, "<li>{}</li>", escaped(line));
+    }
+    out.push_str("</ul>\n");
+}
+
+/// The bill of every cell, folded away.
+fn bills(out: &mut String, summary: &Summary) {
+    let found: Vec<&Cell> = summary
+        .cells
+        .iter()
+        .filter(|cell| !cell.bill.lines.is_empty())
+        .collect();
+    if found.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Bills per month</h2>\n");
+    for cell in found {
+        let total = escaped(&format::estimate(Unit::Dollars, &cell.bill.total));
+        let _ = writeln!(
+            out,
+            "<details><summary>{}: {total}</summary>\n<div class=\"wide\"><table>",
+            cell_name(cell)
+        );
+        out.push_str(
+            "<tr><th>component</th><th>service</th><th>line</th><th>quantity</th><th>price</th><th>amount</th>",
+        );
+        out.push_str("<th>confidence in the price</th></tr>\n");
+        for line in &cell.bill.lines {
+            let _ = writeln!(
+                out,
+                "<tr><td>{}</td><td class=\"words\">{}</td><td class=\"words\">{}</td><td>{} {}</td><td>{}</td><td>{}</td>\
+                 <td>{}</td></tr>",
+                escaped(&line.component),
+                escaped(&line.service),
+                escaped(&line.line),
+                format::value(Unit::Level, line.quantity.mean),
+                escaped(&line.unit),
+                escaped(&line.price),
+                escaped(&format::estimate(Unit::Dollars, &line.amount)),
+                escaped(&line.confidence)
+            );
+        }
+        out.push_str("</table></div>\n");
+        for note in &cell.bill.notes {
+            let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(note));
+        }
+        out.push_str("</details>\n");
+    }
+}
+
+fn repeat(out: &mut String, summary: &Summary) {
+    let manifest = &summary.manifest;
+    let _ = writeln!(
+        out,
+        "<h2>To repeat this run</h2>\n<p><code>{}</code></p>",
+        escaped(&manifest.command)
+    );
+    let _ = writeln!(
+        out,
+        "<p class=\"soft\">coldcurve {}, scenario {} ({})",
+        escaped(&manifest.coldcurve),
+        escaped(&manifest.scenario_file),
+        escaped(&manifest.scenario_digest)
+    );
+    for book in &manifest.price_books {
+        let name = escaped(&format!("{} {}", book.name, book.region));
+        let _ = writeln!(out, "; prices of {name} as of {}", escaped(&book.as_of));
+    }
+    out.push_str(".</p>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chart;
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_page_stands_alone_and_escapes_names() {
+        let mut summary = sample::extremes();
+        summary.title = "<script>alert(1)</script>".into();
+        let pictures = chart::pictures(&summary);
+        let documents: Vec<String> = pictures.iter().map(|named| named.picture.svg().unwrap()).collect();
+        let page = text(&summary, &pictures, &documents);
+        assert!(!page.contains("<script") && !page.contains("<b>"));
+        assert!(!page.contains("href=") && !page.contains("src="));
+        assert_eq!(page.matches("<svg").count(), pictures.len());
+        for tag in ["table", "tr", "ul", "div", "figure", "details"] {
+            let open = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+            assert_eq!(open, page.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `manifest.json`: what it takes to repeat a run and to trust its files. It holds no time stamp and no fact about the
+//! machine, so that equal runs write equal folders. Digests are FNV-1a over 64 bits ([`crate::run::summary::digest`]).
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::summary::{PriceBookRef, Summary};
+
+/// Contents of `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Version of coldcurve.
+    pub coldcurve: String,
+    /// The command that repeats the run.
+    pub command: String,
+    /// Scenario file name.
+    pub scenario_file: String,
+    /// Digest of the scenario's bytes.
+    pub scenario_digest: String,
+    /// Overrides given on the command line, as `path=value`.
+    pub overrides: Vec<String>,
+    /// Root seed.
+    pub seed: u64,
+    /// Replications per cell.
+    pub replications: u32,
+    /// Price books that the bill used, with their dates.
+    pub price_books: Vec<PriceBookRef>,
+    /// Every file of the folder but this one, sorted by name.
+    pub files: Vec<String>,
+}
+
+/// The manifest of a folder that holds these files.
+pub fn text(summary: &Summary, files: &[String]) -> io::Result<String> {
+    let manifest = &summary.manifest;
+    let mut files = files.to_vec();
+    files.sort();
+    let file = ManifestFile {
+        coldcurve: manifest.coldcurve.clone(),
+        command: manifest.command.clone(),
+        scenario_file: manifest.scenario_file.clone(),
+        scenario_digest: manifest.scenario_digest.clone(),
+        overrides: manifest.overrides.clone(),
+        seed: summary.seed,
+        replications: summary.replications,
+        price_books: manifest.price_books.clone(),
+        files,
+    };
+    let mut text = serde_json::to_string_pretty(&file)?;
+    text.push('\n');
+    Ok(text)
+}

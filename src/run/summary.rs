@@ -1,0 +1,468 @@
+//! What a `coldcurve run` found out: plain data, filled by the run layer and printed by `report`.
+//!
+//! This is also the shape of `summary.json`. It is versioned by [`SCHEMA`]: fields may be added under the same
+//! number, but a field that changes its name, unit or meaning raises it. Nothing here depends on the machine, the
+//! number of threads or the time of day, so that equal inputs give equal bytes.
+//!
+//! Units: durations in seconds, money in dollars, sizes in bytes, shares between 0 and 1. A number that does not exist
+//! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the `summary.json` layout.
+pub const SCHEMA: u32 = 1;
+
+/// Names of the metrics, distributions and timelines that reports look for; a cell may carry any others beside them.
+///
+/// A metric of one component has the component's dotted path in front: `functions.checkout.cold_ratio`.
+pub mod name {
+    /// Requests offered by all clients, per second, retries not counted again ([`super::Unit::PerSecond`]).
+    pub const OFFERED: &str = "offered";
+    /// Requests that completed without error, per second ([`super::Unit::PerSecond`]).
+    pub const THROUGHPUT: &str = "throughput";
+    /// Latency as the clients see it: the distribution, and the stem of its quantiles ([`super::Unit::Seconds`]).
+    pub const LATENCY: &str = "latency";
+    /// Median latency of completed requests ([`super::Unit::Seconds`]); as a timeline, per window.
+    pub const LATENCY_P50: &str = "latency.p50";
+    /// 99th percentile of latency ([`super::Unit::Seconds`]); as a timeline, per window.
+    pub const LATENCY_P99: &str = "latency.p99";
+    /// 99.9th percentile of latency ([`super::Unit::Seconds`]).
+    pub const LATENCY_P999: &str = "latency.p99.9";
+    /// The largest p99 among the windows of a run ([`super::Unit::Seconds`]).
+    pub const LATENCY_P99_WORST: &str = "latency.p99.worst_window";
+    /// Failed requests over offered requests ([`super::Unit::Ratio`]).
+    pub const ERROR_RATIO: &str = "error_ratio";
+    /// Invocations that had to start an instance over all invocations ([`super::Unit::Ratio`]).
+    pub const COLD_RATIO: &str = "cold_ratio";
+    /// The bill scaled to a month ([`super::Unit::Dollars`]).
+    pub const BILL_MONTH: &str = "bill.month";
+    /// The bill per million offered requests ([`super::Unit::Dollars`]).
+    pub const BILL_PER_MILLION: &str = "bill.per_million";
+    /// Last part of a component's distribution of handler durations: `functions.checkout.duration`.
+    pub const DURATION: &str = "duration";
+    /// Ends of the instance timelines of a function or fleet, mean number over the window.
+    pub const INSTANCES_BUSY: &str = "instances.busy";
+    /// Warm instances that wait for work.
+    pub const INSTANCES_IDLE: &str = "instances.idle";
+    /// Instances that are being placed or initialised.
+    pub const INSTANCES_STARTING: &str = "instances.starting";
+    /// End of a queue's or stream's timeline of messages waiting, mean over the window.
+    pub const QUEUE_DEPTH: &str = "depth";
+    /// End of a queue's or stream's timeline of the age of its oldest message, maximum over the window, in seconds.
+    pub const QUEUE_AGE: &str = "age";
+    /// Cause breakdown over all requests.
+    pub const CAUSES_ALL: &str = "all";
+    /// Cause breakdown over the slowest hundredth of the requests.
+    pub const CAUSES_SLOWEST: &str = "slowest 1%";
+}
+
+/// Everything that one `coldcurve run` found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Layout version, [`SCHEMA`].
+    pub schema: u32,
+    /// File stem of the scenario; also the name of the output folder.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// Replications per cell.
+    pub replications: u32,
+    /// Root seed.
+    pub seed: u64,
+    /// Simulated time per replication, warm-up included, in nanoseconds.
+    pub length_ns: u64,
+    /// Simulated time discarded at the start of every replication, in nanoseconds.
+    pub warmup_ns: u64,
+    /// Width of the windows of every timeline, in nanoseconds.
+    pub window_ns: u64,
+    /// The swept parameters, in the order of the scenario; empty without a sweep.
+    pub axes: Vec<Axis>,
+    /// One cell per variant and sweep point: variants outermost, then the axes in order, the last one fastest.
+    pub cells: Vec<Cell>,
+    /// The scenario's `expect` list, judged.
+    pub expectations: Vec<ExpectationResult>,
+    /// What the reader of the results should know: lints of the design, too few samples, an overloaded system.
+    pub warnings: Vec<String>,
+    /// How to repeat this run.
+    pub manifest: Manifest,
+}
+
+/// A swept parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// Dotted path into the scenario, such as `clients.web.arrivals.poisson`.
+    pub parameter: String,
+    /// Words for a chart's axis, without unit, such as `arrivals of web`.
+    pub label: String,
+    /// Unit of every [`PointValue::number`] on this axis.
+    pub unit: Unit,
+    /// Scale that suits the values.
+    pub scale: Scale,
+}
+
+/// How an axis should be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Equal distances for equal differences.
+    Linear,
+    /// Equal distances for equal ratios; every number is positive.
+    Log,
+    /// The values are words (a runtime, an architecture): equal distances in the order of the scenario.
+    Category,
+}
+
+/// Unit of a number in a summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Durations, in seconds.
+    Seconds,
+    /// Whole things counted: requests, instances, retries.
+    Count,
+    /// Things per second.
+    PerSecond,
+    /// A share between 0 and 1.
+    Ratio,
+    /// US dollars (the bill's lines and `bill.month` are per month).
+    Dollars,
+    /// A time average of a count: instances, messages, connections.
+    Level,
+    /// Bytes.
+    Bytes,
+    /// Dimensionless number that is none of the above.
+    Plain,
+}
+
+/// A mean over replications, with its 95 % confidence interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Mean over replications; NaN if no replication had a value.
+    #[serde(with = "nan_as_null")]
+    pub mean: f64,
+    /// 95 % confidence interval, lower and upper end; absent with fewer than two replications.
+    pub interval: Option<(f64, f64)>,
+    /// Replications that had a value.
+    pub replications: u32,
+}
+
+impl Estimate {
+    /// A number without uncertainty (or whose uncertainty is unknown).
+    pub fn exact(mean: f64) -> Self {
+        Self {
+            mean,
+            interval: None,
+            replications: 1,
+        }
+    }
+
+    /// Half the width of the interval, if there is one and it is finite.
+    pub fn half_width(&self) -> Option<f64> {
+        self.interval
+            .map(|(low, high)| (high - low) / 2.0)
+            .filter(|half| half.is_finite())
+    }
+}
+
+/// Results of one variant at one sweep point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Name of the variant; `base` for the scenario as written.
+    pub variant: String,
+    /// One value per axis, in the order of [`Summary::axes`].
+    pub point: Vec<PointValue>,
+    /// Requests offered in all replications after warm-up.
+    pub requests: u64,
+    /// Events handled by the agenda in all replications, warm-up included.
+    pub events: u64,
+    /// Numbers, in a fixed order: whole system first, then component by component.
+    pub metrics: Vec<Metric>,
+    /// Pooled distributions over all replications.
+    pub distributions: Vec<Distribution>,
+    /// Values per window, averaged over replications.
+    pub timelines: Vec<Timeline>,
+    /// Where the time of a request went.
+    pub causes: Vec<CauseBreakdown>,
+    /// The monthly bill.
+    pub bill: BillSummary,
+}
+
+/// One coordinate of a sweep point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PointValue {
+    /// As written in the scenario: `500/s`.
+    pub text: String,
+    /// In the axis' unit; NaN for words.
+    #[serde(with = "nan_as_null")]
+    pub number: f64,
+}
+
+/// One number of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Dotted name; see [`name`].
+    pub name: String,
+    /// Unit of the estimate and of every replication's value.
+    pub unit: Unit,
+    /// Mean and interval over replications.
+    pub estimate: Estimate,
+    /// The value of each replication, in order; NaN where a replication had none.
+    #[serde(with = "nans_as_null")]
+    pub per_replication: Vec<f64>,
+}
+
+/// A pooled distribution as points of its cumulative share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Dotted name, such as `latency` or `functions.checkout.duration`.
+    pub name: String,
+    /// Unit of the values.
+    pub unit: Unit,
+    /// Values seen in all replications after warm-up.
+    pub count: u64,
+    /// (value, share of values at or below it), both ascending; the last share is 1 unless empty.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A value per window, over the replications. Windows start at 0 (warm-up included) and are [`Summary::window_ns`] wide.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Dotted name, such as `latency.p99` or `functions.checkout.instances.busy`.
+    pub name: String,
+    /// Unit of the values.
+    pub unit: Unit,
+    /// Mean over replications per window; NaN where nothing was seen.
+    #[serde(with = "nans_as_null")]
+    pub mean: Vec<f64>,
+    /// Lower end of the 95 % interval per window; NaN or empty where there is none.
+    #[serde(with = "nans_as_null")]
+    pub low: Vec<f64>,
+    /// Upper end of the 95 % interval per window; NaN or empty where there is none.
+    #[serde(with = "nans_as_null")]
+    pub high: Vec<f64>,
+}
+
+/// What a group of requests spent its time on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CauseBreakdown {
+    /// Which requests: [`name::CAUSES_ALL`] or [`name::CAUSES_SLOWEST`].
+    pub name: String,
+    /// Largest first or in the order of the causes; shares sum to 1 unless empty.
+    pub causes: Vec<CauseShare>,
+}
+
+/// The part of one cause in a [`CauseBreakdown`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CauseShare {
+    /// The cause, such as `cold start: init`.
+    pub cause: String,
+    /// Mean time per request of the group, in seconds.
+    pub mean_s: f64,
+    /// Share of the group's total time.
+    pub share: f64,
+}
+
+/// The monthly bill of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BillSummary {
+    /// One line per component and thing billed, in the order of the components.
+    pub lines: Vec<BillLine>,
+    /// Sum of the lines, dollars per month.
+    pub total: Estimate,
+    /// Dollars per million offered requests, if any request was offered.
+    pub per_million: Option<Estimate>,
+    /// What the bill leaves out or assumes, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// One line of a bill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BillLine {
+    /// The component billed, such as `functions.checkout`.
+    pub component: String,
+    /// Its service, such as `aws.lambda`.
+    pub service: String,
+    /// What is billed, such as `duration`.
+    pub line: String,
+    /// Unit of the quantity, such as `GB-s`.
+    pub unit: String,
+    /// Quantity per month.
+    pub quantity: Estimate,
+    /// The price as a person reads it, such as `$0.0000166667 per GB-s`; tiers included.
+    pub price: String,
+    /// Dollars per month.
+    pub amount: Estimate,
+    /// Confidence in the price: `high`, `medium` or `low`.
+    pub confidence: String,
+}
+
+/// One entry of the scenario's `expect` list, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExpectationResult {
+    /// Variant that was judged.
+    pub variant: String,
+    /// Sweep point that was judged, one value per axis.
+    pub point: Vec<PointValue>,
+    /// Metric that was judged.
+    pub metric: String,
+    /// Unit of the bounds and of what was seen.
+    pub unit: Unit,
+    /// The condition as written, such as `within [150 ms, 260 ms]`.
+    pub condition: String,
+    /// What was seen; absent if the metric does not exist in that cell.
+    pub seen: Option<Estimate>,
+    /// Whether it holds.
+    pub passed: bool,
+    /// Where it stands in the scenario, such as `checkout.yaml:31`.
+    pub place: String,
+}
+
+/// What it takes to repeat a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of coldcurve.
+    pub coldcurve: String,
+    /// The command that repeats the run, overrides included, output folder and threads left out.
+    pub command: String,
+    /// Scenario file name, without its folder.
+    pub scenario_file: String,
+    /// Digest of the scenario's bytes, with the name of the hash in front: `fnv1a64:85944171f73967e8`.
+    pub scenario_digest: String,
+    /// Overrides given on the command line, as `path=value`.
+    pub overrides: Vec<String>,
+    /// Price books that the bill used.
+    pub price_books: Vec<PriceBookRef>,
+}
+
+/// A price book that a bill used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceBookRef {
+    /// Name, such as `aws`.
+    pub name: String,
+    /// Region, such as `us-east-1`.
+    pub region: String,
+    /// Date of the prices, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+impl Summary {
+    /// The variants in order of appearance.
+    pub fn variants(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for cell in &self.cells {
+            if !names.contains(&cell.variant.as_str()) {
+                names.push(&cell.variant);
+            }
+        }
+        names
+    }
+}
+
+impl Cell {
+    /// The metric of that name.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == name)
+    }
+
+    /// The distribution of that name.
+    pub fn distribution(&self, name: &str) -> Option<&Distribution> {
+        self.distributions.iter().find(|distribution| distribution.name == name)
+    }
+
+    /// The timeline of that name.
+    pub fn timeline(&self, name: &str) -> Option<&Timeline> {
+        self.timelines.iter().find(|timeline| timeline.name == name)
+    }
+
+    /// The cause breakdown of that name.
+    pub fn causes(&self, name: &str) -> Option<&CauseBreakdown> {
+        self.causes.iter().find(|breakdown| breakdown.name == name)
+    }
+}
+
+/// FNV-1a over 64 bits, for [`Manifest::scenario_digest`]: it tells two files apart, it does not resist an attacker.
+/// Constants: <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>.
+pub fn digest(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("fnv1a64:{hash:016x}")
+}
+
+/// JSON has no NaN: a missing number is written as `null` and read back as NaN.
+mod nan_as_null {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        value.is_finite().then_some(*value).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+    }
+}
+
+/// [`nan_as_null`] for lists.
+mod nans_as_null {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().map(|value| value.is_finite().then_some(*value)))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        Ok(Vec::<Option<f64>>::deserialize(deserializer)?
+            .into_iter()
+            .map(|value| value.unwrap_or(f64::NAN))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_numbers_travel_through_json_as_null() {
+        let timeline = Timeline {
+            name: name::LATENCY_P99.into(),
+            unit: Unit::Seconds,
+            mean: vec![0.5, f64::NAN],
+            low: vec![],
+            high: vec![],
+        };
+        let text = serde_json::to_string(&timeline).unwrap();
+        assert_eq!(
+            text,
+            r#"{"name":"latency.p99","unit":"seconds","mean":[0.5,null],"low":[],"high":[]}"#
+        );
+        let back: Timeline = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.mean[0].to_bits(), 0.5_f64.to_bits());
+        assert!(back.mean[1].is_nan());
+    }
+
+    #[test]
+    fn an_infinite_half_width_is_none() {
+        let estimate = Estimate {
+            mean: 1.0,
+            interval: Some((0.0, f64::INFINITY)),
+            replications: 2,
+        };
+        assert_eq!(estimate.half_width(), None);
+        assert_eq!(
+            Estimate {
+                interval: Some((0.5, 1.5)),
+                ..estimate
+            }
+            .half_width(),
+            Some(0.5)
+        );
+    }
+
+    #[test]
+    fn digests_match_the_published_test_vectors() {
+        assert_eq!(digest(b""), "fnv1a64:cbf29ce484222325");
+        assert_eq!(digest(b"foobar"), "fnv1a64:85944171f73967e8");
+    }
+}
