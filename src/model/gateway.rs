@@ -10,14 +10,124 @@
 //! "Load balancer capacity units".
 //! Validated by: token bucket = M/D/1/K; time-out and status traces by hand.
 
+use super::client::fields::cumulative;
 use super::limit::TokenBucket;
+use super::program_fields::CALLABLE;
 use super::request::{Caller, Cause, HOPS_MAX, Status};
 use super::{Cx, Plan};
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Key, LaneId, Sampler};
-use crate::scenario::Target;
+use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
 use crate::stats::{Observation, Value};
+
+const THROTTLE: Table = Table {
+    name: "throttle",
+    doc: "A token bucket: requests beyond it are refused (429).",
+    fields: &[
+        Field::required("rate", Kind::Rate, "Requests a second that go on for ever.").positive(),
+        Field::required("burst", Kind::Count, "Requests that may come at once.").at_least(1.0),
+    ],
+};
+
+const ROUTE: Table = Table {
+    name: "route",
+    doc: "Where a path goes. `*` at its end stands for the rest of a path.",
+    fields: &[
+        Field::default("path", Kind::Text, "*", "The path, such as `/webhooks/*`."),
+        Field::optional("to", Kind::Target(CALLABLE), "Its target."),
+        Field::optional("split", Kind::Map(&Kind::Number), "Or several targets, by weight."),
+    ],
+};
+
+/// The fields of a gateway.
+pub const TABLE: Table = Table {
+    name: "gateway",
+    doc: "A gateway or load balancer: throttles, adds latency, routes, gives up after a while, translates failures.",
+    fields: &[
+        Field::optional(
+            "service",
+            Kind::Text,
+            "The catalog entry that gives defaults and prices.",
+        ),
+        Field::optional(
+            "account",
+            Kind::Target(&["accounts"]),
+            "The account whose request rate it shares.",
+        ),
+        Field::optional("to", Kind::Target(CALLABLE), "Where everything goes."),
+        Field::optional("split", Kind::Map(&Kind::Number), "Or several targets, by weight."),
+        Field::optional(
+            "routes",
+            Kind::List(&Kind::Block(&ROUTE)),
+            "Or targets by path; the first match counts.",
+        ),
+        Field::default(
+            "overhead",
+            Kind::Sampler,
+            "0 ms",
+            "Time inside the gateway, both ways together.",
+        ),
+        Field::optional(
+            "timeout",
+            Kind::Duration,
+            "How long it waits for its target; for ever if absent.",
+        )
+        .positive(),
+        Field::optional("throttle", Kind::Block(&THROTTLE), "Its own limit on requests."),
+        Field::default(
+            "status_on_throttled_function",
+            Kind::Choice(&STATUS_WORDS),
+            "429",
+            "What callers hear then.",
+        ),
+        Field::default(
+            "status_on_function_error",
+            Kind::Choice(&STATUS_WORDS),
+            "502",
+            "What callers hear then.",
+        ),
+        Field::default(
+            "status_on_timeout",
+            Kind::Choice(&STATUS_WORDS),
+            "504",
+            "What callers hear then.",
+        ),
+        Field::default(
+            "request_size",
+            Kind::Size,
+            "1 KB",
+            "Bytes of a request (capacity units).",
+        ),
+        Field::default(
+            "response_size",
+            Kind::Size,
+            "4 KB",
+            "Bytes of an answer (capacity units, data transfer).",
+        ),
+        Field::optional(
+            "metering_size",
+            Kind::Size,
+            "Bytes that are metered as one request; any number if absent.",
+        ),
+        Field::default(
+            "requests_per_connection",
+            Kind::Count,
+            "100",
+            "Requests over one client connection.",
+        )
+        .at_least(1.0),
+    ],
+};
+
+const STATUS_WORDS: [&str; 5] = ["429", "500", "502", "503", "504"];
+const STATUS_OF_WORD: [Status; 5] = [
+    Status::Throttled,
+    Status::Failed,
+    Status::BadGateway,
+    Status::Unavailable,
+    Status::GatewayTimeout,
+];
 
 /// A gateway, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +158,91 @@ pub struct GatewayPlan {
     pub metering_bytes: u64,
     /// Requests that share one client connection (load balancers bill new connections).
     pub requests_per_connection: u64,
+}
+
+impl GatewayPlan {
+    /// Reads a gateway. `paths` are all paths that clients of the scenario ask for; `account` is used if none is named.
+    pub fn read(block: &Block, component: u32, paths: &[String], account: Option<u16>) -> Option<Self> {
+        let account = block.target_opt("account").map(|target| target.index).or(account);
+        let status = |field: &str| STATUS_OF_WORD[block.choice(field)];
+        Some(Self {
+            component,
+            account,
+            routes: read_routes(block, paths)?,
+            overhead: block.sampler("overhead"),
+            timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
+            throttle: block.block("throttle").map(|t| (t.rate("rate"), t.count("burst"))),
+            on_throttled: status("status_on_throttled_function"),
+            on_failed: status("status_on_function_error"),
+            on_timeout: status("status_on_timeout"),
+            request_bytes: block.size("request_size"),
+            response_bytes: block.size("response_size"),
+            metering_bytes: block.size_opt("metering_size").unwrap_or(0),
+            requests_per_connection: block.count("requests_per_connection"),
+        })
+    }
+}
+
+/// A single target or a split by weight, under `to` or `split` of a block.
+fn read_targets(block: &Block) -> Option<Vec<(f64, Target)>> {
+    let cx = block.context();
+    if let Some(target) = block.target_opt("to") {
+        return Some(vec![(1.0, target)]);
+    }
+    let weight = |(key, node): &(crate::scenario::Key, Node)| {
+        let name = Node {
+            span: key.span,
+            kind: crate::scenario::NodeKind::Scalar(key.text.clone()),
+        };
+        Some((
+            read_number(cx, node, Range::AtLeast(0.0)),
+            read_target(cx, &name, CALLABLE)?,
+        ))
+    };
+    let weights: Vec<_> = block.entries("split").iter().filter_map(weight).collect();
+    let total: f64 = weights.iter().map(|w| w.0).sum();
+    (total > 0.0).then(|| cumulative(&weights))
+}
+
+fn read_routes(block: &Block, paths: &[String]) -> Option<Vec<Vec<(f64, Target)>>> {
+    let cx = block.context();
+    let mut routes: Vec<(String, Vec<(f64, Target)>)> = Vec::new();
+    for node in block.list("routes") {
+        let route = Block::new(cx, node, &ROUTE);
+        match read_targets(&route) {
+            Some(targets) => routes.push((route.text("path").to_owned(), targets)),
+            None => block.error(
+                Code::MissingKey,
+                node.span,
+                "a route without a target",
+                "add `to: name` to it",
+            ),
+        }
+    }
+    if let Some(targets) = read_targets(block) {
+        routes.push(("*".to_owned(), targets));
+    }
+    let find = |path: &String| {
+        let fits = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(start) => path.starts_with(start),
+            None => path == pattern,
+        };
+        routes.iter().find(|route| fits(&route.0)).map(|route| route.1.clone())
+    };
+    let found: Vec<_> = paths.iter().map(find).collect();
+    if let Some(lost) = found.iter().position(Option::is_none) {
+        let message = match routes.is_empty() {
+            true => "the gateway goes nowhere".to_owned(),
+            false => format!("no route for the path `{}`", paths[lost]),
+        };
+        block.error(
+            Code::MissingKey,
+            block.span(),
+            message,
+            "add `to: name`, or a route with `path: \"*\"`",
+        );
+    }
+    found.into_iter().collect()
 }
 
 /// What happens to a gateway.
@@ -124,7 +319,9 @@ impl Gateways {
         let overhead = spec.overhead.draw(&mut entry.luck.dice(OVERHEAD_STEP + u64::from(hop)));
         entry.spend(Cause::Gateway, overhead);
         let routes = &spec.routes[(entry.call as usize).min(spec.routes.len() - 1)];
-        let target = if let [(_, only)] = routes[..] { only } else {
+        let target = if let [(_, only)] = routes[..] {
+            only
+        } else {
             let u = unit(&mut entry.luck.dice(ROUTE_STEP + u64::from(hop)));
             routes[routes.partition_point(|route| route.0 <= u).min(routes.len() - 1)].1
         };

@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod flow;
 pub mod limit;
 pub mod program;
+pub mod program_fields;
 pub mod request;
 pub mod retry;
 pub mod session;

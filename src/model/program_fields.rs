@@ -3,9 +3,7 @@
 use super::program::{CallPlan, Program, STEPS_MAX, Step};
 use super::retry::RetryPolicy;
 use crate::kernel::Duration;
-use crate::scenario::{
-    Block, Code, Context, Field, Kind, Node, Table, nearest, read_sampler, read_target, single_key,
-};
+use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, nearest, read_sampler, read_target, single_key};
 
 /// The kinds of components that a handler can call.
 pub const CALLABLE: &[&str] = &["gateways", "functions", "queues", "databases", "proxies", "fleets"];
@@ -19,10 +17,24 @@ pub const CALL: Table = Table {
     doc: "Calls a component and waits for its answer. `- call: orders` is short for `- call: { to: orders }`.",
     fields: &[
         Field::required("to", Kind::Target(CALLABLE), "What is called."),
-        Field::optional("timeout", Kind::Duration, "How long an attempt waits for its answer; for ever if absent.")
-            .positive(),
-        Field::default("retry", Kind::Any, "none", "How it tries again: a policy's name, or a block."),
-        Field::default("optional", Kind::Flag, "false", "Whether the handler goes on if the call fails in the end."),
+        Field::optional(
+            "timeout",
+            Kind::Duration,
+            "How long an attempt waits for its answer; for ever if absent.",
+        )
+        .positive(),
+        Field::default(
+            "retry",
+            Kind::Any,
+            "none",
+            "How it tries again: a policy's name, or a block.",
+        ),
+        Field::default(
+            "optional",
+            Kind::Flag,
+            "false",
+            "Whether the handler goes on if the call fails in the end.",
+        ),
     ],
 };
 
@@ -59,7 +71,13 @@ struct Reader<'a> {
 /// Reads the handler under `field` of a block; an absent one does nothing.
 pub fn read_program(block: &Block, field: &str) -> Program {
     let cx = block.context();
-    let mut reader = Reader { cx, steps: Vec::new(), calls: Vec::new(), branches: Vec::new(), overflow: false };
+    let mut reader = Reader {
+        cx,
+        steps: Vec::new(),
+        calls: Vec::new(),
+        branches: Vec::new(),
+        overflow: false,
+    };
     reader.sequence(block.list(field));
     reader.steps.push(Step::End);
     // Branches follow the main program; a branch may have branches of its own.
@@ -73,10 +91,18 @@ pub fn read_program(block: &Block, field: &str) -> Program {
     }
     if reader.overflow {
         let message = format!("the handler has more than {STEPS_MAX} steps once its loops are unrolled");
-        cx.error(Code::TooMany, block.span_of(field), message, "repeat less, or make one step of several");
+        cx.error(
+            Code::TooMany,
+            block.span_of(field),
+            message,
+            "repeat less, or make one step of several",
+        );
         reader.steps = vec![Step::End];
     }
-    Program { steps: reader.steps, calls: reader.calls }
+    Program {
+        steps: reader.steps,
+        calls: reader.calls,
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -92,7 +118,9 @@ impl<'a> Reader<'a> {
 
     fn step(&mut self, node: &'a Node) {
         let cx = self.cx;
-        let Some((key, value)) = single_key(cx, node) else { return };
+        let Some((key, value)) = single_key(cx, node) else {
+            return;
+        };
         match key.text.as_str() {
             "cpu" => self.steps.push(Step::Cpu(read_sampler(cx, value))),
             "wait" => self.steps.push(Step::Wait(read_sampler(cx, value))),
@@ -110,7 +138,8 @@ impl<'a> Reader<'a> {
                 let branches = value.items();
                 let step = self.steps.len();
                 self.steps.push(Step::Parallel(vec![0; branches.len()]));
-                self.branches.extend(branches.iter().enumerate().map(|(i, branch)| (step, i, branch)));
+                self.branches
+                    .extend(branches.iter().enumerate().map(|(i, branch)| (step, i, branch)));
             }
             "loop" => {
                 let block = Block::keyed(cx, key, value, &LOOP);
@@ -128,7 +157,10 @@ impl<'a> Reader<'a> {
                     self.steps.push(Step::Wait(lookup));
                 }
                 let skip = self.steps.len();
-                self.steps.push(Step::Skip { hit: block.share("hit"), to: 0 });
+                self.steps.push(Step::Skip {
+                    hit: block.share("hit"),
+                    to: 0,
+                });
                 self.sequence(block.list("miss"));
                 let after = self.steps.len() as u16;
                 if let Some(Step::Skip { to, .. }) = self.steps.get_mut(skip) {
@@ -140,7 +172,12 @@ impl<'a> Reader<'a> {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("steps are {}", STEPS.join(", ")),
                 };
-                cx.error(Code::UnknownKey, key.span, format!("`{other}` is not a step of a handler"), help);
+                cx.error(
+                    Code::UnknownKey,
+                    key.span,
+                    format!("`{other}` is not a step of a handler"),
+                    help,
+                );
             }
         }
     }
@@ -150,10 +187,17 @@ impl<'a> Reader<'a> {
         let cx = self.cx;
         let call = if node.scalar().is_some() {
             let to = read_target(cx, node, CALLABLE)?;
-            CallPlan { to, timeout: Duration::FOREVER, retry: RetryPolicy::NONE, optional: false }
+            CallPlan {
+                to,
+                timeout: Duration::FOREVER,
+                retry: RetryPolicy::NONE,
+                optional: false,
+            }
         } else {
             let block = Block::new(cx, node, &CALL);
-            let retry = block.node("retry").map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node));
+            let retry = block
+                .node("retry")
+                .map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node));
             CallPlan {
                 to: block.target("to")?,
                 timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
@@ -165,4 +209,3 @@ impl<'a> Reader<'a> {
         Some(self.calls.len() as u16 - 1)
     }
 }
-

@@ -166,9 +166,20 @@ const BUDGET: Table = Table {
     fields: &[
         Field::default("capacity", Kind::Number, "500", "Tokens at the start, and at most.").at_least(0.0),
         Field::default("cost", Kind::Number, "5", "Tokens that a retry takes.").at_least(0.0),
-        Field::default("cost_timeout", Kind::Number, "10", "Tokens that a retry after a time-out takes.").at_least(0.0),
-        Field::default("refund", Kind::Number, "1", "Tokens that a success at the first attempt gives back.")
-            .at_least(0.0),
+        Field::default(
+            "cost_timeout",
+            Kind::Number,
+            "10",
+            "Tokens that a retry after a time-out takes.",
+        )
+        .at_least(0.0),
+        Field::default(
+            "refund",
+            Kind::Number,
+            "1",
+            "Tokens that a success at the first attempt gives back.",
+        )
+        .at_least(0.0),
     ],
 };
 
@@ -178,11 +189,31 @@ pub const TABLE: Table = Table {
     doc: "How a caller tries again: a name such as `aws-sdk-standard` or `none`, or a block with these fields.",
     fields: &[
         Field::default("attempts", Kind::Count, "3", "Attempts in all, the first one included.").within(1.0, 100.0),
-        Field::default("base", Kind::Duration, "100 ms", "Wait before the first retry; it doubles from there."),
-        Field::optional("base_throttled", Kind::Duration, "The same after a throttle (429); as `base` if absent."),
+        Field::default(
+            "base",
+            Kind::Duration,
+            "100 ms",
+            "Wait before the first retry; it doubles from there.",
+        ),
+        Field::optional(
+            "base_throttled",
+            Kind::Duration,
+            "The same after a throttle (429); as `base` if absent.",
+        ),
         Field::default("cap", Kind::Duration, "20 s", "The longest wait."),
-        Field::default("factor", Kind::Number, "2", "Growth of the wait from one retry to the next.").at_least(1.0),
-        Field::default("jitter", Kind::Choice(&["full", "equal", "none"]), "full", "How waits are spread."),
+        Field::default(
+            "factor",
+            Kind::Number,
+            "2",
+            "Growth of the wait from one retry to the next.",
+        )
+        .at_least(1.0),
+        Field::default(
+            "jitter",
+            Kind::Choice(&["full", "equal", "none"]),
+            "full",
+            "How waits are spread.",
+        ),
         Field::optional("budget", Kind::Block(&BUDGET), "Limits retries when most of them fail."),
     ],
 };
@@ -199,9 +230,17 @@ impl RetryPolicy {
         let names = Self::NAMED.map(|named| named.0);
         let help = match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("write one of {}, or a block with `attempts` and `base`", names.join(", ")),
+            None => format!(
+                "write one of {}, or a block with `attempts` and `base`",
+                names.join(", ")
+            ),
         };
-        cx.error(Code::UnknownChoice, node.span, format!("no retry policy is called `{name}`"), help);
+        cx.error(
+            Code::UnknownChoice,
+            node.span,
+            format!("no retry policy is called `{name}`"),
+            help,
+        );
         Self::NONE
     }
 

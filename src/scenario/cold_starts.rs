@@ -23,7 +23,9 @@ struct Row {
 }
 
 static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(TEXT.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .comment(Some(b'#'))
+        .from_reader(TEXT.as_bytes());
     let rows = reader.records().map(|record| {
         let record = record.expect("the embedded table is well formed");
         let number = |i: usize| record[i].parse::<f64>().expect("the embedded table holds numbers");
@@ -57,7 +59,10 @@ pub fn is_runtime(runtime: &str) -> bool {
 /// (init hardly depends on memory). `None` if that combination was not measured.
 pub fn init_time(runtime: &str, memory_mb: u64, arch: &str, package: &str) -> Option<Sampler> {
     let fits = |row: &&Row| (row.id == runtime || row.name == runtime) && row.arch == arch && row.package == package;
-    let row = ROWS.iter().filter(fits).min_by_key(|row| row.memory_mb.abs_diff(memory_mb))?;
+    let row = ROWS
+        .iter()
+        .filter(fits)
+        .min_by_key(|row| row.memory_mb.abs_diff(memory_mb))?;
     let points = PROBABILITIES.iter().zip(row.quantiles_ms).map(|(&p, ms)| (p, ms * 1e6));
     Some(Sampler::Quantiles(points.collect()))
 }
@@ -69,7 +74,9 @@ mod tests {
     #[test]
     fn python_starts_in_about_a_tenth_of_a_second() {
         let init = init_time("python3.13", 512, "x86", "zip").unwrap();
-        let Sampler::Quantiles(points) = &init else { panic!("a table") };
+        let Sampler::Quantiles(points) = &init else {
+            panic!("a table")
+        };
         assert!((points[3].1 / 1e6 - 98.0).abs() < 2.0, "median {} ns", points[3].1);
         assert!(init_time("cobol", 512, "x86", "zip").is_none());
         assert!(runtimes().contains(&"java21") && is_runtime("nodejs22"));

@@ -12,6 +12,7 @@ pub mod parse;
 pub mod units;
 pub mod table;
 pub mod names;
+pub mod prices;
 pub mod data;
 pub mod reader;
 pub mod sampler;

@@ -25,6 +25,18 @@ pub struct Piece {
     pub to: f64,
 }
 
+impl Piece {
+    /// The part of it between two offsets.
+    fn part(self, low: u64, high: u64) -> Self {
+        let at = |offset: u64| self.from + (self.to - self.from) * (offset as f64 / self.length_ns as f64);
+        Self {
+            length_ns: high - low,
+            from: at(low),
+            to: at(high),
+        }
+    }
+}
+
 /// A rate over time: pieces one after the other, then the last rate for ever or all over again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateCurve {
@@ -64,6 +76,39 @@ impl RateCurve {
     /// The pieces.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// The same curve with another rate (per second) between `at` and `at + during`. A curve that repeats is written
+    /// out over the `length` of the run first.
+    #[must_use]
+    pub fn with_spike(&self, at: Duration, during: Duration, per_second: f64, length: Duration) -> Self {
+        let end = at + during;
+        let rate = per_second / 1e9;
+        let spike = Piece {
+            length_ns: during.0,
+            from: rate,
+            to: rate,
+        };
+        let until = if self.repeats { length.max(end).0 } else { u64::MAX };
+        let mut pieces = Vec::new();
+        let mut begin = 0_u64;
+        for piece in self.pieces.iter().cycle() {
+            if begin >= until {
+                break;
+            }
+            let finish = begin.saturating_add(piece.length_ns);
+            if begin < at.0 {
+                pieces.push(piece.part(0, finish.min(at.0) - begin));
+            }
+            if (begin..finish).contains(&at.0) {
+                pieces.push(spike);
+            }
+            if finish > end.0 {
+                pieces.push(piece.part(begin.max(end.0) - begin, piece.length_ns));
+            }
+            begin = finish;
+        }
+        Self { pieces, repeats: false }
     }
 
     /// The mean rate per second over the first `length` of the run.
@@ -338,6 +383,28 @@ mod tests {
                 "variance {variance} of mean {mean}"
             );
         }
+    }
+
+    #[test]
+    fn a_spike_replaces_the_rate_for_its_time_only() {
+        let lay = |curve: RateCurve| curve.with_spike(secs(3), secs(2), 7.0, secs(10));
+        let flat = ArrivalPlan::Constant(lay(RateCurve::constant(1.0)));
+        assert_eq!(times(&flat, 6.5).len(), 3 + 14 + 1);
+        // A saw-tooth from 0 to 2 every second has mean 1 outside the spike.
+        let teeth = lay(RateCurve::new(vec![piece(1, 0.0, 2.0)], true));
+        assert!((teeth.mean_per_second(secs(10)) - (8.0 + 14.0) / 10.0).abs() < 1e-9);
+        // The spike begins and ends inside pieces.
+        let long = RateCurve::new(vec![piece(10, 0.0, 10.0)], false).with_spike(secs(3), secs(2), 7.0, secs(10));
+        let expected = (4.5 + 14.0 + (50.0 - 12.5)) / 10.0;
+        assert!(
+            (long.mean_per_second(secs(10)) - expected).abs() < 1e-9,
+            "{}",
+            long.mean_per_second(secs(10))
+        );
+    }
+
+    fn secs(s: u64) -> Duration {
+        Duration::from_secs(s)
     }
 
     #[test]

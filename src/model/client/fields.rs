@@ -6,9 +6,7 @@ use crate::kernel::{Duration, Sampler};
 use crate::model::program_fields::CALLABLE;
 use crate::model::retry::RetryPolicy;
 use crate::scenario::data::read_column;
-use crate::scenario::{
-    Block, Code, Context, Field, Kind, Node, Range, Table, read_number, read_rate, read_sampler,
-};
+use crate::scenario::{Block, Code, Context, Field, Kind, Node, Range, Table, read_number};
 
 const BURSTY: Table = Table {
     name: "bursty arrivals",
@@ -36,7 +34,12 @@ const POINT: Table = Table {
     fields: &[
         Field::required("at", Kind::Duration, "When, since the start of the run."),
         Field::required("rate", Kind::Rate, "Arrivals per time from then on."),
-        Field::default("ramp", Kind::Flag, "false", "Whether the rate changes linearly from the entry before to this."),
+        Field::default(
+            "ramp",
+            Kind::Flag,
+            "false",
+            "Whether the rate changes linearly from the entry before to this.",
+        ),
     ],
 };
 
@@ -45,9 +48,22 @@ const DIURNAL: Table = Table {
     doc: "Poisson traffic that follows the hours of the day and the days of the week.",
     fields: &[
         Field::required("mean", Kind::Rate, "Mean rate over a whole week."),
-        Field::optional("hours", Kind::List(&Kind::Number), "24 weights, from midnight on; a work-day shape if absent."),
-        Field::optional("weekdays", Kind::List(&Kind::Number), "Seven weights, from Monday on; all alike if absent."),
-        Field::default("start", Kind::Duration, "0 h", "Time since Monday midnight at which the run starts."),
+        Field::optional(
+            "hours",
+            Kind::List(&Kind::Number),
+            "24 weights, from midnight on; a work-day shape if absent.",
+        ),
+        Field::optional(
+            "weekdays",
+            Kind::List(&Kind::Number),
+            "Seven weights, from Monday on; all alike if absent.",
+        ),
+        Field::default(
+            "start",
+            Kind::Duration,
+            "0 h",
+            "Time since Monday midnight at which the run starts.",
+        ),
     ],
 };
 
@@ -67,7 +83,12 @@ const TIMES: Table = Table {
     fields: &[
         Field::required("file", Kind::Text, "The file, relative to the scenario."),
         Field::required("column", Kind::Text, "The column."),
-        Field::default("unit", Kind::Choice(&["s", "ms", "us", "ns"]), "s", "What its numbers are in."),
+        Field::default(
+            "unit",
+            Kind::Choice(&["s", "ms", "us", "ns"]),
+            "s",
+            "What its numbers are in.",
+        ),
         Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive(),
     ],
 };
@@ -79,7 +100,12 @@ const COUNTS: Table = Table {
         Field::required("file", Kind::Text, "The file, relative to the scenario."),
         Field::required("column", Kind::Text, "The column."),
         Field::required("interval", Kind::Duration, "Length of an interval.").positive(),
-        Field::default("spread", Kind::Choice(&["uniform", "even"]), "uniform", "Where in its interval an arrival is."),
+        Field::default(
+            "spread",
+            Kind::Choice(&["uniform", "even"]),
+            "uniform",
+            "Where in its interval an arrival is.",
+        ),
         Field::default("scale", Kind::Number, "1", "Multiplies every count (rounded).").positive(),
         Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive(),
         Field::default("repeat", Kind::Flag, "true", "Whether it begins again at its end."),
@@ -94,19 +120,53 @@ pub const ARRIVALS: Table = Table {
         Field::optional("constant", Kind::Rate, "Equally spaced."),
         Field::optional("poisson", Kind::Rate, "At random: a Poisson process."),
         Field::optional("bursty", Kind::Block(&BURSTY), "On/off traffic."),
-        Field::optional("modulated", Kind::List(&Kind::Block(&STATE)), "Several states, each a Poisson process."),
-        Field::optional("rates", Kind::List(&Kind::Block(&POINT)), "A Poisson process whose rate changes by steps or ramps."),
-        Field::optional("diurnal", Kind::Block(&DIURNAL), "A Poisson process by hour and weekday."),
+        Field::optional(
+            "modulated",
+            Kind::List(&Kind::Block(&STATE)),
+            "Several states, each a Poisson process.",
+        ),
+        Field::optional(
+            "rates",
+            Kind::List(&Kind::Block(&POINT)),
+            "A Poisson process whose rate changes by steps or ramps.",
+        ),
+        Field::optional(
+            "diurnal",
+            Kind::Block(&DIURNAL),
+            "A Poisson process by hour and weekday.",
+        ),
         Field::optional("times", Kind::Block(&TIMES), "Replay of times."),
         Field::optional("counts", Kind::Block(&COUNTS), "Replay of counts per interval."),
-        Field::optional("repeat", Kind::Duration, "With `rates`: after how long they begin again.").positive(),
-        Field::optional("spikes", Kind::List(&Kind::Block(&SPIKE)), "Spikes over constant, poisson, rates or diurnal."),
-        Field::optional("batch", Kind::Any, "Requests per arrival: a number, or a distribution such as `{ mean: 5, cv: 1 }`."),
+        Field::optional(
+            "repeat",
+            Kind::Duration,
+            "With `rates`: after how long they begin again.",
+        )
+        .positive(),
+        Field::optional(
+            "spikes",
+            Kind::List(&Kind::Block(&SPIKE)),
+            "Spikes over constant, poisson, rates or diurnal.",
+        ),
+        Field::optional(
+            "batch",
+            Kind::Any,
+            "Requests per arrival: a number, or a distribution such as `{ mean: 5, cv: 1 }`.",
+        ),
     ],
 };
 
 /// The processes among the fields of [`ARRIVALS`].
-const PROCESSES: [&str; 8] = ["constant", "poisson", "bursty", "modulated", "rates", "diurnal", "times", "counts"];
+const PROCESSES: [&str; 8] = [
+    "constant",
+    "poisson",
+    "bursty",
+    "modulated",
+    "rates",
+    "diurnal",
+    "times",
+    "counts",
+];
 
 const USERS: Table = Table {
     name: "users",
@@ -123,12 +183,39 @@ pub const TABLE: Table = Table {
     doc: "Where requests come from.",
     fields: &[
         Field::required("to", Kind::Target(CALLABLE), "Where they go."),
-        Field::optional("arrivals", Kind::Block(&ARRIVALS), "Open traffic: requests come whatever happens to the others."),
-        Field::optional("users", Kind::Block(&USERS), "Closed traffic: a number of users who wait for each answer."),
-        Field::optional("timeout", Kind::Duration, "When it gives up on an attempt; never if absent.").positive(),
-        Field::default("retry", Kind::Any, "none", "How it tries again: a policy's name, or a block."),
-        Field::default("network", Kind::Sampler, "0 ms", "Round-trip time between client and system."),
-        Field::optional("paths", Kind::Map(&Kind::Number), "What it asks for: weights by path, for gateways that route."),
+        Field::optional(
+            "arrivals",
+            Kind::Block(&ARRIVALS),
+            "Open traffic: requests come whatever happens to the others.",
+        ),
+        Field::optional(
+            "users",
+            Kind::Block(&USERS),
+            "Closed traffic: a number of users who wait for each answer.",
+        ),
+        Field::optional(
+            "timeout",
+            Kind::Duration,
+            "When it gives up on an attempt; never if absent.",
+        )
+        .positive(),
+        Field::default(
+            "retry",
+            Kind::Any,
+            "none",
+            "How it tries again: a policy's name, or a block.",
+        ),
+        Field::default(
+            "network",
+            Kind::Sampler,
+            "0 ms",
+            "Round-trip time between client and system.",
+        ),
+        Field::optional(
+            "paths",
+            Kind::Map(&Kind::Number),
+            "What it asks for: weights by path, for gateways that route.",
+        ),
     ],
 };
 
@@ -145,11 +232,16 @@ impl ClientPlan {
         let cx = block.context();
         let load = match (block.block("arrivals"), block.block("users")) {
             (Some(arrivals), None) => read_arrivals(&arrivals, length),
-            (None, Some(users)) => {
-                Some(Load::Closed { users: users.count("count") as u32, think: users.sampler("think") })
-            }
+            (None, Some(users)) => Some(Load::Closed {
+                users: users.count("count") as u32,
+                think: users.sampler("think"),
+            }),
             (both, _) => {
-                let message = if both.is_some() { "a client is open or closed, not both" } else { "nobody sends" };
+                let message = if both.is_some() {
+                    "a client is open or closed, not both"
+                } else {
+                    "nobody sends"
+                };
                 let help = "write `arrivals: { poisson: 100/s }` (open) or `users: { count: 100 }` (closed)";
                 block.error(Code::NotOneKey, block.span(), message, help);
                 None
@@ -161,7 +253,9 @@ impl ClientPlan {
             to: block.target("to")?,
             load: load?,
             timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
-            retry: block.node("retry").map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node)),
+            retry: block
+                .node("retry")
+                .map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node)),
             network: block.sampler("network"),
             paths: read_paths(block, paths),
         })
@@ -261,7 +355,12 @@ fn read_rates(block: &Block) -> Option<RateCurve> {
         let (at, rate) = (point.duration("at"), point.rate("rate") / 1e9);
         if points.last().is_some_and(|&(before, _, _)| at <= before) {
             let message = "the instants of `rates` must ascend";
-            cx.error(Code::OutOfRange, point.span_of("at"), message, "sort the entries by `at`");
+            cx.error(
+                Code::OutOfRange,
+                point.span_of("at"),
+                message,
+                "sort the entries by `at`",
+            );
             return None;
         }
         points.push((at, rate, point.flag("ramp")));
@@ -270,17 +369,34 @@ fn read_rates(block: &Block) -> Option<RateCurve> {
     let mut pieces = Vec::new();
     let (mut at, mut rate) = (Duration::ZERO, 0.0);
     for (next, next_rate, ramp) in points {
-        pieces.push(Piece { length_ns: (next - at).0, from: rate, to: if ramp { next_rate } else { rate } });
+        pieces.push(Piece {
+            length_ns: (next - at).0,
+            from: rate,
+            to: if ramp { next_rate } else { rate },
+        });
         (at, rate) = (next, next_rate);
     }
     match end {
         Some(end) if end <= at => {
             let message = "`repeat` must come after the last of `rates`";
-            cx.error(Code::OutOfRange, block.span_of("repeat"), message, "make it longer, or leave it out");
+            cx.error(
+                Code::OutOfRange,
+                block.span_of("repeat"),
+                message,
+                "make it longer, or leave it out",
+            );
             return None;
         }
-        Some(end) => pieces.push(Piece { length_ns: (end - at).0, from: rate, to: rate }),
-        None => pieces.push(Piece { length_ns: 1, from: rate, to: rate }),
+        Some(end) => pieces.push(Piece {
+            length_ns: (end - at).0,
+            from: rate,
+            to: rate,
+        }),
+        None => pieces.push(Piece {
+            length_ns: 1,
+            from: rate,
+            to: rate,
+        }),
     }
     Some(RateCurve::new(pieces, end.is_some()))
 }
@@ -295,10 +411,18 @@ fn read_diurnal(block: &Block) -> RateCurve {
         }
         if nodes.len() != default.len() {
             let message = format!("`{field}` needs {} weights, found {}", default.len(), nodes.len());
-            cx.error(Code::OutOfRange, block.span_of(field), message, "one for each, in order");
+            cx.error(
+                Code::OutOfRange,
+                block.span_of(field),
+                message,
+                "one for each, in order",
+            );
             return default.to_vec();
         }
-        nodes.iter().map(|node| read_number(cx, node, Range::AtLeast(0.0))).collect()
+        nodes
+            .iter()
+            .map(|node| read_number(cx, node, Range::AtLeast(0.0)))
+            .collect()
     };
     let (hours, days) = (weights("hours", &WORK_DAY), weights("weekdays", &[1.0; 7]));
     let total: f64 = hours.iter().sum::<f64>() * days.iter().sum::<f64>();
@@ -306,7 +430,11 @@ fn read_diurnal(block: &Block) -> RateCurve {
     let mut pieces: Vec<Piece> = (0..168)
         .map(|hour| {
             let rate = unit * hours[hour % 24] * days[hour / 24];
-            Piece { length_ns: HOUR, from: rate, to: rate }
+            Piece {
+                length_ns: HOUR,
+                from: rate,
+                to: rate,
+            }
         })
         .collect();
     let start = block.duration("start").0 % (168 * HOUR);
@@ -314,7 +442,10 @@ fn read_diurnal(block: &Block) -> RateCurve {
     if start % HOUR > 0 {
         let first = pieces[0];
         pieces[0].length_ns = HOUR - start % HOUR;
-        pieces.push(Piece { length_ns: start % HOUR, ..first });
+        pieces.push(Piece {
+            length_ns: start % HOUR,
+            ..first
+        });
     }
     RateCurve::new(pieces, true)
 }
@@ -326,7 +457,9 @@ fn read_times(block: &Block) -> Option<ArrivalPlan> {
     let unit_ns = [1e9, 1e6, 1e3, 1.0][block.choice("unit")] / block.number("speed");
     column.sort_unstable_by(f64::total_cmp);
     let first = *column.first()?;
-    Some(ArrivalPlan::Times(column.iter().map(|t| ((t - first) * unit_ns).round() as u64).collect()))
+    Some(ArrivalPlan::Times(
+        column.iter().map(|t| ((t - first) * unit_ns).round() as u64).collect(),
+    ))
 }
 
 fn read_counts(block: &Block) -> Option<ArrivalPlan> {
@@ -334,7 +467,12 @@ fn read_counts(block: &Block) -> Option<ArrivalPlan> {
     let file = (block.text("file"), block.span_of("file"));
     let column = read_column(block.context(), file, (block.text("column"), span))?;
     if column.iter().any(|&count| count < 0.0) {
-        block.error(Code::BadData, span, "a count is negative", "counts are numbers of arrivals");
+        block.error(
+            Code::BadData,
+            span,
+            "a count is negative",
+            "counts are numbers of arrivals",
+        );
         return None;
     }
     let scale = block.number("scale");
@@ -363,7 +501,12 @@ fn lay_spikes(block: &Block, plan: ArrivalPlan, length: Duration) -> ArrivalPlan
         ArrivalPlan::Poisson(curve) => ArrivalPlan::Poisson(lay(curve)),
         other => {
             let message = "spikes go over `constant`, `poisson`, `rates` or `diurnal` only";
-            cx.error(Code::Conflict, block.span_of("spikes"), message, "add a second client for the spike");
+            cx.error(
+                Code::Conflict,
+                block.span_of("spikes"),
+                message,
+                "add a second client for the spike",
+            );
             other
         }
     }

@@ -10,6 +10,7 @@
 //! Validated by: M/M/c, M/G/1 (open), machine-repairman (closed) in tests/theory; retry traces by hand.
 
 pub mod arrivals;
+pub mod fields;
 
 use super::flow::{Flow, FlowResult};
 use super::request::{Caller, Cause, Request};

@@ -12,6 +12,7 @@
 //! measured facts and confidence in catalog/aws/lambda.yaml.
 //! Validated by: the exact keep-alive law, Erlang B, M/G/1-PS (tests/theory); raw AWS logs replayed (docs/validation.md).
 
+pub mod fields;
 pub mod instance;
 pub mod plan;
 pub mod pool;
@@ -25,7 +26,7 @@ use super::retry::Retrier;
 use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{chance, unit};
-use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream, StreamKey};
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
 use crate::stats::{Observation, Series};
 use instance::Instances;
 use plan::FunctionPlan;
@@ -98,6 +99,7 @@ mod step {
     pub const PLACEMENT: u64 = 1 << 46;
     pub const INIT: u64 = 1 << 47;
     pub const FAILURE: u64 = 1 << 48;
+    pub const CODE_INIT: u64 = 1 << 49;
 }
 
 /// One function while the simulation runs.
@@ -339,6 +341,16 @@ impl Functions {
     }
 }
 
+/// The initialisation that a cold start with this luck needs: the runtime's and the code's own.
+fn draw_init(spec: &FunctionPlan, luck: Luck) -> Duration {
+    let code = if spec.code_init.is_zero() {
+        Duration::ZERO
+    } else {
+        spec.code_init.draw(&mut luck.dice(step::CODE_INIT))
+    };
+    spec.init.draw(&mut luck.dice(step::INIT)) + code
+}
+
 impl Function {
     /// Serves a request on demand: on an available instance, or on a new one where the limits allow it.
     #[inline]
@@ -405,7 +417,7 @@ impl Function {
             );
         }
         let placed = entry.mark;
-        let init = spec.init.draw(&mut entry.luck.dice(step::INIT));
+        let init = draw_init(spec, entry.luck);
         entry.spend(Cause::Init, if init > spec.init_limit { spec.init_limit } else { init });
         entry.frame.init = entry.mark.since(placed);
         self.record.cold_started(entry.mark.since(start), entry.frame.init);
@@ -435,7 +447,7 @@ impl Function {
         entry.frame.started = now;
         if entry.frame.cold {
             // An init that was cut off at its limit is done again as a part of this invocation.
-            let init = spec.init.draw(&mut entry.luck.dice(step::INIT));
+            let init = draw_init(spec, entry.luck);
             if init > spec.init_limit {
                 entry.spend(Cause::Init, init);
             }

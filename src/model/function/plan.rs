@@ -56,6 +56,8 @@ pub struct FunctionPlan {
     pub placement: Sampler,
     /// Cold start: runtime and initialisation code.
     pub init: Sampler,
+    /// Cold start: what dependencies and start-up code of one's own add to the runtime's init.
+    pub code_init: Sampler,
     /// An init longer than this is done again inside the first invocation.
     pub init_limit: Duration,
     /// How long an idle instance is kept.

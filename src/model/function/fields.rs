@@ -1,0 +1,403 @@
+//! Functions as scenarios write them.
+
+use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
+use super::pool::Choice;
+use crate::kernel::{Duration, Instant, Sampler};
+use crate::model::program_fields::read_program;
+use crate::model::tracking::TrackingPlan;
+use crate::scenario::{Block, Code, Field, Kind, Table, cold_starts, nearest};
+
+const SCALING: Table = Table {
+    name: "scaling",
+    doc: "How fast new instances may be added: a token bucket.",
+    fields: &[
+        Field::required("burst", Kind::Count, "Instances that may be added at once.").at_least(1.0),
+        Field::required("refill", Kind::Rate, "Further instances per time.").positive(),
+    ],
+};
+
+const RECYCLE: Table = Table {
+    name: "recycle",
+    doc: "A deploy, or the platform's maintenance: instances are replaced.",
+    fields: &[
+        Field::required("at", Kind::Duration, "When, since the start of the run."),
+        Field::optional("every", Kind::Duration, "How often again.").positive(),
+        Field::default(
+            "spread",
+            Kind::Duration,
+            "0 s",
+            "Time over which the instances' moments are spread.",
+        ),
+        Field::default("share", Kind::Share, "100%", "The share of instances that is replaced."),
+    ],
+};
+
+const CHANGE: Table = Table {
+    name: "scheduled change",
+    doc: "From this instant on so many instances are provisioned.",
+    fields: &[
+        Field::required("at", Kind::Duration, "When it is asked for; preparation comes on top."),
+        Field::required("count", Kind::Count, "How many from then on."),
+    ],
+};
+
+/// The fields of target tracking of provisioned concurrency.
+const TRACKING: Table = Table {
+    name: "target tracking",
+    doc: "Moves the number with its utilisation, as Application Auto Scaling does.",
+    fields: &[
+        Field::default("target", Kind::Share, "70%", "The utilisation to keep.").within(0.01, 1.0),
+        Field::required("minimum", Kind::Count, "Fewest."),
+        Field::required("maximum", Kind::Count, "Most."),
+    ],
+};
+
+const PROVISIONED: Table = Table {
+    name: "provisioned concurrency",
+    doc: "Instances kept ready. `provisioned_concurrency: 400` is short for `{ count: 400 }`.",
+    fields: &[
+        Field::required("count", Kind::Count, "How many when the run begins."),
+        Field::optional(
+            "schedule",
+            Kind::List(&Kind::Block(&CHANGE)),
+            "Changes, in the order of time.",
+        ),
+        Field::optional(
+            "repeat",
+            Kind::Duration,
+            "After how long the schedule begins again, such as `24 h`.",
+        )
+        .positive(),
+        Field::optional("tracking", Kind::Block(&TRACKING), "Target tracking."),
+    ],
+};
+
+/// The fields of a function.
+pub const TABLE: Table = Table {
+    name: "function",
+    doc: "A function: instances that serve requests, with a warm and cold life.",
+    fields: &[
+        Field::optional(
+            "service",
+            Kind::Text,
+            "The catalog entry that gives defaults and prices, such as `aws.lambda`.",
+        ),
+        Field::optional(
+            "account",
+            Kind::Target(&["accounts"]),
+            "The account whose concurrency it shares.",
+        ),
+        Field::default("memory", Kind::Size, "128 MB", "Memory of an instance.").within(1048576.0, 1e13),
+        Field::optional(
+            "cpu",
+            Kind::Number,
+            "vCPUs of an instance, instead of a share by memory.",
+        )
+        .positive(),
+        Field::default(
+            "cpu_full_memory",
+            Kind::Size,
+            "1769 MB",
+            "Memory that comes with one vCPU.",
+        )
+        .positive()
+        .source("AWS Lambda Developer Guide, \"Configuring function memory\""),
+        Field::default("cpu_maximum", Kind::Number, "6", "vCPUs at most.").positive(),
+        Field::default(
+            "timeout",
+            Kind::Duration,
+            "15 min",
+            "The longest that an invocation may take.",
+        )
+        .positive(),
+        Field::optional("handler", Kind::Steps, "What an invocation does; nothing if absent."),
+        Field::default(
+            "failure",
+            Kind::Share,
+            "0%",
+            "Probability that an invocation fails after doing its work.",
+        ),
+        Field::default(
+            "architecture",
+            Kind::Choice(&["x86", "arm"]),
+            "x86",
+            "Processor; prices and init times differ.",
+        ),
+        Field::default(
+            "package",
+            Kind::Choice(&["zip", "image"]),
+            "zip",
+            "How the code is packed; init times differ.",
+        ),
+        Field::optional(
+            "runtime",
+            Kind::Text,
+            "Which measured init time applies, such as `python3.13` or `java21`.",
+        ),
+        Field::default("placement", Kind::Sampler, "0 ms", "Cold start: room, sandbox, code."),
+        Field::optional(
+            "init",
+            Kind::Sampler,
+            "Cold start: runtime and its start, instead of the measured time.",
+        ),
+        Field::default(
+            "code_init",
+            Kind::Sampler,
+            "0 ms",
+            "Cold start: your dependencies and your own start-up code.",
+        ),
+        Field::default(
+            "init_scales_with_memory",
+            Kind::Flag,
+            "false",
+            "Whether init takes longer with less than one vCPU.",
+        ),
+        Field::default(
+            "init_limit",
+            Kind::Duration,
+            "10 s",
+            "An init beyond this is done again inside the invocation.",
+        )
+        .source("AWS Lambda Developer Guide, \"Lambda execution environment\""),
+        Field::default(
+            "idle_timeout",
+            Kind::Sampler,
+            "10 min",
+            "How long an idle instance is kept.",
+        ),
+        Field::optional("maximum_age", Kind::Sampler, "Age at which an instance is replaced."),
+        Field::default(
+            "instance_choice",
+            Kind::Choice(Choice::NAMES),
+            "most-recent",
+            "Which available instance serves.",
+        ),
+        Field::default(
+            "concurrency_per_instance",
+            Kind::Count,
+            "1",
+            "Requests that an instance serves at once.",
+        )
+        .within(1.0, 10000.0),
+        Field::optional("maximum_instances", Kind::Count, "Instances at most.").at_least(1.0),
+        Field::optional(
+            "reserved_concurrency",
+            Kind::Count,
+            "Concurrency set aside for it, which also caps it.",
+        ),
+        Field::optional("scaling", Kind::Block(&SCALING), "How fast new instances may be added."),
+        Field::optional(
+            "requests_per_second_factor",
+            Kind::Number,
+            "Requests a second per unit of concurrency, at most.",
+        )
+        .positive()
+        .source("AWS Lambda quotas: ten times the concurrency"),
+        Field::optional(
+            "provisioned_concurrency",
+            Kind::Any,
+            "Instances kept ready: a number, or a block.",
+        ),
+        Field::default(
+            "provisioned_preparation",
+            Kind::Sampler,
+            "90 s",
+            "From asking for provisioned instances to using them.",
+        ),
+        Field::optional(
+            "recycle",
+            Kind::List(&Kind::Block(&RECYCLE)),
+            "Mass replacements: deploys, maintenance.",
+        ),
+        Field::default(
+            "init_billed",
+            Kind::Flag,
+            "true",
+            "Whether cold-start initialisation is billed.",
+        )
+        .source("AWS Compute Blog, April 2025: billed for all functions since August 2025"),
+        Field::default(
+            "billing_granularity",
+            Kind::Duration,
+            "1 ms",
+            "Billed time is rounded up to this.",
+        )
+        .positive(),
+        Field::default(
+            "minimum_billed",
+            Kind::Duration,
+            "0 ms",
+            "Least billed time of an invocation.",
+        ),
+        Field::default(
+            "ephemeral_storage",
+            Kind::Size,
+            "512 MB",
+            "Scratch disk; what is above 512 MB is billed.",
+        ),
+        Field::default("log_size", Kind::Size, "0 KB", "Log text that an invocation writes."),
+        Field::optional(
+            "commitment",
+            Kind::Choice(COMMITMENTS),
+            "Savings plan that its compute is bought under.",
+        ),
+    ],
+};
+
+/// How capacity is bought, as price books name it.
+pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved_1y", "reserved_3y", "spot"];
+
+const MB: f64 = 1_048_576.0;
+/// Scratch disk that comes free of charge (AWS Lambda pricing page).
+const EPHEMERAL_FREE_MB: u64 = 512;
+
+impl FunctionPlan {
+    /// Reads a function; `account` is used if the function names none.
+    pub fn read(block: &Block, component: u32, name: &str, account: Option<u16>) -> Self {
+        let memory_mb = (block.size("memory") as f64 / MB).round().max(1.0) as u64;
+        let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
+        let vcpus = block
+            .number_opt("cpu")
+            .unwrap_or_else(|| share.min(block.number("cpu_maximum")));
+        let init_factor = if block.flag("init_scales_with_memory") {
+            (1.0 / vcpus).max(1.0)
+        } else {
+            1.0
+        };
+        let program = read_program(block, "handler");
+        Self {
+            component,
+            name: name.to_owned(),
+            account: block.target_opt("account").map(|target| target.index).or(account),
+            memory_mb,
+            vcpus,
+            timeout: block.duration("timeout"),
+            program,
+            concurrency_per_instance: block.count("concurrency_per_instance") as u16,
+            placement: block.sampler("placement"),
+            init: read_init(block, memory_mb).scaled(init_factor),
+            code_init: block.sampler("code_init").scaled(init_factor),
+            init_limit: block.duration("init_limit"),
+            idle_timeout: block.sampler("idle_timeout"),
+            maximum_age: block.sampler_opt("maximum_age"),
+            choice: Choice::ALL[block.choice("instance_choice")],
+            reserved: block.count_opt("reserved_concurrency"),
+            maximum_instances: block.count_opt("maximum_instances"),
+            scaling: block.block("scaling").map(|s| (s.count("burst"), s.rate("refill"))),
+            requests_per_second_factor: block.number_opt("requests_per_second_factor"),
+            provisioned: read_provisioned(block),
+            recycles: block
+                .list("recycle")
+                .iter()
+                .map(|node| read_recycle(&Block::new(block.context(), node, &RECYCLE)))
+                .collect(),
+            failure: block.share("failure"),
+            init_billed: block.flag("init_billed"),
+            billing_step: block.duration("billing_granularity"),
+            billing_minimum: block.duration("minimum_billed"),
+            ephemeral_mb: ((block.size("ephemeral_storage") as f64 / MB).round() as u64)
+                .saturating_sub(EPHEMERAL_FREE_MB),
+            log_bytes: block.size("log_size"),
+            holds_sessions: false,
+        }
+    }
+}
+
+/// The words of the field `architecture`.
+pub fn architecture(block: &Block) -> &'static str {
+    ["x86", "arm"][block.choice("architecture")]
+}
+
+fn read_init(block: &Block, memory_mb: u64) -> Sampler {
+    if let Some(init) = block.sampler_opt("init") {
+        return init;
+    }
+    let Some(runtime) = block.text_opt("runtime") else {
+        return Sampler::Constant(0.0);
+    };
+    let arch = architecture(block);
+    let package = ["zip", "image"][block.choice("package")];
+    if let Some(init) = cold_starts::init_time(runtime, memory_mb, arch, package) {
+        return init;
+    }
+    let span = block.span_of("runtime");
+    if cold_starts::is_runtime(runtime) {
+        let message = format!("no cold starts of `{runtime}` were measured on {arch} as {package}");
+        block.error(
+            Code::Unsupported,
+            span,
+            message,
+            "give the time as `init: { median: 300 ms, p99: 800 ms }`",
+        );
+    } else {
+        let known = cold_starts::runtimes();
+        let help = match nearest(runtime, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? Otherwise give the time as `init`"),
+            None => "give the time as `init: { median: 300 ms, p99: 800 ms }`".to_owned(),
+        };
+        block.error(
+            Code::UnknownChoice,
+            span,
+            format!("no cold starts were measured for `{runtime}`"),
+            help,
+        );
+    }
+    Sampler::Constant(0.0)
+}
+
+fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
+    let cx = block.context();
+    let preparation = block.sampler("provisioned_preparation");
+    let node = block.node("provisioned_concurrency")?;
+    if node.scalar().is_some() {
+        let count = crate::scenario::read_count(cx, node, crate::scenario::Range::Any);
+        let plan = ProvisionedPlan {
+            count,
+            schedule: Vec::new(),
+            period: None,
+            tracking: None,
+            preparation,
+        };
+        return (count > 0).then_some(plan);
+    }
+    let provisioned = Block::new(cx, node, &PROVISIONED);
+    let change = |node| {
+        let change = Block::new(cx, node, &CHANGE);
+        (Instant::ZERO + change.duration("at"), change.count("count"))
+    };
+    let schedule: Vec<_> = provisioned.list("schedule").iter().map(change).collect();
+    if !schedule.is_sorted_by(|a, b| a.0 < b.0) {
+        let message = "the instants of the schedule must ascend";
+        cx.error(
+            Code::OutOfRange,
+            provisioned.span_of("schedule"),
+            message,
+            "sort the entries by `at`",
+        );
+    }
+    Some(ProvisionedPlan {
+        count: provisioned.count("count"),
+        schedule,
+        period: provisioned.duration_opt("repeat"),
+        tracking: provisioned.block("tracking").map(|tracking| TrackingPlan {
+            target: tracking.share("target"),
+            minimum: tracking.count("minimum"),
+            maximum: tracking.count("maximum").max(tracking.count("minimum")),
+            out_periods: 3,
+            in_periods: 15,
+            low_ratio: 0.9,
+            out_cooldown: Duration::ZERO,
+            in_cooldown: Duration::ZERO,
+        }),
+        preparation,
+    })
+}
+
+fn read_recycle(block: &Block) -> Recycle {
+    Recycle {
+        at: Instant::ZERO + block.duration("at"),
+        every: block.duration_opt("every"),
+        spread: block.duration("spread"),
+        share: block.share("share"),
+    }
+}
