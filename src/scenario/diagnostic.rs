@@ -6,6 +6,7 @@ pub use super::codes::Code;
 use super::tree::{Sources, Span};
 use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet};
 use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// How bad a problem is.
@@ -150,9 +151,21 @@ impl Diagnostic {
 
 /// A span as a range that is certain to lie within the text and on character boundaries.
 fn clamp(source: &str, span: Span) -> Range<usize> {
-    let start = source.floor_char_boundary(span.start.min(source.len()));
-    let end = source.ceil_char_boundary(span.end.clamp(start, source.len()));
+    let start = floor_boundary(source, span.start);
+    let mut end = span.end.clamp(start, source.len());
+    while !source.is_char_boundary(end) {
+        end += 1;
+    }
     start..end
+}
+
+/// The nearest character boundary at or before a byte.
+pub(super) fn floor_boundary(text: &str, byte: usize) -> usize {
+    let mut byte = byte.min(text.len());
+    while !text.is_char_boundary(byte) {
+        byte -= 1;
+    }
+    byte
 }
 
 /// Cuts a range at the end of its first line: carets below twenty lines of a map help nobody.
@@ -222,14 +235,10 @@ impl Diagnostics {
         let errors = list.iter().filter(|d| d.severity == Severity::Error).count();
         let warnings = list.len() - errors;
         if list.len() > SHOWN {
-            text.push_str(&format!("... and {} more\n", list.len() - SHOWN));
+            let _ = writeln!(text, "... and {} more", list.len() - SHOWN);
         }
         if !list.is_empty() {
-            text.push_str(&format!(
-                "{}, {}\n",
-                plural(errors, "error"),
-                plural(warnings, "warning")
-            ));
+            let _ = writeln!(text, "{}, {}", plural(errors, "error"), plural(warnings, "warning"));
         }
         text
     }

@@ -14,7 +14,11 @@ pub mod names;
 pub mod data;
 pub mod reader;
 pub mod sampler;
+pub mod overlay;
+pub mod catalog;
+pub mod catalog_files;
 
+pub use catalog::{Catalog, Service};
 pub use codes::{CODES, Code};
 pub use data::{Files, Folder, NoFiles};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};

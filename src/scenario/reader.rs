@@ -420,7 +420,7 @@ pub fn read_target(cx: &Context, node: &Node, kinds: &[&str]) -> Option<Target> 
     let name = read_text(cx, node)?;
     cx.names
         .resolve(name, node.span, kinds)
-        .map_err(|problem| cx.report(problem))
+        .map_err(|problem| cx.report(*problem))
         .ok()
 }
 

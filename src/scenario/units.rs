@@ -620,7 +620,7 @@ pub fn show_rate(per_second: f64) -> String {
 /// Prints a count in the shortest exact form.
 pub fn show_count(n: u64) -> String {
     let forms = [("B", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)];
-    let form = forms.iter().find(|(_, unit)| n >= *unit && n % unit == 0);
+    let form = forms.iter().find(|(_, unit)| n >= *unit && n.is_multiple_of(*unit));
     form.map_or_else(|| n.to_string(), |(name, unit)| format!("{}{name}", n / unit))
 }
 
