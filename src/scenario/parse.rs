@@ -5,7 +5,9 @@
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, floor_boundary};
 use super::tree::{Key, MAX_DEPTH, Node, NodeKind, Sources, Span};
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as Place, StrInput, Tag};
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span as Place, StrInput, Tag,
+};
 use std::collections::BTreeMap;
 
 /// The most maps, lists and scalars in one text, aliases expanded.
@@ -118,8 +120,12 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn syntax(&self, error: &ScanError) {
+    fn syntax(&mut self, error: &ScanError) {
         let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            let _ = self.count(0, usize::MAX, self.place(at, at));
+            return;
+        }
         let before = &self.text[..floor_boundary(self.text, at)];
         let mut lines = before.rsplit('\n');
         let (line, previous) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));

@@ -254,3 +254,6 @@ fn too_large(file: u32, bytes: u64) -> Diagnostic {
     Diagnostic::new(Code::Unreadable, Span { file, start: 0, end: 0 }, message)
         .help("put measured values into a CSV file and name it with `file:`")
 }
+
+#[cfg(test)]
+mod tests;
