@@ -57,16 +57,11 @@ pub fn read_file(cx: &Context, span: Span, path: &str) -> Option<Vec<u8>> {
             Ok(bytes)
         }
     });
-    bytes
-        .map_err(|message| {
-            cx.error(
-                Code::BadData,
-                span,
-                message,
-                "paths are relative to the scenario's folder",
-            )
-        })
-        .ok()
+    if let Err(message) = &bytes {
+        let help = "paths are relative to the scenario's folder";
+        cx.error(Code::BadData, span, message.as_str(), help);
+    }
+    bytes.ok()
 }
 
 /// Reads one column of numbers out of a CSV file with a header; `None` after reporting. Empty fields are skipped, any

@@ -4,8 +4,9 @@
 
 pub use super::codes::Code;
 use super::tree::{Sources, Span};
-use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Patch, Renderer, Snippet};
 use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// How bad a problem is.
@@ -84,47 +85,34 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut groups = vec![
-            level
-                .primary_title(self.message.as_str())
-                .id(self.code.id())
-                .elements(self.snippets(sources)),
-        ];
-        if groups[0].is_empty() {
-            let name = sources.name(self.primary.0.file);
-            if !name.is_empty() {
-                groups[0] = std::mem::replace(&mut groups[0], annotate_snippets::Group::with_level(Level::NOTE))
-                    .element(annotate_snippets::Origin::path(name));
-            }
+        let title = level.primary_title(self.message.as_str()).id(self.code.id());
+        let mut report = title.elements(self.snippets(sources));
+        let name = sources.name(self.primary.0.file);
+        if sources.text(self.primary.0.file).is_empty() && !name.is_empty() {
+            report = report.element(Origin::path(name));
         }
+        let mut repair = None;
         match (&self.suggestion, &self.help) {
-            (Some((span, text)), help) if span.file != Span::NOWHERE.file => {
+            (Some((span, text)), help) if !sources.text(span.file).is_empty() => {
                 let title = help.clone().unwrap_or_else(|| format!("did you mean `{text}`?"));
                 let source = sources.text(span.file);
-                let range = clamp(source, *span);
-                groups.push(
-                    Level::HELP.secondary_title(title).element(
-                        Snippet::source(source)
-                            .path(sources.name(span.file))
-                            .patch(Patch::new(range, text.as_str())),
-                    ),
-                );
+                let snippet = Snippet::source(source).path(sources.name(span.file));
+                let patch = snippet.patch(Patch::new(clamp(source, *span), text.as_str()));
+                repair = Some(Level::HELP.secondary_title(title).element(patch));
             }
-            (_, Some(help)) => {
-                groups[0] = std::mem::replace(&mut groups[0], annotate_snippets::Group::with_level(Level::NOTE))
-                    .element(Level::HELP.message(help.as_str()));
-            }
+            (_, Some(help)) => report = report.element(Level::HELP.message(help.as_str())),
             _ => {}
         }
+        let groups: Vec<_> = std::iter::once(report).chain(repair).collect();
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&groups)
     }
 
     /// One snippet per file that this problem touches.
-    fn snippets<'s>(&'s self, sources: &'s Sources) -> Vec<Snippet<'s, annotate_snippets::Annotation<'s>>> {
+    fn snippets<'s>(&'s self, sources: &'s Sources) -> Vec<Snippet<'s, Annotation<'s>>> {
         let places = std::iter::once((&self.primary, AnnotationKind::Primary))
             .chain(self.secondary.iter().map(|s| (s, AnnotationKind::Context)));
-        let mut files: Vec<(u32, Vec<annotate_snippets::Annotation<'s>>)> = Vec::new();
+        let mut files: Vec<(u32, Vec<Annotation<'s>>)> = Vec::new();
         for ((span, label), kind) in places {
             let source = sources.text(span.file);
             if source.is_empty() {
@@ -150,9 +138,21 @@ impl Diagnostic {
 
 /// A span as a range that is certain to lie within the text and on character boundaries.
 fn clamp(source: &str, span: Span) -> Range<usize> {
-    let start = source.floor_char_boundary(span.start.min(source.len()));
-    let end = source.ceil_char_boundary(span.end.clamp(start, source.len()));
+    let start = floor_boundary(source, span.start);
+    let mut end = span.end.clamp(start, source.len());
+    while !source.is_char_boundary(end) {
+        end += 1;
+    }
     start..end
+}
+
+/// The nearest character boundary at or before a byte.
+pub(super) fn floor_boundary(text: &str, byte: usize) -> usize {
+    let mut byte = byte.min(text.len());
+    while !text.is_char_boundary(byte) {
+        byte -= 1;
+    }
+    byte
 }
 
 /// Cuts a range at the end of its first line: carets below twenty lines of a map help nobody.
@@ -222,14 +222,10 @@ impl Diagnostics {
         let errors = list.iter().filter(|d| d.severity == Severity::Error).count();
         let warnings = list.len() - errors;
         if list.len() > SHOWN {
-            text.push_str(&format!("... and {} more\n", list.len() - SHOWN));
+            let _ = writeln!(text, "... and {} more", list.len() - SHOWN);
         }
         if !list.is_empty() {
-            text.push_str(&format!(
-                "{}, {}\n",
-                plural(errors, "error"),
-                plural(warnings, "warning")
-            ));
+            let _ = writeln!(text, "{}, {}", plural(errors, "error"), plural(warnings, "warning"));
         }
         text
     }
@@ -273,4 +269,127 @@ fn distance(a: &str, b: &str) -> usize {
         rows.push(row);
     }
     rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: usize, end: usize) -> Span {
+        Span { file: 0, start, end }
+    }
+
+    #[test]
+    fn a_problem_is_shown_with_carets_and_repair() {
+        let mut sources = Sources::new();
+        sources.add("shop.yaml", "functions:\n  checkout:\n    memroy: 1 GB\n");
+        let diagnostic = Diagnostic::new(Code::UnknownKey, span(27, 33), "`memroy` is not a field of a function")
+            .label("here")
+            .also(span(13, 21), "in this component")
+            .help("did you mean `memory`?")
+            .suggest(span(27, 33), "memory");
+        let expected = "\
+error[C012]: `memroy` is not a field of a function
+ --> shop.yaml:3:5
+  |
+2 |   checkout:
+  |   -------- in this component
+3 |     memroy: 1 GB
+  |     ^^^^^^ here
+  |
+help: did you mean `memory`?
+  |
+3 -     memroy: 1 GB
+3 +     memory: 1 GB
+  |";
+        assert_eq!(diagnostic.render(&sources, false), expected);
+        assert!(diagnostic.render(&sources, true).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn places_in_two_files_nowhere_and_beyond_the_end_are_shown() {
+        let mut sources = Sources::new();
+        sources.add("shop.yaml", "a: ü");
+        sources.add("catalog/x.yaml", "value: 5");
+        sources.add("empty.yaml", "");
+        let catalog = Span {
+            file: 1,
+            start: 7,
+            end: 8,
+        };
+        let two = Diagnostic::new(Code::Inconsistent, span(3, 4), "x").also(catalog, "from here");
+        let text = two.render(&sources, false);
+        assert!(
+            text.contains("shop.yaml:1:4") && text.contains("catalog/x.yaml:1:8"),
+            "{text}"
+        );
+        for odd in [
+            Span::NOWHERE,
+            span(900, 1000),
+            span(4, 2),
+            Span {
+                file: 2,
+                start: 0,
+                end: 0,
+            },
+        ] {
+            let text = Diagnostic::new(Code::Syntax, odd, "message")
+                .suggest(odd, "x")
+                .help("help")
+                .render(&sources, true);
+            assert!(text.contains("message") && text.contains("help"), "{text}");
+        }
+        let empty = Diagnostic::new(
+            Code::EmptyFile,
+            Span {
+                file: 2,
+                start: 0,
+                end: 0,
+            },
+            "empty",
+        );
+        assert!(empty.render(&sources, false).contains("--> empty.yaml"));
+    }
+
+    #[test]
+    fn problems_are_kept_once_and_sorted() {
+        let (diagnostics, mut sources) = (Diagnostics::new(), Sources::new());
+        sources.add("x", "abcdef");
+        let problem = |code, at| Diagnostic::new(code, span(at, at + 1), "m");
+        diagnostics.push(problem(Code::Unused, 4));
+        assert!(!diagnostics.has_errors());
+        for _ in 0..2 {
+            diagnostics.push(problem(Code::Syntax, 2));
+            diagnostics.push(problem(Code::Unused, 2));
+        }
+        assert_eq!(
+            (diagnostics.len(), diagnostics.pushed(), diagnostics.has_errors()),
+            (3, 5, true)
+        );
+        let codes: Vec<Code> = diagnostics.sorted().iter().map(|d| d.code).collect();
+        assert_eq!(codes, [Code::Syntax, Code::Unused, Code::Unused]);
+        assert!(diagnostics.render(&sources, false).ends_with("1 error, 2 warnings\n"));
+        assert_eq!(Diagnostics::new().render(&sources, false), "");
+    }
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let words = ["memory", "timeout", "keep_alive", "cv"];
+        for (word, expected) in [
+            ("memroy", Some("memory")),
+            ("Memory", Some("memory")),
+            ("keep-alive", Some("keep_alive")),
+            ("keepalive", Some("keep_alive")),
+            ("tiemout", Some("timeout")),
+            ("cw", Some("cv")),
+            ("colour", None),
+            ("xy", None),
+            ("", None),
+            ("memory", None),
+        ] {
+            assert_eq!(nearest(word, words), expected, "{word}");
+        }
+        assert_eq!(distance("ca", "abc"), 3);
+        assert_eq!(distance("abcd", "acbd"), 1);
+    }
 }

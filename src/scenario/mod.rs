@@ -16,15 +16,20 @@ pub mod prices;
 pub mod data;
 pub mod reader;
 pub mod sampler;
+pub mod overlay;
+pub mod catalog;
+pub mod catalog_files;
+pub mod schema;
 
+pub use catalog::{Catalog, Service};
 pub use codes::{CODES, Code};
 pub use data::{Files, Folder, NoFiles};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
 pub use names::{Names, Target};
 pub use parse::parse;
 pub use reader::{
-    Block, Context, read_choice, read_count, read_duration, read_entries, read_flag, read_money, read_number,
-    read_rate, read_sampler, read_share, read_size, read_target, read_text, single_key,
+    Block, Context, check_table, read_choice, read_count, read_duration, read_entries, read_flag, read_money,
+    read_number, read_rate, read_sampler, read_share, read_size, read_target, read_text, single_key,
 };
 pub use table::{Field, Kind, Presence, Range, Table};
 pub use tree::{Key, Node, NodeKind, Sources, Span};

@@ -111,27 +111,32 @@ impl Names {
     }
 
     /// The component that a scalar names, if it is of one of `kinds`; a problem otherwise.
-    pub fn resolve(&self, name: &str, span: Span, kinds: &[&str]) -> Result<Target, Diagnostic> {
+    pub fn resolve(&self, name: &str, span: Span, kinds: &[&str]) -> Result<Target, Box<Diagnostic>> {
         let Some(target) = self.find(name) else {
-            let message = format!("there is no component `{name}`");
-            let problem = Diagnostic::new(Code::UnknownName, span, message);
-            let mut known: Vec<&str> = kinds.iter().flat_map(|k| self.of_kind(k)).collect();
-            if let Some(near) = nearest(name, known.iter().copied()) {
-                return Err(problem.suggest(span, near));
-            }
-            known.truncate(8);
-            return Err(problem.help(if known.is_empty() {
-                format!("define it under {}", list_words(kinds))
-            } else {
-                format!("known under {}: {}", list_words(kinds), known.join(", "))
-            }));
+            return Err(Box::new(self.unknown(name, span, kinds)));
         };
         if kinds.contains(&self.kind(target)) {
             return Ok(target);
         }
         let message = format!("`{name}` is under `{}`, which cannot be used here", self.kind(target));
-        Err(Diagnostic::new(Code::WrongTarget, span, message)
-            .also(self.span(target), "defined here")
-            .help(format!("name a component under {}", list_words(kinds))))
+        Err(Box::new(
+            Diagnostic::new(Code::WrongTarget, span, message)
+                .also(self.span(target), "defined here")
+                .help(format!("name a component under {}", list_words(kinds))),
+        ))
+    }
+
+    fn unknown(&self, name: &str, span: Span, kinds: &[&str]) -> Diagnostic {
+        let problem = Diagnostic::new(Code::UnknownName, span, format!("there is no component `{name}`"));
+        let mut known: Vec<&str> = kinds.iter().flat_map(|k| self.of_kind(k)).collect();
+        if let Some(near) = nearest(name, known.iter().copied()) {
+            return problem.help(format!("did you mean `{near}`?")).suggest(span, near);
+        }
+        known.truncate(8);
+        problem.help(if known.is_empty() {
+            format!("define it under {}", list_words(kinds))
+        } else {
+            format!("known under {}: {}", list_words(kinds), known.join(", "))
+        })
     }
 }

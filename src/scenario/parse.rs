@@ -3,9 +3,11 @@
 //! The events come from the parser below serde-saphyr; walking them here instead of through serde keeps the text of
 //! scalars as written, gives maps and lists their whole range and reports every duplicate key with both places.
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, floor_boundary};
 use super::tree::{Key, MAX_DEPTH, Node, NodeKind, Sources, Span};
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as Place, StrInput, Tag};
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span as Place, StrInput, Tag,
+};
 use std::collections::BTreeMap;
 
 /// The most maps, lists and scalars in one text, aliases expanded.
@@ -118,12 +120,23 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn syntax(&self, error: &ScanError) {
+    fn syntax(&mut self, error: &ScanError) {
         let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
-        let line = &self.text[..self.text.floor_char_boundary(at)];
-        let indent = line.rsplit('\n').next().unwrap_or("");
-        let help = if indent.contains('\t') {
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            let _ = self.count(0, usize::MAX, self.place(at, at));
+            return;
+        }
+        let before = &self.text[..floor_boundary(self.text, at)];
+        let mut lines = before.rsplit('\n');
+        let (line, previous) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+        // `a:5` is a word, not a key and a value; the parser only stumbles in the next line.
+        let glued = previous
+            .split_once(':')
+            .is_some_and(|(_, v)| v.starts_with(|c: char| c.is_alphanumeric()));
+        let help = if line.contains('\t') {
             "indent with spaces; YAML does not allow tabs there"
+        } else if glued && !previous.contains(": ") {
+            "the line above lacks a space after its `:`"
         } else {
             "check the indentation, the `:` after each key, and that quotes and brackets are closed"
         };

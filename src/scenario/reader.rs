@@ -420,7 +420,7 @@ pub fn read_target(cx: &Context, node: &Node, kinds: &[&str]) -> Option<Target> 
     let name = read_text(cx, node)?;
     cx.names
         .resolve(name, node.span, kinds)
-        .map_err(|problem| cx.report(problem))
+        .map_err(|problem| cx.report(*problem))
         .ok()
 }
 
@@ -462,6 +462,67 @@ pub fn single_key<'n>(cx: &Context, node: &'n Node) -> Option<(&'n Key, &'n Node
     }
 }
 
+/// Checks a table and all that it leads to, for the tests of whoever writes one: every default has to be readable, within
+/// its range and of the right kind; names have to be unique; every field needs a meaning.
+pub fn check_table(table: &'static Table) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for table in super::schema::tables_below(&[table]) {
+        for (i, field) in table.fields.iter().enumerate() {
+            let place = format!("{}.{}", table.name, field.name);
+            if table.fields[..i].iter().any(|f| f.name == field.name) {
+                wrong.push(format!("{place} is there twice"));
+            }
+            if !field.doc.ends_with('.') {
+                wrong.push(format!("{place} needs a sentence of meaning"));
+            }
+            if let Presence::Default(text) = field.default {
+                let problems = check_default(field, text).into_iter();
+                wrong.extend(problems.map(|problem| format!("{place}: {problem}")));
+            }
+        }
+    }
+    wrong
+}
+
+/// What is wrong with the default of a field. Names of components cannot be checked without a scenario.
+fn check_default(field: &'static Field, text: &'static str) -> Vec<String> {
+    let (diagnostics, names) = (Diagnostics::new(), Names::default());
+    let cx = Context {
+        diagnostics: &diagnostics,
+        names: &names,
+        files: &super::data::NoFiles,
+    };
+    read_kind(&cx, default_node(text), &field.kind, field.range);
+    diagnostics.sorted().into_iter().map(|d| d.message).collect()
+}
+
+/// Reads a node as a kind, for the problems that this reports. Targets, steps and free values are left out.
+fn read_kind(cx: &Context, node: &Node, kind: &Kind, range: Range) {
+    match kind {
+        Kind::Duration => _ = read_duration(cx, node, range),
+        Kind::Size => _ = read_size(cx, node, range),
+        Kind::Rate => _ = read_rate(cx, node, range),
+        Kind::Count => _ = read_count(cx, node, range),
+        Kind::Number => _ = read_number(cx, node, range),
+        Kind::Share => _ = read_share(cx, node, range),
+        Kind::Money => _ = read_money(cx, node, range),
+        Kind::Flag => _ = read_flag(cx, node),
+        Kind::Text => _ = read_text(cx, node),
+        Kind::Choice(words) => _ = read_choice(cx, node, words),
+        Kind::Sampler => _ = read_sampler_in(cx, node, range),
+        Kind::List(of) => node.items().iter().for_each(|n| read_kind(cx, n, of, range)),
+        Kind::Map(of) => read_entries(cx, node)
+            .iter()
+            .for_each(|e| read_kind(cx, &e.1, of, range)),
+        Kind::Block(table) => {
+            let block = Block::new(cx, node, table);
+            let fields = table.fields.iter().filter_map(|f| Some((f, block.node(f.name)?)));
+            fields.for_each(|(f, n)| read_kind(cx, n, &f.kind, f.range));
+        }
+        Kind::Target(_) | Kind::Steps | Kind::Any => {}
+    }
+}
+
 /// The tree of a default. Defaults come from tables in the program, so the number of trees kept is bounded, and they
 /// live as long as the program does, like the tables themselves.
 fn default_node(text: &'static str) -> &'static Node {
@@ -474,3 +535,6 @@ fn default_node(text: &'static str) -> &'static Node {
         Box::leak(Box::new(node))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! an alias points at its definition. Whatever is wrong with the text becomes a diagnostic, never a panic: size, depth
 //! and alias expansion have budgets.
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, floor_boundary};
 use std::path::Path;
 
 /// The largest scenario or catalog file that is read, in bytes.
@@ -181,11 +181,7 @@ impl Sources {
     /// Line and column of a byte, both from 1; the column counts characters.
     pub fn line_column(&self, file: u32, byte: usize) -> (usize, usize) {
         let text = self.text(file);
-        let mut byte = byte.min(text.len());
-        while !text.is_char_boundary(byte) {
-            byte -= 1;
-        }
-        let before = &text[..byte];
+        let before = &text[..floor_boundary(text, byte)];
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
         (
             before.matches('\n').count() + 1,
@@ -258,3 +254,6 @@ fn too_large(file: u32, bytes: u64) -> Diagnostic {
     Diagnostic::new(Code::Unreadable, Span { file, start: 0, end: 0 }, message)
         .help("put measured values into a CSV file and name it with `file:`")
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,6 +162,9 @@ impl Decimal {
     /// This number times a unit, rounded to the nearest integer (halves up); `None` if it does not fit.
     fn times(self, unit: u64) -> Option<u64> {
         let mut value = self.digits.checked_mul(u128::from(unit))?;
+        if value == 0 {
+            return Some(0);
+        }
         if self.exponent >= 0 {
             let power = 10_u128.checked_pow(self.exponent.unsigned_abs())?;
             value = value.checked_mul(power)?;
@@ -570,21 +573,16 @@ pub fn show_size(bytes: u64) -> String {
     shortest(bytes, UNITS)
 }
 
-/// The shortest exact `number unit`; of equally short ones the first in the list.
+/// The exact `number unit` with the shortest number; of equally short ones the first in the list.
 fn shortest(value: u64, units: &[(&str, u64)]) -> String {
     if value == 0 {
         return "0".to_owned();
     }
-    let mut best: Option<String> = None;
-    for (name, unit) in units {
-        if let Some(number) = exact_decimal(value, *unit) {
-            let text = format!("{number} {name}");
-            if best.as_ref().is_none_or(|b| text.len() < b.len()) {
-                best = Some(text);
-            }
-        }
-    }
-    best.unwrap_or_default()
+    let forms = units
+        .iter()
+        .filter_map(|(name, unit)| Some((exact_decimal(value, *unit)?, name)));
+    let best = forms.min_by_key(|(number, _)| number.len());
+    best.map_or_else(String::new, |(number, name)| format!("{number} {name}"))
 }
 
 /// `value / unit` as a decimal with at most three places, if that is exact.
@@ -601,7 +599,7 @@ fn exact_decimal(value: u64, unit: u64) -> Option<String> {
     Some(format!("{whole}.{}", decimals.trim_end_matches('0')))
 }
 
-/// Prints a rate: per second if that is short and exact, else in the unit that makes it so.
+/// Prints a rate in the unit of time that makes its number shortest and still reads back as the same rate.
 pub fn show_rate(per_second: f64) -> String {
     let units = [
         ("s", 1.0),
@@ -610,25 +608,28 @@ pub fn show_rate(per_second: f64) -> String {
         ("day", 86_400.0),
         ("month", HOURS_PER_MONTH as f64 * 3600.0),
     ];
-    let forms = units.map(|(name, seconds)| (format!("{}/{name}", show_number(per_second * seconds)), seconds));
-    let exact = forms.iter().filter(|(text, _)| parse_rate(text) == Ok(per_second));
-    exact
-        .min_by_key(|(text, _)| text.len())
-        .map_or_else(|| format!("{per_second}/s"), |(text, _)| text.clone())
+    let forms = units.map(|(name, seconds)| (show_number(per_second * seconds), name));
+    let exact = forms
+        .iter()
+        .map(|(number, name)| (number.len(), format!("{number}/{name}")));
+    let best = exact
+        .filter(|(_, text)| parse_rate(text) == Ok(per_second))
+        .min_by_key(|f| f.0);
+    best.map_or_else(|| format!("{per_second}/s"), |f| f.1)
 }
 
 /// Prints a count in the shortest exact form.
 pub fn show_count(n: u64) -> String {
     let forms = [("B", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)];
-    let form = forms.iter().find(|(_, unit)| n >= *unit && n % unit == 0);
+    let form = forms.iter().find(|(_, unit)| n >= *unit && n.is_multiple_of(*unit));
     form.map_or_else(|| n.to_string(), |(name, unit)| format!("{}{name}", n / unit))
 }
 
-/// Prints a number in the shortest form that reads back as the same number.
+/// Prints a number in a form that reads back as the same number; with an exponent if that saves many zeros.
 pub fn show_number(v: f64) -> String {
     let plain = format!("{v}");
     let scientific = format!("{v:e}");
-    if scientific.len() < plain.len() {
+    if scientific.len() + 4 < plain.len() {
         scientific
     } else {
         plain
@@ -650,3 +651,6 @@ pub fn show_share(v: f64) -> String {
 pub fn show_money(v: f64) -> String {
     format!("${v}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! Overlays: variants, presets, sweeps and `--set` change a tree before it is read.
+//!
+//! Maps merge key by key, everything else is replaced, `null` removes a key. Two kinds of maps describe one choice
+//! among several and are replaced as a whole when the overlay chooses differently, because the union of two choices
+//! would mean nothing: distributions (`{ exponential: 5 ms }` over `{ median: 4 ms, p99: 9 ms }`), and the fields named
+//! in [`CHOICES`]. An overlay that stays with the choice merges as usual: `{ p99: 20 ms }` keeps the median.
+
+use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::parse::parse_part;
+use super::sampler::FORMS;
+use super::tree::{Key, Node, NodeKind, Sources, Span};
+
+/// Fields whose map describes one choice: an overlay that shares no key with it replaces it.
+pub const CHOICES: &[&str] = &["arrivals"];
+
+/// Lays `over` on `base`. Spans are those of the side that wins. A section or component (the two outer levels) that
+/// would turn from a map into something else, or the reverse, is a problem and stays as it was.
+#[must_use]
+pub fn merge(base: &Node, over: &Node, diagnostics: &Diagnostics) -> Node {
+    merge_at(base, over, "", 0, diagnostics)
+}
+
+/// Lays the fields of a component on those of a preset. The shape of a field is the reader's business.
+#[must_use]
+pub fn merge_fields(preset: &Node, component: &Node, diagnostics: &Diagnostics) -> Node {
+    merge_at(preset, component, "", COMPONENT_DEPTH + 1, diagnostics)
+}
+
+/// The root has depth 0, sections 1, components 2.
+const COMPONENT_DEPTH: usize = 2;
+
+fn merge_at(base: &Node, over: &Node, field: &str, depth: usize, diagnostics: &Diagnostics) -> Node {
+    let (NodeKind::Map(old), NodeKind::Map(new)) = (&base.kind, &over.kind) else {
+        let maps = [base, over].map(|n| matches!(n.kind, NodeKind::Map(_)));
+        if depth <= COMPONENT_DEPTH && maps[0] != maps[1] && !base.is_null() {
+            conflict(base, over, diagnostics);
+            return base.clone();
+        }
+        return over.clone();
+    };
+    if other_choice(field, base, over) {
+        return without_nulls(over);
+    }
+    let mut entries: Vec<(Key, Node)> = Vec::with_capacity(old.len() + new.len());
+    for (key, value) in old {
+        match over.entry(&key.text) {
+            None => entries.push((key.clone(), value.clone())),
+            Some((_, changed)) if changed.is_null() => {}
+            Some((over_key, changed)) => {
+                let merged = merge_at(value, changed, &key.text, depth + 1, diagnostics);
+                entries.push((over_key.clone(), merged));
+            }
+        }
+    }
+    for (key, value) in new.iter().filter(|(k, v)| base.get(&k.text).is_none() && !v.is_null()) {
+        entries.push((key.clone(), without_nulls(value)));
+    }
+    Node {
+        span: over.span,
+        kind: NodeKind::Map(entries),
+    }
+}
+
+fn conflict(base: &Node, over: &Node, diagnostics: &Diagnostics) {
+    let message = format!("{} cannot take the place of {}", over.describe(), base.describe());
+    diagnostics.push(
+        Diagnostic::new(Code::ShapeConflict, over.span, message)
+            .also(base.span, "this is what it would replace")
+            .help("give the keys that differ, or `null` to remove it"),
+    );
+}
+
+/// Whether both maps describe one choice among several, and not the same one.
+fn other_choice(field: &str, base: &Node, over: &Node) -> bool {
+    let forms = |node: &Node| -> Vec<usize> {
+        let described = |form: &&[&str]| form.iter().any(|f| node.get(f).is_some_and(|n| !n.is_null()));
+        (0..FORMS.len()).filter(|i| described(&FORMS[*i])).collect()
+    };
+    let (old, new) = (forms(base), forms(over));
+    if !old.is_empty() && !new.is_empty() {
+        return old != new;
+    }
+    CHOICES.contains(&field)
+        && over
+            .entries()
+            .iter()
+            .all(|(k, v)| !v.is_null() && base.get(&k.text).is_none())
+}
+
+/// A tree without the keys that only say "remove me".
+fn without_nulls(node: &Node) -> Node {
+    let NodeKind::Map(entries) = &node.kind else {
+        return node.clone();
+    };
+    let kept = entries.iter().filter(|(_, v)| !v.is_null());
+    Node {
+        span: node.span,
+        kind: NodeKind::Map(kept.map(|(k, v)| (k.clone(), without_nulls(v))).collect()),
+    }
+}
+
+/// The node at a dotted path: keys of maps, positions (from 0) in lists.
+pub fn get<'n>(root: &'n Node, path: &str) -> Option<&'n Node> {
+    path.split('.').try_fold(root, |node, segment| match &node.kind {
+        NodeKind::Seq(items) => items.get(segment.parse::<usize>().ok()?),
+        _ => node.get(segment),
+    })
+}
+
+/// Puts a value at a dotted path; maps on the way are made where they are missing. A null removes what is there. Whether
+/// the segments mean anything is found out by whoever reads the tree; a path through a single value, beyond the end of a
+/// list or with an empty segment is a problem at `place` (where the path is written). Returns whether it went well.
+pub fn set(root: &mut Node, path: &str, place: Span, value: Node, diagnostics: &Diagnostics) -> bool {
+    let segments: Vec<&str> = path.split('.').map(str::trim).collect();
+    let result = if segments.iter().any(|s| s.is_empty()) {
+        Err(format!("the path `{path}` has an empty segment"))
+    } else {
+        put(root, &segments, place, value)
+    };
+    if let Err(message) = &result {
+        let help = "a path goes through maps by key and through lists by position, such as `clients.web.timeout`";
+        diagnostics.push(Diagnostic::new(Code::BadPath, place, message.as_str()).help(help));
+    }
+    result.is_ok()
+}
+
+fn put(node: &mut Node, segments: &[&str], place: Span, value: Node) -> Result<(), String> {
+    let Some((segment, rest)) = segments.split_first() else {
+        *node = value;
+        return Ok(());
+    };
+    if node.is_null() {
+        *node = Node::empty_map(place);
+    }
+    match &mut node.kind {
+        NodeKind::Map(entries) => {
+            let position = entries.iter().position(|(k, _)| k.text == *segment);
+            if rest.is_empty() && value.is_null() {
+                entries.retain(|(k, _)| k.text != *segment);
+                return Ok(());
+            }
+            // Setting one choice replaces the other: `arrivals.poisson` over `arrivals: { trace: ... }`.
+            let position = position.unwrap_or_else(|| {
+                let key = Key {
+                    text: (*segment).to_owned(),
+                    span: place,
+                };
+                entries.push((key, Node::empty_map(place)));
+                entries.len() - 1
+            });
+            if let [next, ..] = rest
+                && CHOICES.contains(segment)
+                && entries[position].1.get(next).is_none()
+            {
+                entries[position].1 = Node::empty_map(place);
+            }
+            put(&mut entries[position].1, rest, place, value)
+        }
+        NodeKind::Seq(items) => {
+            let count = items.len();
+            let item = segment.parse::<usize>().ok().and_then(|i| items.get_mut(i));
+            let item = item.ok_or_else(|| format!("`{segment}` is no position in a list of {count}"))?;
+            put(item, rest, place, value)
+        }
+        _ => Err(format!("`{segment}` cannot be inside {}", node.describe())),
+    }
+}
+
+/// Reads the argument of `--set path=value` (the value is YAML) into a path, its place and the value. `None` after
+/// reporting.
+pub fn parse_set(argument: &str, sources: &mut Sources, diagnostics: &Diagnostics) -> Option<(String, Span, Node)> {
+    let file = sources.add("--set", argument);
+    let whole = Span {
+        file,
+        start: 0,
+        end: argument.len(),
+    };
+    let Some((path, value)) = argument.split_once('=') else {
+        let problem = Diagnostic::new(Code::BadPath, whole, "`--set` needs a path, `=` and a value");
+        diagnostics.push(problem.help("such as `--set clients.web.timeout=2s`"));
+        return None;
+    };
+    let place = Span {
+        end: path.len(),
+        ..whole
+    };
+    let node = parse_part(value, file, path.len() + 1, diagnostics)?;
+    Some((path.trim().to_owned(), place, node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse::parse;
+
+    fn tree(text: &str, sources: &mut Sources, diagnostics: &Diagnostics) -> Node {
+        let file = sources.add("x.yaml", text);
+        parse(sources, file, diagnostics).unwrap_or(Node::empty_map(Span::NOWHERE))
+    }
+
+    /// A tree as compact text, to compare with.
+    fn show(node: &Node) -> String {
+        match &node.kind {
+            NodeKind::Null => "~".to_owned(),
+            NodeKind::Scalar(text) => text.clone(),
+            NodeKind::Seq(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(",")),
+            NodeKind::Map(entries) => {
+                let entries: Vec<String> = entries.iter().map(|(k, v)| format!("{}:{}", k.text, show(v))).collect();
+                format!("{{{}}}", entries.join(","))
+            }
+        }
+    }
+
+    fn merged(base: &str, over: &str) -> (String, usize) {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let base = tree(base, &mut sources, &diagnostics);
+        let over = tree(over, &mut sources, &diagnostics);
+        (show(&merge(&base, &over, &diagnostics)), diagnostics.len())
+    }
+
+    fn assigned(base: &str, argument: &str) -> Result<String, String> {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let mut root = tree(base, &mut sources, &diagnostics);
+        let (path, place, value) = parse_set(argument, &mut sources, &diagnostics).ok_or("unreadable")?;
+        if set(&mut root, &path, place, value, &diagnostics) {
+            Ok(show(&root))
+        } else {
+            Err(diagnostics.sorted()[0].message.clone())
+        }
+    }
+
+    #[test]
+    fn maps_merge_lists_and_scalars_are_replaced_null_removes() {
+        let base = "a: {b: {c: 1, d: 2, e: [1, 2]}, x: {y: 1}}";
+        let over = "a: {b: {d: 3, e: [4], f: {g: 5, h: ~}}, x: ~}";
+        assert_eq!(merged(base, over), ("{a:{b:{c:1,d:3,e:[4],f:{g:5}}}}".to_owned(), 0));
+    }
+
+    #[test]
+    fn the_winner_keeps_its_place() {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let base = tree("f: {g: {timeout: 3 s, memory: 1 GB}}", &mut sources, &diagnostics);
+        let over = tree("f: {g: {timeout: 9 s}}", &mut sources, &diagnostics);
+        let both = merge(&base, &over, &diagnostics);
+        let places = ["f.g.timeout", "f.g.memory"].map(|p| get(&both, p).map(|n| (n.span.file, sources.slice(n.span))));
+        assert_eq!(places, [Some((1, "9 s")), Some((0, "1 GB"))]);
+    }
+
+    #[test]
+    fn another_choice_replaces_the_first() {
+        let base = "f: {g: {t: {median: 4 ms, p99: 9 ms, offset: 1 ms}}}";
+        let same = merged(base, "f: {g: {t: {p99: 20 ms}}}").0;
+        assert_eq!(same, "{f:{g:{t:{median:4 ms,p99:20 ms,offset:1 ms}}}}");
+        let other = merged(base, "f: {g: {t: {exponential: 5 ms}}}").0;
+        assert_eq!(other, "{f:{g:{t:{exponential:5 ms}}}}");
+        let scalar = merged(base, "f: {g: {t: 5 ms}}");
+        assert_eq!(scalar, ("{f:{g:{t:5 ms}}}".to_owned(), 0));
+        let arrivals = merged(
+            "c: {w: {arrivals: {poisson: 5/s}}}",
+            "c: {w: {arrivals: {trace: x.csv}}}",
+        )
+        .0;
+        assert_eq!(arrivals, "{c:{w:{arrivals:{trace:x.csv}}}}");
+    }
+
+    #[test]
+    fn sections_and_components_keep_their_shape() {
+        for over in ["functions: 5", "functions: {checkout: 400}", "functions: [a]", "[1]"] {
+            let (text, problems) = merged("functions: {checkout: {memory: 1 GB}}", over);
+            assert_eq!(
+                (text.as_str(), problems),
+                ("{functions:{checkout:{memory:1 GB}}}", 1),
+                "{over}"
+            );
+        }
+        assert_eq!(merged("title: x", "title: {a: 1}").1, 1);
+    }
+
+    #[test]
+    fn paths_set_values_and_make_maps() {
+        let base = "clients: {web: {arrivals: {poisson: 5/s}, timeout: 5 s}}\nlist: [a: 1, b: 2]";
+        let set = |argument| assigned(base, argument);
+        assert_eq!(
+            set("clients.web.arrivals.poisson=9/s").as_deref(),
+            Ok("{clients:{web:{arrivals:{poisson:9/s},timeout:5 s}},list:[{a:1},{b:2}]}")
+        );
+        assert_eq!(
+            set("clients.web.arrivals.constant = 9/s").as_deref(),
+            Ok("{clients:{web:{arrivals:{constant:9/s},timeout:5 s}},list:[{a:1},{b:2}]}")
+        );
+        assert_eq!(
+            set("list.1.b={c: [3]}").as_deref(),
+            Ok("{clients:{web:{arrivals:{poisson:5/s},timeout:5 s}},list:[{a:1},{b:{c:[3]}}]}")
+        );
+        assert_eq!(
+            set("clients.web=null").as_deref(),
+            Ok("{clients:{},list:[{a:1},{b:2}]}")
+        );
+        assert_eq!(
+            set("run.seed=7").as_deref(),
+            Ok("{clients:{web:{arrivals:{poisson:5/s},timeout:5 s}},list:[{a:1},{b:2}],run:{seed:7}}")
+        );
+    }
+
+    #[test]
+    fn paths_that_lead_nowhere() {
+        let base = "clients: {web: {timeout: 5 s}}\nlist: [1]";
+        let wrong = |argument| assigned(base, argument).unwrap_err();
+        assert_eq!(wrong("clients.web.timeout.x=1"), "`x` cannot be inside `5 s`");
+        assert_eq!(wrong("list.1=4"), "`1` is no position in a list of 1");
+        assert_eq!(wrong("list.x=4"), "`x` is no position in a list of 1");
+        assert_eq!(wrong("clients..web=4"), "the path `clients..web` has an empty segment");
+        assert_eq!(wrong("clients"), "unreadable");
+        assert_eq!(wrong("clients=[1"), "unreadable");
+    }
+}
