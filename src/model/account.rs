@@ -92,6 +92,10 @@ pub struct Account {
 }
 
 impl Account {
+    /// Concurrency that an account keeps unreserved.
+    /// Source: AWS Lambda Developer Guide, "Configuring reserved concurrency" (100, from memory).
+    pub const KEPT_UNRESERVED: u64 = 100;
+
     /// The account at the start of a run.
     pub fn new(plan: &AccountPlan) -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! Components never call one another: they hand requests over through the agenda, and see only [`Cx`].
 
 pub mod account;
+pub mod build;
 pub mod client;
 pub mod function;
 pub mod gateway;
@@ -207,7 +208,7 @@ pub struct Component {
 }
 
 /// A scenario, checked: names are numbers, everything is consistent, nothing changes any more. Shared by all runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// All components; metrics and meters refer to them by their place here.
     pub components: Vec<Component>,

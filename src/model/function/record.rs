@@ -165,7 +165,7 @@ impl Record {
         push("timed_out", Value::Count(self.timed_out));
         push("instances", mean(self.total.alive));
         push("instances.busy", mean(self.total.busy));
-        push("instances.initialising", mean(self.total.initialising));
+        push("instances.starting", mean(self.total.initialising));
         push("instances.peak", Value::Peak(self.total.alive_peak));
         push("instances.busy_peak", Value::Peak(self.total.busy_peak));
         if spec.provisioned.is_some() {
@@ -228,7 +228,9 @@ fn observe_windows(lines: &[Window], component: u32, window: Duration, series: &
     line("throttled", SeriesUnit::Count, &|w| w.throttled as f64);
     line("instances", SeriesUnit::Level, &|w| level(w.levels.alive, w));
     line("instances.busy", SeriesUnit::Level, &|w| level(w.levels.busy, w));
-    line("instances.initialising", SeriesUnit::Level, &|w| {
+    let idle = |w: &Window| w.levels.alive.saturating_sub(w.levels.busy + w.levels.initialising);
+    line("instances.idle", SeriesUnit::Level, &|w| level(idle(w), w));
+    line("instances.starting", SeriesUnit::Level, &|w| {
         level(w.levels.initialising, w)
     });
     if lines.iter().any(|w| w.provisioned.allocated > 0) {

@@ -1,0 +1,406 @@
+//! From the tree of a scenario to a plan: names become numbers, presets and defaults are filled in, and what cannot be
+//! true together is found.
+
+use super::account::{self, Account, AccountPlan};
+use super::client::{self, ClientPlan};
+use super::function::plan::FunctionPlan;
+use super::gateway::GatewayPlan;
+use super::program::{Program, Step};
+use super::request::HOPS_MAX;
+use super::{Component, KINDS, Plan, function, gateway, kind};
+use crate::kernel::Duration;
+use crate::scenario::{
+    Block, Catalog, Code, Context, Diagnostics, Field, Files, Key, Kind, Names, Node, Table, Target, read_duration,
+};
+
+/// The fields of `run`.
+pub const RUN: Table = Table {
+    name: "run",
+    doc: "How long, how often, from which seed.",
+    fields: &[
+        Field::default(
+            "length",
+            Kind::Duration,
+            "1 h",
+            "Simulated time of one run, the warm-up included.",
+        )
+        .positive(),
+        Field::default(
+            "warmup",
+            Kind::Any,
+            "auto",
+            "Time at the start that is not measured, or `auto`.",
+        ),
+        Field::default(
+            "window",
+            Kind::Duration,
+            "1 min",
+            "Length of a window of the timelines.",
+        )
+        .at_least(1e6),
+        Field::default(
+            "replications",
+            Kind::Count,
+            "16",
+            "Runs with different dice; intervals come from them.",
+        )
+        .within(1.0, 100_000.0),
+        Field::default(
+            "seed",
+            Kind::Count,
+            "1",
+            "Where the dice start; the same seed gives the same bytes.",
+        ),
+    ],
+};
+
+/// The fields of a scenario.
+pub const ROOT: Table = Table {
+    name: "scenario",
+    doc: "A system, the traffic on it, and what is asked about it.",
+    fields: &[
+        Field::default("title", Kind::Text, "\"\"", "One line: what this is."),
+        Field::optional("description", Kind::Text, "A paragraph or two."),
+        Field::optional("run", Kind::Block(&RUN), "How long, how often, from which seed."),
+        Field::optional("billing", Kind::Any, "How the measured time becomes a month's bill."),
+        Field::optional(
+            "catalog",
+            Kind::Text,
+            "A folder with service files of your own, relative to the scenario.",
+        ),
+        Field::optional(
+            "accounts",
+            Kind::Map(&Kind::Block(&account::TABLE)),
+            "What functions and gateways share.",
+        ),
+        Field::optional(
+            "clients",
+            Kind::Map(&Kind::Block(&client::fields::TABLE)),
+            "Where requests come from.",
+        ),
+        Field::optional(
+            "gateways",
+            Kind::Map(&Kind::Block(&gateway::TABLE)),
+            "Gateways and load balancers.",
+        ),
+        Field::optional(
+            "functions",
+            Kind::Map(&Kind::Block(&function::fields::TABLE)),
+            "Functions.",
+        ),
+        Field::optional("queues", Kind::Map(&Kind::Any), "Queues and their pollers."),
+        Field::optional("databases", Kind::Map(&Kind::Any), "Databases."),
+        Field::optional("proxies", Kind::Map(&Kind::Any), "Connection proxies."),
+        Field::optional("fleets", Kind::Map(&Kind::Any), "EC2, ECS and Fargate services."),
+        Field::optional(
+            "variants",
+            Kind::Map(&Kind::Any),
+            "Overlays: the same system with these differences.",
+        ),
+        Field::optional("sweep", Kind::List(&Kind::Any), "Parameters and the values to try."),
+        Field::optional(
+            "expect",
+            Kind::List(&Kind::Any),
+            "What must come out; `coldcurve test` checks it.",
+        ),
+    ],
+};
+
+/// What `run` says beside the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSpec {
+    /// Runs with different dice.
+    pub replications: u64,
+    /// Whether the warm-up is to be found by a pilot run.
+    pub warmup_auto: bool,
+}
+
+/// Reads the plan of one variant. Problems go to the context's diagnostics; `None` if there is nothing to run then.
+pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &dyn Files) -> Option<(Plan, RunSpec)> {
+    let before = diagnostics.has_errors();
+    let names = Names::collect(root, KINDS, diagnostics);
+    let cx = Context {
+        diagnostics,
+        names: &names,
+        files,
+    };
+    let block = Block::new(&cx, root, &ROOT);
+    let mut builder = Builder::new(&cx, catalog, root);
+    let spec = builder.run(&block);
+    builder.components(root);
+    builder.account_shares();
+    builder.ways(root);
+    if builder.plan.clients.is_empty() && !diagnostics.has_errors() {
+        cx.error(
+            Code::MissingKey,
+            root.span,
+            "nobody sends: the scenario has no clients",
+            "add a section `clients`",
+        );
+    }
+    (before || !diagnostics.has_errors()).then_some((builder.plan, spec))
+}
+
+struct Builder<'a> {
+    cx: &'a Context<'a>,
+    catalog: &'a Catalog,
+    plan: Plan,
+    paths: Vec<String>,
+    /// Where the scenario as a whole is.
+    root: crate::scenario::Span,
+}
+
+impl<'a> Builder<'a> {
+    fn new(cx: &'a Context<'a>, catalog: &'a Catalog, root: &Node) -> Self {
+        let mut paths = vec!["/".to_owned()];
+        for (_, client) in root.get("clients").map_or(&[][..], Node::entries) {
+            for (path, _) in client.get("paths").map_or(&[][..], Node::entries) {
+                if !paths.contains(&path.text) {
+                    paths.push(path.text.clone());
+                }
+            }
+        }
+        Self {
+            cx,
+            catalog,
+            plan: Plan::default(),
+            paths,
+        }
+    }
+
+    fn run(&mut self, root: &Block) -> RunSpec {
+        let empty = Node::empty_map(root.span());
+        let block = root.block("run").unwrap_or(Block::new(self.cx, &empty, &RUN));
+        let plan = &mut self.plan;
+        plan.length = block.duration("length");
+        plan.window = block.duration("window");
+        plan.seed = block.count("seed");
+        let warmup = block.node("warmup").filter(|node| node.scalar() != Some("auto"));
+        plan.warmup = warmup.map_or(Duration::ZERO, |node| {
+            let range = crate::scenario::Range::AtLeast(0.0);
+            read_duration(self.cx, node, range)
+        });
+        if plan.warmup >= plan.length {
+            let message = "the warm-up leaves nothing to measure";
+            self.cx.error(
+                Code::Inconsistent,
+                block.span_of("warmup"),
+                message,
+                "make `length` longer than `warmup`",
+            );
+        }
+        RunSpec {
+            replications: block.count("replications"),
+            warmup_auto: warmup.is_none(),
+        }
+    }
+
+    fn components(&mut self, root: &Node) {
+        for (number, section) in KINDS.iter().enumerate() {
+            let entries = root.get(section).map_or(&[][..], Node::entries);
+            for (index, (key, node)) in entries.iter().enumerate() {
+                let node = self.catalog.apply(section, node, self.cx.diagnostics);
+                let target = Target {
+                    kind: number as u8,
+                    index: index as u16,
+                };
+                self.component(target, key, &node);
+            }
+        }
+    }
+
+    fn component(&mut self, target: Target, key: &Key, node: &Node) {
+        let cx = self.cx;
+        let id = self.plan.components.len() as u32;
+        let service = node.get("service").and_then(Node::scalar).map(str::to_owned);
+        let mut attributes = Vec::new();
+        let block = |table| Block::keyed(cx, key, node, table);
+        match target.kind {
+            kind::ACCOUNT => self.plan.accounts.push(AccountPlan::read(&block(&account::TABLE))),
+            kind::CLIENT => {
+                let block = block(&client::fields::TABLE);
+                let client = ClientPlan::read(&block, id, &key.text, &self.paths, self.plan.length);
+                self.plan.clients.extend(client);
+            }
+            kind::GATEWAY => {
+                let account = self.default_account(service.as_deref());
+                let gateway = GatewayPlan::read(&block(&gateway::TABLE), id, &self.paths, account);
+                self.plan.gateways.extend(gateway);
+            }
+            kind::FUNCTION => {
+                let account = self.default_account(service.as_deref());
+                let block = block(&function::fields::TABLE);
+                self.plan
+                    .functions
+                    .push(FunctionPlan::read(&block, id, &key.text, account));
+                attributes.push((
+                    "architecture".to_owned(),
+                    function::fields::architecture(&block).to_owned(),
+                ));
+                attributes.extend(
+                    block
+                        .text_opt("runtime")
+                        .map(|runtime| ("runtime".to_owned(), runtime.to_owned())),
+                );
+                commitment(&block, &mut attributes);
+            }
+            _ => {}
+        }
+        self.plan.components.push(Component {
+            target,
+            name: key.text.clone(),
+            service,
+            attributes,
+        });
+    }
+
+    /// The account of a component that names none: the scenario's first, or one with the provider's default quotas.
+    fn default_account(&mut self, service: Option<&str>) -> Option<u16> {
+        if !service?.starts_with("aws.") {
+            return None;
+        }
+        if self.plan.accounts.is_empty() {
+            let node = Node::empty_map(self.root);
+            self.plan
+                .accounts
+                .push(AccountPlan::read(&Block::new(self.cx, &node, &account::TABLE)));
+        }
+        Some(0)
+    }
+
+    /// Adds up what functions set aside from their accounts' concurrency.
+    fn account_shares(&mut self) {
+        for function in &self.plan.functions {
+            if let Some(account) = function.account {
+                self.plan.accounts[account as usize].reserved += function.set_aside();
+            }
+        }
+        for (index, account) in self.plan.accounts.iter().enumerate() {
+            let available = account.concurrency.saturating_sub(Account::KEPT_UNRESERVED);
+            if account.reserved > available {
+                let span = self.place_of_reservation(index as u16);
+                let message = format!(
+                    "reserved and provisioned concurrency add up to {}, but the account has {} and keeps {} free",
+                    account.reserved,
+                    account.concurrency,
+                    Account::KEPT_UNRESERVED
+                );
+                let help = "raise the quota: `accounts: { aws: { concurrency: 5000 } }`, or reserve less";
+                self.cx.error(Code::Inconsistent, span, message, help);
+            }
+        }
+    }
+
+    fn place_of_reservation(&self, account: u16) -> crate::scenario::Span {
+        let mine = |f: &&FunctionPlan| f.account == Some(account) && f.set_aside() > 0;
+        let function = self.plan.functions.iter().filter(mine).max_by_key(|f| f.set_aside());
+        function.map_or(self.root, |f| {
+            self.cx.names.span(self.plan.components[f.component as usize].target)
+        })
+    }
+
+    /// Checks that calls do not go round in circles and do not pass too many gateways.
+    fn ways(&self, root: &Node) {
+        let mut done = Vec::new();
+        for component in &self.plan.components {
+            let mut way = Vec::new();
+            if self.walk(component.target, &mut way, &mut done) {
+                let circle: Vec<&str> = way.iter().map(|target| self.cx.names.name(*target)).collect();
+                let message = format!("these call one another for ever: {}", circle.join(" -> "));
+                let span = way.first().map_or(root.span, |target| self.cx.names.span(*target));
+                self.cx.error(
+                    Code::Cycle,
+                    span,
+                    message,
+                    "break the circle, for example with a queue in between",
+                );
+                return;
+            }
+        }
+        for (index, _) in self.plan.gateways.iter().enumerate() {
+            let target = Target {
+                kind: kind::GATEWAY,
+                index: index as u16,
+            };
+            if self.gateways_in_a_row(target) > HOPS_MAX {
+                let message = format!("more than {HOPS_MAX} gateways in a row");
+                self.cx
+                    .error(Code::Unsupported, self.cx.names.span(target), message, "leave some out");
+                return;
+            }
+        }
+    }
+
+    fn gateways_in_a_row(&self, target: Target) -> usize {
+        if target.kind != kind::GATEWAY {
+            return 0;
+        }
+        1 + self
+            .callees(target)
+            .into_iter()
+            .map(|next| self.gateways_in_a_row(next))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Follows calls depth first; says whether they come back to where they have been, and leaves the circle in `way`.
+    fn walk(&self, target: Target, way: &mut Vec<Target>, done: &mut Vec<Target>) -> bool {
+        if done.contains(&target) {
+            return false;
+        }
+        if let Some(start) = way.iter().position(|seen| *seen == target) {
+            way.drain(..start);
+            way.push(target);
+            return true;
+        }
+        way.push(target);
+        for next in self.callees(target) {
+            if self.walk(next, way, done) {
+                return true;
+            }
+        }
+        way.pop();
+        done.push(target);
+        false
+    }
+
+    /// What a component calls and waits for.
+    fn callees(&self, target: Target) -> Vec<Target> {
+        let index = target.index as usize;
+        match target.kind {
+            kind::GATEWAY => {
+                let routes = self
+                    .plan
+                    .gateways
+                    .get(index)
+                    .map_or(&[][..], |gateway| &gateway.routes[..]);
+                routes.iter().flatten().map(|route| route.1).collect()
+            }
+            kind::FUNCTION => self
+                .plan
+                .functions
+                .get(index)
+                .map_or(Vec::new(), |f| called(&f.program)),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What a handler calls and waits for.
+fn called(program: &Program) -> Vec<Target> {
+    let call = |step: &Step| match step {
+        Step::Call(call) => Some(program.calls[*call as usize].to),
+        _ => None,
+    };
+    program.steps.iter().filter_map(call).collect()
+}
+
+/// How the capacity of a component is bought, for the price book.
+fn commitment(block: &Block, attributes: &mut Vec<(String, String)>) {
+    if let Some(choice) = block.choice_opt("commitment") {
+        attributes.push((
+            "commitment".to_owned(),
+            function::fields::COMMITMENTS[choice].to_owned(),
+        ));
+    }
+}
