@@ -13,6 +13,9 @@ use super::tree::{Key, Node, NodeKind, Sources, Span};
 /// Fields whose map describes one choice: an overlay that shares no key with it replaces it.
 pub const CHOICES: &[&str] = &["arrivals"];
 
+/// Parts of a distribution that only make sense as they were written: the points of two tables do not mix.
+const WHOLE: &[&str] = &["quantiles", "gamma"];
+
 /// Lays `over` on `base`. Spans are those of the side that wins. A section or component (the two outer levels) that
 /// would turn from a map into something else, or the reverse, is a problem and stays as it was.
 #[must_use]
@@ -38,7 +41,7 @@ fn merge_at(base: &Node, over: &Node, field: &str, depth: usize, diagnostics: &D
         }
         return over.clone();
     };
-    if other_choice(field, base, over) {
+    if WHOLE.contains(&field) || other_choice(field, base, over) {
         return without_nulls(over);
     }
     let mut entries: Vec<(Key, Node)> = Vec::with_capacity(old.len() + new.len());
@@ -139,7 +142,6 @@ fn put(node: &mut Node, segments: &[&str], place: Span, value: Node) -> Result<(
                 entries.retain(|(k, _)| k.text != *segment);
                 return Ok(());
             }
-            // Setting one choice replaces the other: `arrivals.poisson` over `arrivals: { trace: ... }`.
             let position = position.unwrap_or_else(|| {
                 let key = Key {
                     text: (*segment).to_owned(),
@@ -148,11 +150,12 @@ fn put(node: &mut Node, segments: &[&str], place: Span, value: Node) -> Result<(
                 entries.push((key, Node::empty_map(place)));
                 entries.len() - 1
             });
+            // Setting one choice replaces the other: `arrivals.poisson` over `arrivals: { trace: ... }`.
+            let child = &mut entries[position].1;
             if let [next, ..] = rest
-                && CHOICES.contains(segment)
-                && entries[position].1.get(next).is_none()
+                && other_choice(segment, child, &single(next, place))
             {
-                entries[position].1 = Node::empty_map(place);
+                *child = Node::empty_map(place);
             }
             put(&mut entries[position].1, rest, place, value)
         }
@@ -163,6 +166,18 @@ fn put(node: &mut Node, segments: &[&str], place: Span, value: Node) -> Result<(
             put(item, rest, place, value)
         }
         _ => Err(format!("`{segment}` cannot be inside {}", node.describe())),
+    }
+}
+
+/// A map with one key, whose value does not matter.
+fn single(key: &str, span: Span) -> Node {
+    let key = Key {
+        text: key.to_owned(),
+        span,
+    };
+    Node {
+        span,
+        kind: NodeKind::Map(vec![(key, Node::empty_map(span))]),
     }
 }
 
@@ -255,6 +270,12 @@ mod tests {
         assert_eq!(other, "{f:{g:{t:{exponential:5 ms}}}}");
         let scalar = merged(base, "f: {g: {t: 5 ms}}");
         assert_eq!(scalar, ("{f:{g:{t:5 ms}}}".to_owned(), 0));
+        let table = merged(
+            "f: {g: {t: {quantiles: {min: 1, p50: 2, max: 3}}}}",
+            "f: {g: {t: {quantiles: {min: 0, max: 9}}}}",
+        )
+        .0;
+        assert_eq!(table, "{f:{g:{t:{quantiles:{min:0,max:9}}}}}");
         let arrivals = merged(
             "c: {w: {arrivals: {poisson: 5/s}}}",
             "c: {w: {arrivals: {trace: x.csv}}}",
@@ -300,6 +321,20 @@ mod tests {
             set("run.seed=7").as_deref(),
             Ok("{clients:{web:{arrivals:{poisson:5/s},timeout:5 s}},list:[{a:1},{b:2}],run:{seed:7}}")
         );
+    }
+
+    #[test]
+    fn setting_another_choice_replaces_the_first() {
+        let base = "f: {g: {t: {median: 4 ms, p99: 9 ms}}}";
+        assert_eq!(
+            assigned(base, "f.g.t.p99=20 ms").as_deref(),
+            Ok("{f:{g:{t:{median:4 ms,p99:20 ms}}}}")
+        );
+        assert_eq!(
+            assigned(base, "f.g.t.exponential=5 ms").as_deref(),
+            Ok("{f:{g:{t:{exponential:5 ms}}}}")
+        );
+        assert_eq!(assigned(base, "f.g.t=5 ms").as_deref(), Ok("{f:{g:{t:5 ms}}}"));
     }
 
     #[test]

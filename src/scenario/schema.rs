@@ -73,7 +73,9 @@ pub fn tables_below(roots: &[&'static Table]) -> Vec<&'static Table> {
         }
     }
     let mut list = Vec::new();
-    roots.iter().for_each(|table| visit(table, &mut list));
+    for table in roots {
+        visit(table, &mut list);
+    }
     list
 }
 

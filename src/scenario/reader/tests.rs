@@ -432,6 +432,10 @@ fn distributions() {
         sampler("uniform: [1 ms, 9 ms]"),
         Sampler::Uniform { low: 1e6, high: 9e6 }
     );
+}
+
+#[test]
+fn distributions_out_of_data_and_of_others() {
     assert_eq!(
         sampler("empirical: { file: good.csv, column: time }"),
         Sampler::Empirical([10e6, 20e6].into())
@@ -517,6 +521,11 @@ fn impossible_distributions() {
         Code::Impossible,
         "given twice",
     );
+}
+
+#[test]
+fn impossible_combinations_of_distributions() {
+    let bad = |text: &str, code, says| one(&format!("times:\n  x: {text}\n"), code, 2, says, None);
     bad("{ mixture: [] }", Code::Impossible, "no parts");
     bad("{ mixture: [{ constant: 5 ms }] }", Code::MissingKey, "no `weight`");
     bad(

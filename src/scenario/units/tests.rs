@@ -75,7 +75,7 @@ fn refused<T: std::fmt::Debug>(parse: fn(&str) -> Result<T, Problem>, cases: &[(
 }
 
 #[test]
-fn what_is_wrong_is_named_and_the_likely_repair_proposed() {
+fn what_is_wrong_with_durations_and_sizes_is_named() {
     use Code::{BadQuantity, MissingUnit, OutOfRange, WrongUnit};
     refused(
         parse_duration,
@@ -104,6 +104,13 @@ fn what_is_wrong_is_named_and_the_likely_repair_proposed() {
             ("1e300 GB", OutOfRange, None),
         ],
     );
+    let help = parse_duration("5").unwrap_err().help;
+    assert_eq!(help, "write `5 s` or `5 ms`");
+}
+
+#[test]
+fn what_is_wrong_with_rates_and_numbers_is_named() {
+    use Code::{BadQuantity, MissingUnit, OutOfRange, WrongUnit};
     refused(
         parse_rate,
         &[
@@ -149,8 +156,6 @@ fn what_is_wrong_is_named_and_the_likely_repair_proposed() {
             ("x", BadQuantity, None),
         ],
     );
-    let help = parse_duration("5").unwrap_err().help;
-    assert_eq!(help, "write `5 s` or `5 ms`");
 }
 
 #[test]
