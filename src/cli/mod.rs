@@ -1,7 +1,251 @@
-//! The command line. No logic lives here.
+//! The command line: arguments in, exit code out. No logic lives here.
+//!
+//! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input.
+
+mod explain;
+mod new;
+
+use crate::report;
+use crate::run::summary::Summary;
+use crate::run::{Loaded, Options, load};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// Simulates serverless systems, request by request, and answers in curves: p99 latency and monthly bill.
+#[derive(Debug, Parser)]
+#[command(name = "coldcurve", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a scenario: everything it declares, into tables, CSV and pictures.
+    Run(RunArgs),
+    /// Reads scenarios and says what is wrong with them, without running.
+    Check {
+        /// The scenario files.
+        #[arg(required = true)]
+        scenarios: Vec<PathBuf>,
+    },
+    /// Runs scenarios and checks what they expect.
+    Test(TestArgs),
+    /// Explains a field, a code, a metric or a service.
+    Explain {
+        /// The word, such as `functions.memory`, `C012`, `latency.p99` or `aws.lambda`; nothing lists the words.
+        word: Option<String>,
+        /// Prints the whole reference as Markdown, or the JSON Schema for editors.
+        #[arg(long, value_enum)]
+        all: Option<explain::Everything>,
+    },
+    /// Writes a commented scenario to start from.
+    New {
+        /// The file to write; it must not exist.
+        path: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Overrides a value before anything is read: `--set clients.web.arrivals.poisson=500/s`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// The master seed; the same seed gives the same bytes.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Runs per variant and sweep point.
+    #[arg(long)]
+    replications: Option<u64>,
+    /// Worker threads; all cores if absent. Results do not depend on it.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The scenario file.
+    scenario: PathBuf,
+    #[command(flatten)]
+    common: Common,
+    /// Only this variant (may be given several times).
+    #[arg(long = "variant")]
+    variants: Vec<String>,
+    /// Where the results go; `output/<scenario>` if absent.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// What to print: a table for people, or the summary as JSON and nothing else.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Writes no files.
+    #[arg(long)]
+    no_files: bool,
+}
+
+#[derive(Debug, Args)]
+struct TestArgs {
+    /// The scenario files.
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// The summary, as in `summary.json`.
+    Json,
+}
+
+/// An expectation failed.
+const FAILED: u8 = 1;
+/// The input cannot be used.
+const BAD_INPUT: u8 = 2;
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let code = match &cli.command {
+        Command::Run(args) => run(args),
+        Command::Check { scenarios } => check(scenarios),
+        Command::Test(args) => test(args),
+        Command::Explain { word, all } => explain::explain(word.as_deref(), *all),
+        Command::New { path } => new::write(path),
+    };
+    ExitCode::from(code.unwrap_or_else(|message| {
+        complain(&message);
+        BAD_INPUT
+    }))
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+fn say(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{message}");
+}
+
+fn options(common: &Common, variants: &[String]) -> Options {
+    Options {
+        set: common.set.clone(),
+        seed: common.seed,
+        replications: common.replications,
+        variants: variants.to_vec(),
+    }
+}
+
+/// Reads a scenario and prints what is wrong with it.
+fn read(path: &Path, options: &Options) -> Option<Loaded> {
+    let loaded = load(path, options);
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = loaded.diagnostics.render(&loaded.sources, colour);
+    if !text.is_empty() {
+        complain(text.trim_end());
+    }
+    loaded.study.is_some().then_some(loaded)
+}
+
+fn run(args: &RunArgs) -> Result<u8, String> {
+    if args.common.replications == Some(0) {
+        return Err("error: --replications must be at least 1".to_owned());
+    }
+    let options = options(&args.common, &args.variants);
+    let Some(loaded) = read(&args.scenario, &options) else {
+        return Ok(BAD_INPUT);
+    };
+    let stem = args
+        .scenario
+        .file_stem()
+        .map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
+    let folder = args.out.clone().unwrap_or_else(|| Path::new("output").join(&*stem));
+    if !args.no_files {
+        report::check_target(&folder).map_err(|error| format!("error: {error}"))?;
+    }
+    let summary = simulate(loaded, args.common.threads)?;
+    let written = if args.no_files {
+        Vec::new()
+    } else {
+        let place = folder.display();
+        report::write_all(&summary, &folder, report::Options::default())
+            .map_err(|error| format!("error: cannot write {place}: {error}"))?
+    };
+    match args.format {
+        Format::Json => say(&report::json::text(&summary).map_err(|error| error.to_string())?),
+        Format::Table => {
+            say(&report::terminal::text(&summary, report::terminal::View::detect()));
+            let first = ["overview.png", "report.html"].map(|name| folder.join(name));
+            for path in first.iter().filter(|path| written.contains(path)) {
+                say(&format!("Look at {}\n", path.display()));
+            }
+            if !written.is_empty() {
+                say(&format!("{} files in {}\n", written.len(), folder.display()));
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// Runs a study on so many threads, with a progress bar on a terminal.
+fn simulate(loaded: Loaded, threads: Option<usize>) -> Result<Summary, String> {
+    let Some(study) = loaded.study else {
+        return Err("error: nothing to run".to_owned());
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or(0))
+        .build();
+    let pool = pool.map_err(|error| format!("error: cannot start the worker threads: {error}"))?;
+    let bar = ProgressBar::new(study.runs());
+    let style = "{bar:40} {pos}/{len} runs, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    let summary = pool.install(|| study.run(&|| bar.inc(1)));
+    bar.finish_and_clear();
+    Ok(summary)
+}
+
+fn check(scenarios: &[PathBuf]) -> Result<u8, String> {
+    let mut code = 0;
+    for path in scenarios {
+        match read(path, &Options::default()).and_then(|loaded| loaded.study) {
+            Some(study) => {
+                let (cells, runs) = (study.cells.len(), study.runs());
+                say(&format!("{}: fine ({cells} cells, {runs} runs)\n", path.display()));
+            }
+            None => code = BAD_INPUT,
+        }
+    }
+    Ok(code)
+}
+
+fn test(args: &TestArgs) -> Result<u8, String> {
+    let (mut code, mut held, mut broken) = (0, 0, 0);
+    for path in &args.scenarios {
+        let Some(loaded) = read(path, &options(&args.common, &[])) else {
+            code = BAD_INPUT;
+            continue;
+        };
+        let summary = simulate(loaded, args.common.threads)?;
+        say(&format!("{}\n", path.display()));
+        if summary.expectations.is_empty() {
+            say("  expects nothing\n");
+        }
+        for expectation in &summary.expectations {
+            say(&format!("  {}\n", report::terminal::judged(expectation)));
+            if expectation.passed {
+                held += 1;
+            } else {
+                broken += 1;
+            }
+        }
+    }
+    say(&format!("{held} expectations hold, {broken} do not\n"));
+    Ok(if code == 0 && broken > 0 { FAILED } else { code })
 }

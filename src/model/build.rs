@@ -165,6 +165,7 @@ impl<'a> Builder<'a> {
             catalog,
             plan: Plan::default(),
             paths,
+            root: root.span,
         }
     }
 

@@ -1,3 +1,12 @@
-//! One replication, parallel replications, variants and sweeps.
+//! From a scenario to a summary: variants and sweeps become cells, each cell is run many times in parallel, and what
+//! the runs counted becomes figures with intervals and a bill.
 
+pub mod aggregate;
+pub mod billing;
+pub mod expect;
+pub mod load;
+pub mod study;
 pub mod summary;
+
+pub use load::{Loaded, Options, load};
+pub use study::{CellPlan, Study};

@@ -318,7 +318,7 @@ pub struct ExpectationResult {
 }
 
 /// What it takes to repeat a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Version of coldcurve.
     pub coldcurve: String,

@@ -330,6 +330,7 @@ prices:
             .iter()
             .filter_map(|p| p.strip_prefix(&root).ok())
             .map(|p| p.display().to_string())
+            .filter(|p| !p.starts_with("prices"))
             .collect();
         let mut listed: Vec<&str> = EMBEDDED.iter().map(|e| e.0).collect();
         listed.sort_unstable();

@@ -8,4 +8,31 @@ macro_rules! embed {
 }
 
 /// Every embedded catalog file: its path below `catalog/`, and its text.
-pub const EMBEDDED: &[(&str, &str)] = embed! {};
+pub const EMBEDDED: &[(&str, &str)] = embed! {
+    "aws/account.yaml"
+    "aws/alb.yaml"
+    "aws/api_gateway.http.yaml"
+    "aws/api_gateway.rest.yaml"
+    "aws/aurora.postgres.yaml"
+    "aws/ec2.yaml"
+    "aws/ecs.ec2.yaml"
+    "aws/ecs.fargate.yaml"
+    "aws/function_url.yaml"
+    "aws/lambda.2020.yaml"
+    "aws/lambda.sqs_fifo_poller.yaml"
+    "aws/lambda.sqs_poller.yaml"
+    "aws/lambda.yaml"
+    "aws/rds.mysql.yaml"
+    "aws/rds.postgres.yaml"
+    "aws/rds.proxy.yaml"
+    "aws/sqs.fifo.yaml"
+    "aws/sqs.standard.yaml"
+    "azure/functions.consumption.yaml"
+    "cloudflare/workers.yaml"
+    "gcp/cloud_run.yaml"
+    "gcp/functions.yaml"
+    "generic/gateway.yaml"
+    "generic/postgres.yaml"
+    "knative/service.yaml"
+    "openwhisk/action.yaml"
+};

@@ -1,0 +1,360 @@
+//! Reads a scenario file into a study: the base, its variants, its sweep, its expectations, each checked.
+
+use super::billing::{self, BillingPlan};
+use super::expect::{self, Expectation};
+use super::study::{CellPlan, Study};
+use super::summary::{Axis, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
+use crate::model::build::{ROOT, build};
+use crate::scenario::overlay::{merge, parse_set, set};
+use crate::scenario::{
+    Block, Catalog, Code, Context, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Table, parse, prices,
+    units,
+};
+use std::path::Path;
+
+/// What the command line may change about a scenario.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `path=value` overrides, laid over the scenario before its variants.
+    pub set: Vec<String>,
+    /// The master seed.
+    pub seed: Option<u64>,
+    /// Replications.
+    pub replications: Option<u64>,
+    /// Only these variants, if any are named.
+    pub variants: Vec<String>,
+}
+
+/// A scenario that was read: the study if there was no error, and everything there is to say about the text.
+pub struct Loaded {
+    /// The texts that spans refer to.
+    pub sources: Sources,
+    /// Errors and warnings.
+    pub diagnostics: Diagnostics,
+    /// What can be run.
+    pub study: Option<Study>,
+}
+
+/// The fields of an entry of `sweep`.
+pub const SWEEP: Table = Table {
+    name: "sweep",
+    doc: "A parameter and the values to try. Several entries are combined.",
+    fields: &[
+        Field::required(
+            "parameter",
+            Kind::List(&Kind::Text),
+            "Dotted path, or several that take the same value.",
+        ),
+        Field::required(
+            "values",
+            Kind::List(&Kind::Any),
+            "The values, as they would stand in the scenario.",
+        ),
+        Field::optional("label", Kind::Text, "Words for the axis of charts; the path if absent."),
+    ],
+};
+
+/// Reads the scenario at `path`.
+pub fn load(path: &Path, options: &Options) -> Loaded {
+    let mut sources = Sources::new();
+    let diagnostics = Diagnostics::new();
+    let study = load_study(path, options, &mut sources, &diagnostics).filter(|_| !diagnostics.has_errors());
+    Loaded {
+        sources,
+        diagnostics,
+        study,
+    }
+}
+
+fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics: &Diagnostics) -> Option<Study> {
+    let file = sources.load(path, diagnostics)?;
+    let mut root = parse(sources, file, diagnostics)?;
+    let folder = Folder(path.parent().map(Path::to_path_buf).unwrap_or_default());
+    for argument in &options.set {
+        let (path, place, value) = parse_set(argument, sources, diagnostics)?;
+        set(&mut root, &path, place, value, diagnostics);
+    }
+    let own = root.get("catalog").and_then(Node::scalar).map(|own| folder.0.join(own));
+    let catalog = Catalog::load(own.as_deref(), sources, diagnostics);
+    let reader = Loader {
+        catalog: &catalog,
+        diagnostics,
+        files: &folder,
+        options,
+    };
+    let mut study = reader.study(&root)?;
+    let stem = path
+        .file_stem()
+        .map_or("scenario".into(), |stem| stem.to_string_lossy());
+    study.name = stem.into_owned();
+    study.manifest = manifest(path, sources.text(file), options, &study);
+    study.places = study.expectations.iter().map(|e| place(sources, e)).collect();
+    Some(study)
+}
+
+fn place(sources: &Sources, expectation: &Expectation) -> String {
+    let (line, _) = sources.line_column(expectation.span.file, expectation.span.start);
+    let name = Path::new(sources.name(expectation.span.file)).file_name();
+    format!(
+        "{}:{line}",
+        name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    )
+}
+
+fn manifest(path: &Path, text: &str, options: &Options, study: &Study) -> Manifest {
+    let file = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let quote = |set: &String| format!(" --set '{}'", set.replace('\'', "'\\''"));
+    let sets: String = options.set.iter().map(quote).collect();
+    let variants: String = options
+        .variants
+        .iter()
+        .map(|variant| format!(" --variant {variant}"))
+        .collect();
+    let (seed, replications) = (study.seed, study.replications);
+    let book = prices::built_in();
+    Manifest {
+        coldcurve: env!("CARGO_PKG_VERSION").to_owned(),
+        command: format!("coldcurve run {file} --seed {seed} --replications {replications}{variants}{sets}"),
+        scenario_file: file,
+        scenario_digest: digest(text.as_bytes()),
+        overrides: options.set.clone(),
+        price_books: vec![PriceBookRef {
+            name: book.name.clone(),
+            region: book.region.clone(),
+            as_of: book.as_of.clone(),
+        }],
+    }
+}
+
+struct Loader<'a> {
+    catalog: &'a Catalog,
+    diagnostics: &'a Diagnostics,
+    files: &'a dyn Files,
+    options: &'a Options,
+}
+
+/// A swept parameter with its values.
+struct SweepAxis {
+    paths: Vec<String>,
+    values: Vec<Node>,
+    axis: Axis,
+    points: Vec<PointValue>,
+}
+
+impl Loader<'_> {
+    fn study(&self, root: &Node) -> Option<Study> {
+        let names = Names::default();
+        let cx = Context {
+            diagnostics: self.diagnostics,
+            names: &names,
+            files: self.files,
+        };
+        let block = Block::new(&cx, root, &ROOT);
+        let axes = self.axes(&block);
+        let variants = self.variants(root);
+        let mut cells = Vec::new();
+        let mut spec = None;
+        for (variant, tree) in &variants {
+            for point in combinations(&axes) {
+                let mut tree = tree.clone();
+                for (axis, &value) in axes.iter().zip(&point) {
+                    for path in &axis.paths {
+                        let node = axis.values[value].clone();
+                        set(&mut tree, path, node.span, node, self.diagnostics);
+                    }
+                }
+                let Some((mut plan, run)) = build(&tree, self.catalog, self.diagnostics, self.files) else {
+                    continue;
+                };
+                plan.seed = self.options.seed.unwrap_or(plan.seed);
+                let billing = BillingPlan::read(&Block::new(&cx, &tree, &ROOT));
+                spec.get_or_insert((run.clone(), plan.seed));
+                cells.push(CellPlan {
+                    variant: variant.clone(),
+                    point: axes
+                        .iter()
+                        .zip(&point)
+                        .map(|(axis, &value)| axis.points[value].clone())
+                        .collect(),
+                    plan,
+                    warmup_auto: run.warmup_auto,
+                    billing,
+                });
+            }
+        }
+        let variants: Vec<&str> = variants.iter().map(|v| v.0.as_str()).collect();
+        let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
+        let expectations = expect::read(&block, &variants, &axes);
+        let (run, seed) = spec?;
+        billing::check_prices(&cells, self.diagnostics, root);
+        Some(Study {
+            name: String::new(),
+            title: block.text("title").to_owned(),
+            seed,
+            replications: self.options.replications.unwrap_or(run.replications),
+            axes,
+            cells,
+            expectations,
+            places: Vec::new(),
+            manifest: Manifest::default(),
+        })
+    }
+
+    /// The trees of the base and its variants, by name.
+    fn variants(&self, root: &Node) -> Vec<(String, Node)> {
+        let entries = root.get("variants").map_or(&[][..], Node::entries);
+        let wanted = |name: &str| self.options.variants.is_empty() || self.options.variants.iter().any(|v| v == name);
+        for name in &self.options.variants {
+            if name != "base" && !entries.iter().any(|(key, _)| key.text == *name) {
+                let span = root.get("variants").map_or(root.span, |node| node.span);
+                let message = format!("there is no variant `{name}`");
+                let cx = Context {
+                    diagnostics: self.diagnostics,
+                    names: &Names::default(),
+                    files: self.files,
+                };
+                cx.error(
+                    Code::UnknownVariant,
+                    span,
+                    message,
+                    "name one of the variants, or `base`",
+                );
+            }
+        }
+        let mut list = Vec::new();
+        // A scenario whose variants all have names of their own is not run without them, unless one is called `base`.
+        if entries.is_empty() || self.options.variants.iter().any(|v| v == "base") {
+            list.push(("base".to_owned(), root.clone()));
+        }
+        for (key, overlay) in entries.iter().filter(|(key, _)| wanted(&key.text)) {
+            list.push((key.text.clone(), merge(root, overlay, self.diagnostics)));
+        }
+        list
+    }
+
+    fn axes(&self, root: &Block) -> Vec<SweepAxis> {
+        let cx = root.context();
+        let read = |node: &Node| {
+            let block = Block::new(cx, node, &SWEEP);
+            let paths: Vec<String> = block
+                .list("parameter")
+                .iter()
+                .filter_map(Node::scalar)
+                .map(str::to_owned)
+                .collect();
+            let values = block.list("values").to_vec();
+            if values.is_empty() {
+                cx.error(
+                    Code::BadSweep,
+                    block.span(),
+                    "a sweep without values",
+                    "add `values: [1, 2, 3]`",
+                );
+            }
+            let points: Vec<(PointValue, Unit)> = values.iter().map(|node| self.point(node)).collect();
+            let unit = points.first().map_or(Unit::Plain, |point| point.1);
+            let numbers: Vec<f64> = points.iter().map(|point| point.0.number).collect();
+            let words = numbers.iter().any(|number| number.is_nan());
+            let mut points: Vec<PointValue> = points.into_iter().map(|point| point.0).collect();
+            if words {
+                points.iter_mut().for_each(|point| point.number = f64::NAN);
+            }
+            let parameter = paths.first().cloned().unwrap_or_default();
+            let label = block.text_opt("label").unwrap_or(&parameter).to_owned();
+            let axis = Axis {
+                label,
+                parameter,
+                unit,
+                scale: scale(&numbers),
+            };
+            SweepAxis {
+                paths,
+                values,
+                axis,
+                points,
+            }
+        };
+        root.list("sweep").iter().map(read).collect()
+    }
+
+    /// A value of a sweep as text and, where it is a quantity, as a number in its base unit.
+    fn point(&self, node: &Node) -> (PointValue, Unit) {
+        let Some(text) = node.scalar() else {
+            let cx = Context {
+                diagnostics: self.diagnostics,
+                names: &Names::default(),
+                files: self.files,
+            };
+            let help = "sweep over single values; for whole blocks write variants";
+            cx.error(Code::BadSweep, node.span, "a swept value must be a single value", help);
+            return (
+                PointValue {
+                    text: String::new(),
+                    number: f64::NAN,
+                },
+                Unit::Plain,
+            );
+        };
+        let (number, unit) = quantity(text).unwrap_or((f64::NAN, Unit::Plain));
+        (
+            PointValue {
+                text: text.to_owned(),
+                number,
+            },
+            unit,
+        )
+    }
+}
+
+/// A text as a quantity of whatever kind it is written as.
+pub fn quantity(text: &str) -> Option<(f64, Unit)> {
+    if let Ok(number) = units::parse_number(text) {
+        return Some((number, Unit::Plain));
+    }
+    if let Ok(duration) = units::parse_duration(text) {
+        return Some((duration.as_secs_f64(), Unit::Seconds));
+    }
+    if let Ok(rate) = units::parse_rate(text) {
+        return Some((rate, Unit::PerSecond));
+    }
+    if let Ok(share) = units::parse_share(text) {
+        return Some((share, Unit::Ratio));
+    }
+    if let Ok(size) = units::parse_size(text) {
+        return Some((size as f64, Unit::Bytes));
+    }
+    if let Ok(count) = units::parse_count(text) {
+        return Some((count as f64, Unit::Count));
+    }
+    units::parse_money(text).ok().map(|money| (money, Unit::Dollars))
+}
+
+/// Logarithmic where the values span more than a factor of ten.
+fn scale(numbers: &[f64]) -> Scale {
+    if numbers.iter().any(|number| number.is_nan()) {
+        return Scale::Category;
+    }
+    let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = numbers.iter().copied().fold(0.0, f64::max);
+    if low > 0.0 && high / low > 10.0 {
+        Scale::Log
+    } else {
+        Scale::Linear
+    }
+}
+
+/// All combinations of value numbers, the last axis fastest.
+fn combinations(axes: &[SweepAxis]) -> Vec<Vec<usize>> {
+    axes.iter().fold(vec![Vec::new()], |before, axis| {
+        let extend = |point: Vec<usize>| {
+            (0..axis.values.len()).map(move |value| {
+                let mut longer = point.clone();
+                longer.push(value);
+                longer
+            })
+        };
+        before.into_iter().flat_map(extend).collect()
+    })
+}
