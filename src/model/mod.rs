@@ -6,6 +6,7 @@
 pub mod account;
 pub mod build;
 pub mod client;
+pub mod fleet;
 pub mod function;
 pub mod gateway;
 pub mod flow;
@@ -95,6 +96,8 @@ pub enum Event {
     Gateway(gateway::Event),
     /// For a function.
     Function(function::Event),
+    /// For a fleet.
+    Fleet(fleet::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -228,6 +231,8 @@ pub struct Plan {
     pub gateways: Vec<gateway::GatewayPlan>,
     /// Functions.
     pub functions: Vec<function::plan::FunctionPlan>,
+    /// Fleets.
+    pub fleets: Vec<fleet::plan::FleetPlan>,
 }
 
 impl Plan {

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::client::Clients;
+use super::fleet::Fleets;
 use super::flow::FlowResult;
 use super::function::Functions;
 use super::gateway::Gateways;
@@ -42,6 +43,7 @@ pub struct World<'p> {
     clients: Clients,
     gateways: Gateways,
     functions: Functions,
+    fleets: Fleets,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -72,6 +74,7 @@ impl<'p> World<'p> {
         cx.agenda.at(Instant::ZERO + plan.length, Class::Arrival, Event::Stop);
         let gateways = Gateways::new(plan, &mut cx);
         let functions = Functions::new(plan, run, &mut cx);
+        let fleets = Fleets::new(plan, run, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -79,6 +82,7 @@ impl<'p> World<'p> {
             clients,
             gateways,
             functions,
+            fleets,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -106,6 +110,7 @@ impl<'p> World<'p> {
             Event::Client(event) => self.clients.handle(event, plan, cx),
             Event::Gateway(event) => self.gateways.handle(event, plan, cx),
             Event::Function(event) => self.functions.handle(event, plan, cx),
+            Event::Fleet(event) => self.fleets.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -120,6 +125,7 @@ impl<'p> World<'p> {
         // A caller may have given up while the request was on its way; it arrives all the same.
         match to.kind {
             kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
+            kind::FLEET => self.fleets.offer(plan, to.index, request, cx),
             kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
             _ => unreachable!("the plan names only components that take requests"),
         }
@@ -137,6 +143,7 @@ impl<'p> World<'p> {
             Caller::Handler(parent) if !cx.requests.contains(parent) => cx.requests.remove(request),
             Caller::Handler(parent) => match cx.requests[parent].worker_kind {
                 kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
+                kind::FLEET => self.fleets.answered(plan, request, parent, cx),
                 _ => unreachable!("only functions and fleets have handlers"),
             },
             Caller::Poller { .. } | Caller::Nobody => cx.requests.remove(request),
@@ -151,6 +158,7 @@ impl<'p> World<'p> {
         }
         match cx.requests[request].worker_kind {
             kind::FUNCTION => self.functions.resume(plan, request, cx),
+            kind::FLEET => self.fleets.resume(plan, request, cx),
             _ => unreachable!("only functions and fleets have handlers"),
         }
     }
@@ -158,6 +166,7 @@ impl<'p> World<'p> {
     fn close_window(&mut self) {
         self.clients.close_window();
         self.functions.close_window(self.plan, &mut self.cx);
+        self.fleets.close_window(&self.cx);
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -168,6 +177,7 @@ impl<'p> World<'p> {
         self.clients.reset();
         self.gateways.reset();
         self.functions.reset(self.plan, &mut self.cx);
+        self.fleets.reset(&self.cx);
         self.warmed_up_at = self.cx.now();
     }
 
@@ -176,6 +186,7 @@ impl<'p> World<'p> {
         let measured = (Instant::ZERO + plan.length).since(self.warmed_up_at);
         // A last window that is not full would show rates that are not there; its levels still belong to the whole.
         self.functions.close_window(plan, &mut self.cx);
+        self.fleets.close_window(&self.cx);
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -197,6 +208,7 @@ impl<'p> World<'p> {
         let flows = self.clients.observe(plan, observations, series);
         self.gateways.observe(plan, measured, observations, meters);
         self.functions.observe(plan, observations, series, meters);
+        self.fleets.observe(plan, observations, series, meters);
         let windows = (measured.0 / plan.window.0) as usize;
         for line in series {
             line.values.truncate(windows);

@@ -1,0 +1,330 @@
+//! The fields of a fleet, and how they are read.
+
+use super::balancer::Dispatch;
+use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
+use crate::kernel::Duration;
+use crate::model::program::Program;
+use crate::model::tracking::{PERIOD, TrackingPlan};
+use crate::scenario::{Block, Code, Field, Kind, Table};
+
+/// What the autoscaler waits for after a change.
+const COOLDOWNS: Table = Table {
+    name: "cooldowns",
+    doc: "How long the autoscaler rests after a change.",
+    fields: &[
+        Field::default(
+            "out",
+            Kind::Duration,
+            "300 s",
+            "After adding instances, before adding more.",
+        )
+        .source("from memory: EC2 Auto Scaling and ECS defaults"),
+        Field::default(
+            "in",
+            Kind::Duration,
+            "300 s",
+            "After any change, before removing instances.",
+        )
+        .source("from memory: EC2 Auto Scaling and ECS defaults"),
+    ],
+};
+
+/// How long the metric must be off its target.
+const ALARM_PERIODS: Table = Table {
+    name: "alarm_periods",
+    doc: "How long the metric must be off its target before the autoscaler acts; whole minutes.",
+    fields: &[
+        Field::default("out", Kind::Duration, "3 min", "Above the target.")
+            .at_least(6e10)
+            .source("alarms that target tracking creates: 3 of 3 one-minute points"),
+        Field::default("in", Kind::Duration, "15 min", "Below the band under the target.")
+            .at_least(6e10)
+            .source("alarms that target tracking creates: 15 of 15 one-minute points"),
+    ],
+};
+
+/// The fields of an autoscaler.
+const SCALING: Table = Table {
+    name: "scaling",
+    doc: "Target tracking: the number of instances follows the load.",
+    fields: &[
+        Field::default("minimum", Kind::Count, "1", "Fewest instances.").at_least(1.0),
+        Field::required("maximum", Kind::Count, "Most instances.").at_least(1.0),
+        Field::optional(
+            "target",
+            Kind::Share,
+            "Mean CPU utilisation that it keeps; 60% unless `requests_per_instance` is the target.",
+        )
+        .within(0.01, 1.0),
+        Field::optional(
+            "requests_per_instance",
+            Kind::Rate,
+            "Requests for each instance that it keeps, in place of a CPU utilisation.",
+        )
+        .positive(),
+    ],
+};
+
+/// What a size must achieve.
+const SIZE: Table = Table {
+    name: "size",
+    doc: "coldcurve looks for the smallest count that achieves all of this.",
+    fields: &[
+        Field::optional(
+            "p99",
+            Kind::Duration,
+            "The 99th percentile of the latency of its requests, at most.",
+        )
+        .positive(),
+        Field::optional("utilisation", Kind::Share, "Mean CPU utilisation, at most.").within(0.01, 1.0),
+    ],
+};
+
+/// The fields of a fleet.
+pub const TABLE: Table = Table {
+    name: "fleets",
+    doc: "Machines or containers that run all the time, behind a balancer that spreads requests over them.",
+    fields: &[
+        Field::optional(
+            "service",
+            Kind::Text,
+            "The catalog entry that gives the defaults, such as `aws.ec2` or `aws.ecs.fargate`.",
+        ),
+        Field::required("handler", Kind::Steps, "What it does for each request."),
+        Field::optional(
+            "instance",
+            Kind::Text,
+            "The machine type, such as `m7g.large`; gives `vcpu` and `memory`.",
+        ),
+        Field::optional(
+            "vcpu",
+            Kind::Number,
+            "Virtual CPUs of an instance; may be a fraction of one.",
+        )
+        .within(0.01, 1024.0),
+        Field::optional("memory", Kind::Size, "Memory of an instance.").positive(),
+        Field::optional(
+            "architecture",
+            Kind::Choice(&["x86", "arm"]),
+            "Processor architecture, which selects prices.",
+        ),
+        Field::default(
+            "speed",
+            Kind::Number,
+            "1",
+            "How fast one virtual CPU computes; 1 is a full vCPU of a function.",
+        )
+        .within(0.01, 100.0),
+        Field::optional(
+            "count",
+            Kind::Count,
+            "Instances in service when the run begins, and all along unless they are scaled; 1 if nothing else decides.",
+        )
+        .within(1.0, 100_000.0),
+        Field::optional("scaling", Kind::Block(&SCALING), "An autoscaler that changes the count."),
+        Field::optional("size", Kind::Block(&SIZE), "What decides the count before the run."),
+        Field::default("cooldowns", Kind::Block(&COOLDOWNS), "{}", "How long the autoscaler rests after a change."),
+        Field::default(
+            "alarm_periods",
+            Kind::Block(&ALARM_PERIODS),
+            "{}",
+            "How long the metric must be off its target before the autoscaler acts.",
+        ),
+        Field::default(
+            "low_threshold_ratio",
+            Kind::Share,
+            "90%",
+            "The autoscaler removes instances below this share of the target.",
+        )
+        .source("alarms that target tracking creates: 90 % for ECS, 70 % for EC2 Auto Scaling"),
+        Field::default(
+            "boot",
+            Kind::Sampler,
+            "60 s",
+            "From the decision to launch an instance to its first request.",
+        ),
+        Field::optional(
+            "slots",
+            Kind::Count,
+            "Requests that an instance works on at once, such as its worker threads; any number if absent.",
+        )
+        .within(1.0, 4e9),
+        Field::optional(
+            "queue",
+            Kind::Count,
+            "Requests that may wait for a slot of an instance; beyond it they are refused (503). Any number if absent.",
+        ),
+        Field::default(
+            "dispatch",
+            Kind::Choice(Dispatch::NAMES),
+            "round-robin",
+            "Which instance a request goes to; `shared-queue` is one ideal queue for all.",
+        )
+        .source("Elastic Load Balancing user guide: round robin by default"),
+        Field::default(
+            "failure",
+            Kind::Share,
+            "0%",
+            "Share of requests that fail (500) after their work is done.",
+        ),
+        Field::default(
+            "billing",
+            Kind::Choice(Billing::NAMES),
+            "instance",
+            "What is paid for: machines, or CPU and memory of tasks.",
+        ),
+        Field::default(
+            "billing_minimum",
+            Kind::Duration,
+            "60 s",
+            "Least billed time of an instance.",
+        )
+        .source("EC2 and Fargate pricing: per second with a minimum of one minute"),
+        Field::default(
+            "commitment",
+            Kind::Choice(&["none", "savings_1y", "savings_3y", "reserved_1y", "reserved_3y", "spot"]),
+            "none",
+            "The kind of price that is paid.",
+        ),
+        Field::default("disk", Kind::Size, "0 B", "Disk of an instance."),
+        Field::default("disk_free", Kind::Size, "0 B", "Disk of an instance that costs nothing."),
+        Field::default("public_ipv4", Kind::Flag, "false", "Whether each instance has a public address."),
+    ],
+};
+
+impl FleetPlan {
+    /// Reads a fleet whose handler was read already. `machine` knows what a type of machine comes with.
+    pub fn read(
+        block: &Block,
+        component: u32,
+        name: &str,
+        program: Program,
+        machine: impl Fn(&str) -> Option<Machine>,
+    ) -> Self {
+        let cx = block.context();
+        let known = block.text_opt("instance").and_then(|text| {
+            let found = machine(text);
+            if found.is_none() && !block.has("vcpu") {
+                let help = "use a listed type, or give `vcpu` and `memory`";
+                let message = format!("no machine type is called `{text}`");
+                cx.error(Code::UnknownChoice, block.span_of("instance"), message, help);
+            }
+            found
+        });
+        let vcpus = block.number_opt("vcpu").or(known.map(|m| m.vcpus));
+        if vcpus.is_none() && !block.has("instance") {
+            let help = "add `instance: m7g.large`, or `vcpu` and `memory`";
+            cx.error(Code::MissingKey, block.span(), format!("`{name}` lacks `vcpu`"), help);
+        }
+        let billing = Billing::ALL[block.choice("billing")];
+        let memory = block.size_opt("memory").map(|bytes| bytes >> 20);
+        let memory_mb = memory.or(known.map(|m| m.memory_mb)).unwrap_or(0);
+        if memory_mb == 0 && billing == Billing::Task {
+            let help = "tasks pay for it; add `memory: 1 GB`";
+            cx.error(Code::MissingKey, block.span(), format!("`{name}` lacks `memory`"), help);
+        }
+        let scaling = read_scaling(block);
+        let size = read_size(block);
+        let least = scaling.map_or(1, |s| s.tracking.minimum);
+        let most = scaling.map_or(u64::MAX, |s| s.tracking.maximum);
+        Self {
+            component,
+            name: name.to_owned(),
+            count: block.count_opt("count").unwrap_or(least).clamp(least, most),
+            size,
+            scaling,
+            vcpus: vcpus.unwrap_or(1.0),
+            speed: block.number("speed"),
+            memory_mb,
+            baseline: known.and_then(|m| m.baseline),
+            slots: block.count_opt("slots").map_or(u32::MAX, |n| n as u32),
+            queue: block.count_opt("queue").unwrap_or(u64::MAX),
+            dispatch: Dispatch::ALL[block.choice("dispatch")],
+            boot: block.sampler("boot"),
+            program,
+            failure: block.share("failure"),
+            billing,
+            billing_minimum: block.duration("billing_minimum"),
+            disk_mb: block
+                .size("disk")
+                .saturating_sub(block.size("disk_free"))
+                .div_ceil(1 << 20),
+            public_ipv4: block.flag("public_ipv4"),
+        }
+    }
+}
+
+/// What selects among the prices of a fleet.
+pub fn attributes(block: &Block) -> Vec<(String, String)> {
+    let mut attributes = Vec::new();
+    let mut add = |name: &str, value: &str| attributes.push((name.to_owned(), value.to_owned()));
+    if let Some(instance) = block.text_opt("instance") {
+        add("instance_type", instance);
+    }
+    if let Some(architecture) = block.choice_opt("architecture") {
+        add("architecture", ["x86", "arm"][architecture]);
+    }
+    let field = TABLE.field("commitment");
+    if let Some(Kind::Choice(words)) = field.map(|f| f.kind) {
+        add("commitment", words[block.choice("commitment")]);
+    }
+    attributes
+}
+
+fn read_scaling(block: &Block) -> Option<ScalingPlan> {
+    let scaling = block.block("scaling")?;
+    let cx = block.context();
+    let (minimum, maximum) = (scaling.count("minimum"), scaling.count("maximum"));
+    if minimum > maximum {
+        let message = format!("`minimum` {minimum} is above `maximum` {maximum}");
+        cx.error(Code::Inconsistent, scaling.span_of("minimum"), message, "");
+    }
+    let requests = scaling.rate_opt("requests_per_instance");
+    let cpu = scaling.share_opt("target");
+    if requests.is_some() && cpu.is_some() {
+        let message = "`target` and `requests_per_instance` exclude each other";
+        let span = scaling.span_of("requests_per_instance");
+        cx.error(Code::Conflict, span, message, "keep one of them");
+    }
+    let (metric, target) = match requests {
+        Some(rate) => (Metric::Requests, rate),
+        None => (Metric::Cpu, cpu.unwrap_or(0.6)),
+    };
+    let cooldowns = block.block("cooldowns");
+    let cooldown = |field| cooldowns.map_or(Duration::ZERO, |block| block.duration(field));
+    let periods = block.block("alarm_periods");
+    let minutes = |field| periods.map_or(1, |block| block.duration(field).0.div_ceil(PERIOD.0).max(1) as u32);
+    Some(ScalingPlan {
+        metric,
+        tracking: TrackingPlan {
+            target,
+            minimum,
+            maximum: maximum.max(minimum),
+            out_periods: minutes("out"),
+            in_periods: minutes("in"),
+            low_ratio: block.share("low_threshold_ratio"),
+            out_cooldown: cooldown("out"),
+            in_cooldown: cooldown("in"),
+        },
+    })
+}
+
+fn read_size(block: &Block) -> Option<SizeGoal> {
+    let size = block.block("size")?;
+    let cx = block.context();
+    for other in ["count", "scaling"] {
+        if block.has(other) {
+            let message = format!("`size` and `{other}` exclude each other");
+            cx.error(Code::Conflict, block.span_of("size"), message, "keep one of them");
+        }
+    }
+    let goal = SizeGoal {
+        p99: size.duration_opt("p99"),
+        utilisation: size.share_opt("utilisation"),
+    };
+    if goal.p99.is_none() && goal.utilisation.is_none() {
+        let help = "add `p99`, `utilisation` or both";
+        cx.error(Code::MissingKey, size.span(), "`size` has no goal", help);
+    }
+    Some(goal)
+}
