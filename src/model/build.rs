@@ -3,14 +3,17 @@
 
 use super::account::{self, Account, AccountPlan};
 use super::client::{self, ClientPlan};
+use super::fleet::plan::{FleetPlan, Machine};
 use super::function::plan::FunctionPlan;
 use super::gateway::GatewayPlan;
 use super::program::{Program, Step};
+use super::program_fields::read_program;
 use super::request::HOPS_MAX;
-use super::{Component, KINDS, Plan, function, gateway, kind};
+use super::{Component, KINDS, Plan, fleet, function, gateway, kind};
 use crate::kernel::Duration;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostics, Field, Files, Key, Kind, Names, Node, Table, Target, read_duration,
+    Block, Catalog, Code, Context, Diagnostics, Field, Files, Key, Kind, Names, Node, Table, Target, prices,
+    read_duration,
 };
 
 /// The fields of `run`.
@@ -91,7 +94,11 @@ pub const ROOT: Table = Table {
         Field::optional("queues", Kind::Map(&Kind::Any), "Queues and their pollers."),
         Field::optional("databases", Kind::Map(&Kind::Any), "Databases."),
         Field::optional("proxies", Kind::Map(&Kind::Any), "Connection proxies."),
-        Field::optional("fleets", Kind::Map(&Kind::Any), "EC2, ECS and Fargate services."),
+        Field::optional(
+            "fleets",
+            Kind::Map(&Kind::Block(&fleet::fields::TABLE)),
+            "EC2, ECS and Fargate services.",
+        ),
         Field::optional(
             "variants",
             Kind::Map(&Kind::Any),
@@ -245,6 +252,14 @@ impl<'a> Builder<'a> {
                 );
                 commitment(&block, &mut attributes);
             }
+            kind::FLEET => {
+                let block = block(&fleet::fields::TABLE);
+                let program = read_program(&block, "handler");
+                self.plan
+                    .fleets
+                    .push(FleetPlan::read(&block, id, &key.text, program, machine));
+                attributes.extend(fleet::fields::attributes(&block));
+            }
             _ => {}
         }
         self.plan.components.push(Component {
@@ -382,9 +397,19 @@ impl<'a> Builder<'a> {
                 .functions
                 .get(index)
                 .map_or(Vec::new(), |f| called(&f.program)),
+            kind::FLEET => self.plan.fleets.get(index).map_or(Vec::new(), |f| called(&f.program)),
             _ => Vec::new(),
         }
     }
+}
+
+/// A type of machine in the price book.
+fn machine(name: &str) -> Option<Machine> {
+    prices::instance_type(name).map(|machine| Machine {
+        vcpus: f64::from(machine.vcpu_milli) / 1000.0,
+        memory_mb: machine.memory_mb,
+        baseline: machine.baseline_milli.map(|milli| f64::from(milli) / 1000.0),
+    })
 }
 
 /// What a handler calls and waits for.

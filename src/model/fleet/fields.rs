@@ -88,7 +88,7 @@ pub const TABLE: Table = Table {
         Field::optional(
             "service",
             Kind::Text,
-            "The catalog entry that gives the defaults, such as `aws.ec2` or `aws.ecs.fargate`.",
+            "The catalog entry that gives the defaults, such as `aws.ec2` or `aws.fargate`.",
         ),
         Field::required("handler", Kind::Steps, "What it does for each request."),
         Field::optional(
