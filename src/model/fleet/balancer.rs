@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn round_robin_keeps_its_turn_when_members_come_and_go() {
         let mut balancer = of(&[10, 11, 12]);
-        let mut next = |balancer: &mut Balancer| {
+        let next = |balancer: &mut Balancer| {
             let place = balancer.choose(Dispatch::RoundRobin, Luck(0)).unwrap();
             balancer.member(place)
         };
