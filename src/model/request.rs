@@ -164,8 +164,8 @@ pub const HOPS_MAX: usize = 4;
 pub struct Frame {
     /// When the work began (billing and the work's own time limit count from here).
     pub started: Instant,
-    /// Initialisation that the work waited for, as far as it is billed apart from the work.
-    pub init: Duration,
+    /// What the work waited for on its host before it began: initialisation (functions), a slot (fleets).
+    pub prelude: Duration,
     /// The instance that does the work.
     pub instance: u32,
     /// The next step of the handler.

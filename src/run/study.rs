@@ -65,6 +65,7 @@ impl Study {
     /// Runs everything. `progress` is called once after each run, from any thread.
     pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Summary {
         self.find_warmup();
+        self.cells.par_iter_mut().for_each(super::size::size);
         let cell = |cell: &CellPlan| {
             let run = |number: u64| {
                 let result = World::new(&cell.plan, number).run();

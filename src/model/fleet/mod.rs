@@ -278,7 +278,8 @@ impl Fleet {
     fn start(&mut self, instance: u32, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
-        self.record.started(now.since(entry.mark));
+        entry.frame.prelude = now.since(entry.mark);
+        self.record.started(entry.frame.prelude);
         if entry.mark < now {
             entry.spend_until(Cause::Queued, now);
         }
@@ -344,7 +345,7 @@ impl Fleet {
         let entry = &cx.requests[key];
         let frame = entry.frame;
         let ok = status.is_ok() && !chance(&mut entry.luck.dice(FAILURE_STEP), spec.failure);
-        self.record.finished(now.since(frame.started), ok);
+        self.record.finished(frame.prelude, now.since(frame.started), ok);
         cx.reply(key, if ok { Status::Ok } else { Status::Failed });
         self.release(spec, frame.instance, cx);
     }

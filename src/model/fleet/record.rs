@@ -92,6 +92,8 @@ pub(super) struct Record {
     /// Time that is billed although the instance was gone.
     unused_ns: u64,
     service: Histogram,
+    /// From reaching the fleet to the answer.
+    response: Histogram,
     wait: Histogram,
     total: Areas,
     window: Window,
@@ -121,10 +123,11 @@ impl Record {
     }
 
     #[inline]
-    pub(super) fn finished(&mut self, service: Duration, ok: bool) {
+    pub(super) fn finished(&mut self, wait: Duration, service: Duration, ok: bool) {
         self.served += 1;
         self.failed += u64::from(!ok);
         self.service.record(service.0);
+        self.response.record((wait + service).0);
     }
 
     pub(super) fn launched(&mut self) {
@@ -205,6 +208,7 @@ impl Record {
         let busy = (self.total.cores / 1_000) as u64;
         let all = (self.total.running * u128::from(spec.vcpu_milli()) / 1_000) as u64;
         push("cpu_utilisation", share(busy, all));
+        push("response_time", Value::Latency(Box::new(self.response)));
         push("service_time", Value::Latency(Box::new(self.service)));
         push("queue_wait", Value::Latency(Box::new(self.wait)));
         observe_windows(&self.lines, spec, window, series);

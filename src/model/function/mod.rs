@@ -419,8 +419,8 @@ impl Function {
         let placed = entry.mark;
         let init = draw_init(spec, entry.luck);
         entry.spend(Cause::Init, if init > spec.init_limit { spec.init_limit } else { init });
-        entry.frame.init = entry.mark.since(placed);
-        self.record.cold_started(entry.mark.since(start), entry.frame.init);
+        entry.frame.prelude = entry.mark.since(placed);
+        self.record.cold_started(entry.mark.since(start), entry.frame.prelude);
         let at = entry.mark;
         cx.agenda.at(
             at,

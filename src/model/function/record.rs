@@ -88,7 +88,7 @@ impl Record {
         }
         self.billed_ms.compute += billed;
         if entry.frame.cold && spec.init_billed {
-            self.billed_ms.init += spec.billed_ms(duration + entry.frame.init) - billed;
+            self.billed_ms.init += spec.billed_ms(duration + entry.frame.prelude) - billed;
         }
     }
 
