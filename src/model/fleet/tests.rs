@@ -498,6 +498,48 @@ fn a_drained_instance_finishes_its_work_and_nothing_more() {
 }
 
 #[test]
+fn what_boots_in_vain_is_billed_for_a_minute_at_least() {
+    // One busy minute asks for a second instance; it boots for 100 s and is not wanted any more after 60 s.
+    let mut scaling = tracking(Metric::Requests, 1.0);
+    let policy = &mut scaling.tracking;
+    (policy.minimum, policy.maximum, policy.out_periods, policy.in_periods) = (1, 2, 1, 1);
+    (policy.out_cooldown, policy.in_cooldown) = (Duration::ZERO, Duration::ZERO);
+    let fleet = FleetPlan {
+        count: 1,
+        scaling: Some(scaling),
+        boot: constant_ms(100_000),
+        billing_minimum: Duration::from_secs(90),
+        ..computes(constant_ms(1))
+    };
+    let burst: Vec<u64> = (0..90).map(|i| 1_000 + i * 500).collect();
+    let result = World::new(&plan(vec![fleet], at_ms(&burst), 600, 0), 0).run();
+    // Launched at 120 s, when the minute until 60 s is seen; cancelled at 180 s, billed until 210 s.
+    assert_eq!(result.meters[1].get(Meter::InstanceMs), 600_000 + 90_000);
+    assert_eq!(
+        (number(&result, "launches"), number(&result, "instances.running")),
+        (1.0, 1.0)
+    );
+}
+
+#[test]
+fn an_instance_that_joins_takes_from_the_one_line() {
+    let mut scaling = tracking(Metric::Requests, 0.01);
+    (scaling.tracking.minimum, scaling.tracking.out_periods) = (1, 1);
+    scaling.tracking.maximum = 2;
+    let fleet = FleetPlan {
+        slots: 1,
+        dispatch: Dispatch::SharedQueue,
+        scaling: Some(scaling),
+        ..computes(constant_ms(200_000))
+    };
+    // All at 0: the first runs until 200 s. The second instance is launched at 120 s and serves from 162 s: the second
+    // request until 362 s; the third one from 200 to 400 s on the first instance.
+    let result = World::new(&plan(vec![fleet], at_ms(&[0, 0, 0]), 600, 0), 0).run();
+    assert_eq!(latency(&result).sum(), u128::from((200 + 362 + 400) * SECOND));
+    assert_eq!(latency(&result).max(), 400 * SECOND);
+}
+
+#[test]
 fn tasks_pay_for_cpu_memory_and_extra_disk() {
     let fleet = FleetPlan {
         count: 3,
