@@ -5,7 +5,7 @@ use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
 use crate::kernel::Duration;
 use crate::model::program::Program;
 use crate::model::tracking::{PERIOD, TrackingPlan};
-use crate::scenario::{Block, Code, Field, Kind, Table};
+use crate::scenario::{Block, Code, Diagnostic, Field, Kind, Table};
 
 /// What the autoscaler waits for after a change.
 const COOLDOWNS: Table = Table {
@@ -223,6 +223,11 @@ impl FleetPlan {
             let help = "tasks pay for it; add `memory: 1 GB`";
             cx.error(Code::MissingKey, block.span(), format!("`{name}` lacks `memory`"), help);
         }
+        if block.has("queue") && !block.has("slots") {
+            let message = "`queue` has no effect without `slots`: no request ever waits";
+            let help = "add `slots`, the number of requests that an instance works on at once";
+            cx.report(Diagnostic::new(Code::NoEffect, block.span_of("queue"), message).help(help));
+        }
         let scaling = read_scaling(block);
         let size = read_size(block);
         let least = scaling.map_or(1, |s| s.tracking.minimum);
@@ -327,4 +332,105 @@ fn read_size(block: &Block) -> Option<SizeGoal> {
         cx.error(Code::MissingKey, size.span(), "`size` has no goal", help);
     }
     Some(goal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Sampler;
+    use crate::scenario::tree::Sources;
+    use crate::scenario::{Context, Diagnostics, Names, NoFiles, parse};
+
+    fn machine(name: &str) -> Option<Machine> {
+        (name == "t3.large").then_some(Machine {
+            vcpus: 2.0,
+            memory_mb: 8192,
+            baseline: Some(0.3),
+        })
+    }
+
+    /// Reads a fleet; gives the plan, the price attributes and the codes of all problems.
+    fn read(text: &str) -> (FleetPlan, Vec<(String, String)>, Vec<Code>) {
+        let mut sources = Sources::new();
+        let diagnostics = Diagnostics::new();
+        let file = sources.add("fleet.yaml", format!("handler: []\n{text}"));
+        let node = parse(&sources, file, &diagnostics).expect("a tree");
+        let cx = Context {
+            diagnostics: &diagnostics,
+            names: &Names::default(),
+            files: &NoFiles,
+        };
+        let block = Block::new(&cx, &node, &TABLE);
+        let program = Program::compute(Sampler::Constant(1e6));
+        let plan = FleetPlan::read(&block, 4, "web", program, machine);
+        let attributes = attributes(&block);
+        let codes = diagnostics.sorted().iter().map(|d| d.code).collect();
+        (plan, attributes, codes)
+    }
+
+    #[test]
+    fn a_machine_type_gives_cpu_and_memory() {
+        let (plan, attributes, codes) = read("instance: t3.large\ncommitment: savings_1y\ncount: 3\n");
+        assert_eq!(codes, []);
+        assert_eq!((plan.vcpus, plan.memory_mb, plan.baseline), (2.0, 8192, Some(0.3)));
+        assert_eq!((plan.count, plan.slots, plan.queue), (3, u32::MAX, u64::MAX));
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let expected = [pair("instance_type", "t3.large"), pair("commitment", "savings_1y")];
+        assert_eq!(attributes, expected);
+        let (plan, _, codes) = read("instance: t3.large\nvcpu: 1.5\nmemory: 3 GB\n");
+        assert_eq!((codes, plan.vcpus, plan.memory_mb), (vec![], 1.5, 3072));
+        assert_eq!(read("instance: t3.lrge\n").2, [Code::UnknownChoice]);
+        assert_eq!(read("instance: own\nvcpu: 8\nmemory: 64 GB\n").2, []);
+        assert_eq!(read("count: 2\n").2, [Code::MissingKey]);
+    }
+
+    #[test]
+    fn tasks_scale_and_pay_beyond_the_free_disk() {
+        let text = "vcpu: 0.5\nmemory: 1 GB\nbilling: task\ndisk: 30 GB\ndisk_free: 20 GB\nslots: 8\nqueue: 100\n\
+            dispatch: least-outstanding\narchitecture: arm\nalarm_periods: { in: 10 min }\ncooldowns: { out: 60 s }\n\
+            low_threshold_ratio: 70%\nscaling: { minimum: 2, maximum: 40, requests_per_instance: 600/min }\n";
+        let (plan, attributes, codes) = read(text);
+        assert_eq!(codes, []);
+        assert_eq!((plan.billing, plan.disk_mb, plan.count), (Billing::Task, 10 << 10, 2));
+        assert_eq!(
+            (plan.slots, plan.queue, plan.dispatch),
+            (8, 100, Dispatch::LeastOutstanding)
+        );
+        assert_eq!(plan.vcpu_milli(), 500);
+        assert_eq!(attributes[0], ("architecture".to_owned(), "arm".to_owned()));
+        let scaling = plan.scaling.expect("an autoscaler");
+        assert_eq!(scaling.metric, Metric::Requests);
+        let expected = TrackingPlan {
+            target: 10.0,
+            minimum: 2,
+            maximum: 40,
+            out_periods: 3,
+            in_periods: 10,
+            low_ratio: 0.7,
+            out_cooldown: Duration::from_secs(60),
+            in_cooldown: Duration::from_secs(300),
+        };
+        assert_eq!(scaling.tracking, expected);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_reported() {
+        let codes = |text: &str| read(&format!("instance: t3.large\n{text}")).2;
+        assert_eq!(codes("size: { p99: 200 ms, utilisation: 60% }\n"), []);
+        assert_eq!(codes("size: { p99: 200 ms }\ncount: 3\n"), [Code::Conflict]);
+        assert_eq!(codes("size: {}\n"), [Code::MissingKey]);
+        assert_eq!(codes("scaling: { minimum: 9, maximum: 3 }\n"), [Code::Inconsistent]);
+        let both = "scaling: { maximum: 3, target: 50%, requests_per_instance: 5/s }\n";
+        assert_eq!(codes(both), [Code::Conflict]);
+        assert_eq!(read("vcpu: 1\nbilling: task\n").2, [Code::MissingKey]);
+        let goal = read("instance: t3.large\nsize: { p99: 200 ms, utilisation: 60% }\n")
+            .0
+            .size;
+        let expected = SizeGoal {
+            p99: Some(Duration::from_millis(200)),
+            utilisation: Some(0.6),
+        };
+        assert_eq!(goal, Some(expected));
+        assert_eq!(codes("queue: 5\n"), [Code::NoEffect], "without slots nothing waits");
+    }
 }

@@ -295,9 +295,9 @@ fn slots_queues_and_refusals_by_hand() {
     assert_eq!(latency.sum(), u128::from((50 + 90 + 90) * MS));
     assert_eq!((latency.count(), latency.max()), (4, 90 * MS));
     assert_eq!((number(&result, "refused"), number(&result, "served")), (1.0, 3.0));
-    assert_eq!(number(&result, "queue_wait"), (80 * MS) as f64 / 3.0);
-    assert_eq!(number(&result, "service_time"), (50 * MS) as f64);
-    assert_eq!(number(&result, "queue"), 0.08 / 60.0);
+    assert_eq!(value(&result, 1, "queue_wait").number(), Some((80 * MS) as f64 / 3.0));
+    assert_eq!(value(&result, 1, "service_time").number(), Some((50 * MS) as f64));
+    assert_eq!(value(&result, 1, "queue").number(), Some(0.08 / 60.0));
     assert_eq!(
         (number(&result, "queue.peak"), number(&result, "slots.busy_peak")),
         (1.0, 1.0)
@@ -320,7 +320,7 @@ fn what_waits_holds_a_slot_and_no_core() {
     fleet.slots = 2;
     let result = World::new(&plan(vec![fleet.clone()], at_ms(&[0, 10]), 60, 0), 0).run();
     assert_eq!(latency(&result).sum(), u128::from(100 * MS));
-    assert_eq!(number(&result, "cpu_utilisation"), 0.04 / 60.0);
+    assert_eq!(value(&result, 1, "cpu_utilisation").number(), Some(0.04 / 60.0));
     // With one slot the second must wait for the whole of the first.
     fleet.slots = 1;
     let result = World::new(&plan(vec![fleet], at_ms(&[0, 10]), 60, 0), 0).run();
@@ -472,7 +472,7 @@ fn capacity_follows_a_step_after_more_than_four_minutes() {
         let billed = (4 * 840 + 6 * (2_760 - 840) + 2 * (3_000 - 2_760)) as f64;
         let metered = result.meters[1].get(Meter::InstanceMs) as f64 / 1e3;
         assert!((metered - billed).abs() < 1.0, "{metered} s against {billed} s");
-        assert_eq!(number(&result, "refused"), 0.0);
+        assert_eq!(value(&result, 1, "refused").number(), Some(0.0));
     }
 }
 
@@ -495,6 +495,48 @@ fn a_drained_instance_finishes_its_work_and_nothing_more() {
         panic!("a level")
     };
     assert_eq!(*area, u128::from(300 * SECOND));
+}
+
+#[test]
+fn what_boots_in_vain_is_billed_for_a_minute_at_least() {
+    // One busy minute asks for a second instance; it boots for 100 s and is not wanted any more after 60 s.
+    let mut scaling = tracking(Metric::Requests, 1.0);
+    let policy = &mut scaling.tracking;
+    (policy.minimum, policy.maximum, policy.out_periods, policy.in_periods) = (1, 2, 1, 1);
+    (policy.out_cooldown, policy.in_cooldown) = (Duration::ZERO, Duration::ZERO);
+    let fleet = FleetPlan {
+        count: 1,
+        scaling: Some(scaling),
+        boot: constant_ms(100_000),
+        billing_minimum: Duration::from_secs(90),
+        ..computes(constant_ms(1))
+    };
+    let burst: Vec<u64> = (0..90).map(|i| 1_000 + i * 500).collect();
+    let result = World::new(&plan(vec![fleet], at_ms(&burst), 600, 0), 0).run();
+    // Launched at 120 s, when the minute until 60 s is seen; cancelled at 180 s, billed until 210 s.
+    assert_eq!(result.meters[1].get(Meter::InstanceMs), 600_000 + 90_000);
+    assert_eq!(
+        (number(&result, "launches"), number(&result, "instances.running")),
+        (1.0, 1.0)
+    );
+}
+
+#[test]
+fn an_instance_that_joins_takes_from_the_one_line() {
+    let mut scaling = tracking(Metric::Requests, 0.01);
+    (scaling.tracking.minimum, scaling.tracking.out_periods) = (1, 1);
+    scaling.tracking.maximum = 2;
+    let fleet = FleetPlan {
+        slots: 1,
+        dispatch: Dispatch::SharedQueue,
+        scaling: Some(scaling),
+        ..computes(constant_ms(200_000))
+    };
+    // All at 0: the first runs until 200 s. The second instance is launched at 120 s and serves from 162 s: the second
+    // request until 362 s; the third one from 200 to 400 s on the first instance.
+    let result = World::new(&plan(vec![fleet], at_ms(&[0, 0, 0]), 600, 0), 0).run();
+    assert_eq!(latency(&result).sum(), u128::from((200 + 362 + 400) * SECOND));
+    assert_eq!(latency(&result).max(), 400 * SECOND);
 }
 
 #[test]
@@ -528,5 +570,5 @@ fn burstable_machines_pay_for_what_exceeds_their_baseline() {
     };
     // 10/s keep one of two vCPUs busy; 0.4 of them are free: 600 s x 0.6 = 360,000 ms.
     assert!((of(10.0) / 360_000.0 - 1.0).abs() < 1e-3, "{}", of(10.0));
-    assert_eq!(of(3.0), 0.0);
+    assert!(of(3.0) < 1.0);
 }
