@@ -240,7 +240,7 @@ impl<'a> Builder<'a> {
                 let block = block(&function::fields::TABLE);
                 self.plan
                     .functions
-                    .push(FunctionPlan::read(&block, id, &key.text, account));
+                    .push(FunctionPlan::read(&block, id, &key.text, &self.paths, account));
                 attributes.push((
                     "architecture".to_owned(),
                     function::fields::architecture(&block).to_owned(),
@@ -254,7 +254,7 @@ impl<'a> Builder<'a> {
             }
             kind::FLEET => {
                 let block = block(&fleet::fields::TABLE);
-                let program = read_program(&block, "handler");
+                let program = read_program(&block, &self.paths);
                 self.plan
                     .fleets
                     .push(FleetPlan::read(&block, id, &key.text, program, machine));
@@ -333,6 +333,9 @@ impl<'a> Builder<'a> {
                 return;
             }
         }
+        for client in &self.plan.clients {
+            self.paths_lead_somewhere(client);
+        }
         for (index, _) in self.plan.gateways.iter().enumerate() {
             let target = Target {
                 kind: kind::GATEWAY,
@@ -344,6 +347,39 @@ impl<'a> Builder<'a> {
                     .error(Code::Unsupported, self.cx.names.span(target), message, "leave some out");
                 return;
             }
+        }
+    }
+
+    /// Checks that the gateway that a client talks to has a route for everything that the client asks for.
+    fn paths_lead_somewhere(&self, client: &ClientPlan) {
+        if client.to.kind != kind::GATEWAY {
+            return;
+        }
+        let Some(gateway) = self.plan.gateways.get(client.to.index as usize) else {
+            return;
+        };
+        let asked = if client.paths.is_empty() {
+            vec![0]
+        } else {
+            client.paths.iter().map(|path| path.1).collect()
+        };
+        for path in asked
+            .into_iter()
+            .filter(|path| gateway.routes[*path as usize].is_empty())
+        {
+            let message = format!(
+                "`{}` has no route for `{}`, which `{}` asks for",
+                self.cx.names.name(client.to),
+                self.paths[path as usize],
+                client.name
+            );
+            let span = self.cx.names.span(client.to);
+            self.cx.error(
+                Code::MissingKey,
+                span,
+                message,
+                "add `to: name`, or a route with `path: \"*\"`",
+            );
         }
     }
 

@@ -136,7 +136,7 @@ pub struct GatewayPlan {
     pub component: u32,
     /// The account whose request rate it draws from.
     pub account: Option<u16>,
-    /// Where each path goes: (cumulative share, target), by path number.
+    /// Where each path goes: (cumulative share, target), by path number; a path without a route is refused (404).
     pub routes: Vec<Vec<(f64, Target)>>,
     /// Latency that it adds.
     pub overhead: Sampler,
@@ -229,20 +229,12 @@ fn read_routes(block: &Block, paths: &[String]) -> Option<Vec<Vec<(f64, Target)>
         };
         routes.iter().find(|route| fits(&route.0)).map(|route| route.1.clone())
     };
-    let found: Vec<_> = paths.iter().map(find).collect();
-    if let Some(lost) = found.iter().position(Option::is_none) {
-        let message = match routes.is_empty() {
-            true => "the gateway goes nowhere".to_owned(),
-            false => format!("no route for the path `{}`", paths[lost]),
-        };
-        block.error(
-            Code::MissingKey,
-            block.span(),
-            message,
-            "add `to: name`, or a route with `path: \"*\"`",
-        );
+    if routes.is_empty() {
+        let help = "add `to: name`, `split` or `routes`";
+        block.error(Code::MissingKey, block.span(), "the gateway goes nowhere", help);
+        return None;
     }
-    found.into_iter().collect()
+    Some(paths.iter().map(|path| find(path).unwrap_or_default()).collect())
 }
 
 /// What happens to a gateway.
@@ -318,7 +310,12 @@ impl Gateways {
         entry.depth += 1;
         let overhead = spec.overhead.draw(&mut entry.luck.dice(OVERHEAD_STEP + u64::from(hop)));
         entry.spend(Cause::Gateway, overhead);
-        let routes = &spec.routes[(entry.call as usize).min(spec.routes.len() - 1)];
+        let routes = &spec.routes[entry.path as usize];
+        if routes.is_empty() {
+            // No route (404).
+            entry.depth -= 1;
+            return cx.reply(key, Status::Failed);
+        }
         let target = if let [(_, only)] = routes[..] {
             only
         } else {

@@ -63,6 +63,8 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// The calls that they name.
     pub calls: Vec<CallPlan>,
+    /// The first step of each path's own handler, by path number; the main program begins at step 0.
+    pub entries: Vec<u16>,
 }
 
 impl Program {
@@ -71,7 +73,14 @@ impl Program {
         Self {
             steps: vec![Step::Cpu(cpu), Step::End],
             calls: Vec::new(),
+            entries: Vec::new(),
         }
+    }
+
+    /// The first step for a request of this path.
+    #[inline]
+    pub fn entry(&self, path: u16) -> u16 {
+        self.entries.get(path as usize).copied().unwrap_or(0)
     }
 
     /// Whether it ever waits for something whose length is not known when the wait begins.

@@ -68,8 +68,9 @@ struct Reader<'a> {
     overflow: bool,
 }
 
-/// Reads the handler under `field` of a block; an absent one does nothing.
-pub fn read_program(block: &Block, field: &str) -> Program {
+/// Reads the handler of a block (the field `handler`; an absent one does nothing) and those of its own that `paths` have
+/// (the field `handlers`). `paths` are all paths that clients of the scenario ask for.
+pub fn read_program(block: &Block, paths: &[String]) -> Program {
     let cx = block.context();
     let mut reader = Reader {
         cx,
@@ -78,8 +79,28 @@ pub fn read_program(block: &Block, field: &str) -> Program {
         branches: Vec::new(),
         overflow: false,
     };
-    reader.sequence(block.list(field));
+    reader.sequence(block.list("handler"));
     reader.steps.push(Step::End);
+    let mut entries = Vec::new();
+    for (key, steps) in block.entries("handlers") {
+        let Some(path) = paths.iter().position(|path| *path == key.text) else {
+            let help = match nearest(&key.text, paths.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "paths are those that clients name under `paths`".to_owned(),
+            };
+            cx.error(
+                Code::UnknownName,
+                key.span,
+                format!("no client asks for `{}`", key.text),
+                help,
+            );
+            continue;
+        };
+        entries.resize(entries.len().max(path + 1), 0);
+        entries[path] = reader.steps.len() as u16;
+        reader.sequence(steps.items());
+        reader.steps.push(Step::End);
+    }
     // Branches follow the main program; a branch may have branches of its own.
     while let Some((step, place, node)) = reader.branches.pop() {
         let start = reader.steps.len() as u16;
@@ -93,15 +114,17 @@ pub fn read_program(block: &Block, field: &str) -> Program {
         let message = format!("the handler has more than {STEPS_MAX} steps once its loops are unrolled");
         cx.error(
             Code::TooMany,
-            block.span_of(field),
+            block.span_of("handler"),
             message,
             "repeat less, or make one step of several",
         );
         reader.steps = vec![Step::End];
+        entries.clear();
     }
     Program {
         steps: reader.steps,
         calls: reader.calls,
+        entries,
     }
 }
 

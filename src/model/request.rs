@@ -205,8 +205,10 @@ pub struct Request {
     pub worker_kind: u8,
     /// The component of that kind.
     pub worker: u16,
-    /// Which of the caller's calls this is: the step of the handler, or the client's path.
+    /// Which of its handler's calls this is.
     pub call: u16,
+    /// The path that it asks for, for gateways that route and hosts with several handlers.
+    pub path: u16,
     /// The gateways passed, first one first.
     pub route: [u16; HOPS_MAX],
     /// The worker's memory of it.
@@ -229,6 +231,7 @@ impl Request {
             worker_kind: 0,
             worker: 0,
             call: 0,
+            path: 0,
             route: [0; HOPS_MAX],
             frame: Frame::default(),
         }

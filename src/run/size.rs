@@ -14,6 +14,8 @@ use crate::stats::Value;
 const PILOT: u64 = u64::MAX - 1;
 /// Longest pilot run.
 const PILOT_LENGTH: Duration = Duration::from_secs(600);
+/// Where the search begins: plenty, so that the pilot run is not overloaded.
+const FIRST_GUESS: u64 = 256;
 /// More instances than anybody wants; the search ends there.
 const MOST: u64 = 1 << 20;
 
@@ -36,7 +38,7 @@ fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> u64 {
         (meets(plan, &result, fleet, goal), load(plan, &result, fleet, count))
     };
     // With more than enough instances the load is what the traffic brings, not what the fleet can take.
-    let mut high = plan.fleets[fleet].count.max(1);
+    let mut high = plan.fleets[fleet].count.max(FIRST_GUESS);
     let (mut ok, mut load) = enough(high);
     while !ok && high < MOST {
         let wanted = load / goal.utilisation.unwrap_or(0.9);

@@ -203,10 +203,10 @@ impl Clients {
         self.state[client as usize].started += 1;
         let mut request = Request::new(caller, luck, cx.now());
         if let [(_, only)] = spec.paths[..] {
-            request.call = only;
+            request.path = only;
         } else if !spec.paths.is_empty() {
             let u = unit(&mut luck.dice(PATH_STEP));
-            request.call = spec
+            request.path = spec
                 .paths
                 .iter()
                 .find(|p| u < p.0)

@@ -90,7 +90,8 @@ pub const TABLE: Table = Table {
             Kind::Text,
             "The catalog entry that gives the defaults, such as `aws.ec2` or `aws.fargate`.",
         ),
-        Field::required("handler", Kind::Steps, "What it does for each request."),
+        Field::optional("handler", Kind::Steps, "What it does for each request; nothing if absent."),
+        Field::optional("handlers", Kind::Map(&Kind::Steps), "Handlers of their own for some paths."),
         Field::optional(
             "instance",
             Kind::Text,

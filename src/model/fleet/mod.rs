@@ -284,6 +284,7 @@ impl Fleet {
             entry.spend_until(Cause::Queued, now);
         }
         entry.frame.started = now;
+        entry.frame.step = spec.program.entry(entry.path);
         entry.frame.instance = instance;
     }
 

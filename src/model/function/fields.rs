@@ -111,6 +111,11 @@ pub const TABLE: Table = Table {
         )
         .positive(),
         Field::optional("handler", Kind::Steps, "What an invocation does; nothing if absent."),
+        Field::optional(
+            "handlers",
+            Kind::Map(&Kind::Steps),
+            "Handlers of their own for some paths.",
+        ),
         Field::default(
             "failure",
             Kind::Share,
@@ -253,7 +258,7 @@ const EPHEMERAL_FREE_MB: u64 = 512;
 
 impl FunctionPlan {
     /// Reads a function; `account` is used if the function names none.
-    pub fn read(block: &Block, component: u32, name: &str, account: Option<u16>) -> Self {
+    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>) -> Self {
         let memory_mb = (block.size("memory") as f64 / MB).round().max(1.0) as u64;
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block
@@ -264,7 +269,7 @@ impl FunctionPlan {
         } else {
             1.0
         };
-        let program = read_program(block, "handler");
+        let program = read_program(block, paths);
         Self {
             component,
             name: name.to_owned(),

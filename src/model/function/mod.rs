@@ -445,6 +445,7 @@ impl Function {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.frame.started = now;
+        entry.frame.step = spec.program.entry(entry.path);
         if entry.frame.cold {
             // An init that was cut off at its limit is done again as a part of this invocation.
             let init = draw_init(spec, entry.luck);
