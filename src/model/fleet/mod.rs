@@ -171,6 +171,7 @@ impl Fleets {
         let entry = &mut cx.requests[key];
         entry.worker_kind = kind::FLEET;
         entry.worker = fleet;
+        entry.frame.step = plan.fleets[fleet as usize].program.entry(entry.path);
         self.state[fleet as usize].offer(&plan.fleets[fleet as usize], fleet, key, cx);
     }
 
@@ -284,7 +285,6 @@ impl Fleet {
             entry.spend_until(Cause::Queued, now);
         }
         entry.frame.started = now;
-        entry.frame.step = spec.program.entry(entry.path);
         entry.frame.instance = instance;
     }
 
