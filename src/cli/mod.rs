@@ -58,11 +58,11 @@ struct Common {
     #[arg(long)]
     seed: Option<u64>,
     /// Runs per variant and sweep point.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     replications: Option<u64>,
     /// Worker threads; all cores if absent. Results do not depend on it.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -153,9 +153,6 @@ fn read(path: &Path, options: &Options) -> Option<Loaded> {
 }
 
 fn run(args: &RunArgs) -> Result<u8, String> {
-    if args.common.replications == Some(0) {
-        return Err("error: --replications must be at least 1".to_owned());
-    }
     let options = options(&args.common, &args.variants);
     let Some(loaded) = read(&args.scenario, &options) else {
         return Ok(BAD_INPUT);
@@ -193,12 +190,12 @@ fn run(args: &RunArgs) -> Result<u8, String> {
 }
 
 /// Runs a study on so many threads, with a progress bar on a terminal.
-fn simulate(loaded: Loaded, threads: Option<usize>) -> Result<Summary, String> {
+fn simulate(loaded: Loaded, threads: Option<u16>) -> Result<Summary, String> {
     let Some(study) = loaded.study else {
         return Err("error: nothing to run".to_owned());
     };
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0))
+        .num_threads(threads.map_or(0, usize::from))
         .build();
     let pool = pool.map_err(|error| format!("error: cannot start the worker threads: {error}"))?;
     let bar = ProgressBar::new(study.runs());

@@ -28,14 +28,15 @@ pub const TABLE: Table = Table {
             "1000",
             "Concurrent executions of all its functions together.",
         )
-        .at_least(1.0)
+        .within(1.0, 1e9)
         .source("AWS Lambda Developer Guide: 1,000 by default, raised on request"),
         Field::default(
             "neighbours",
             Kind::Count,
             "0",
             "Concurrency that functions outside the scenario take.",
-        ),
+        )
+        .within(0.0, 1e9),
         Field::default(
             "gateway_rate",
             Kind::Rate,

@@ -113,6 +113,9 @@ pub const ROOT: Table = Table {
     ],
 };
 
+/// The most windows of a run: every metric keeps a number for each of them, in every replication.
+const WINDOWS_MAX: u64 = 200_000;
+
 /// What `run` says beside the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {
@@ -196,6 +199,14 @@ impl<'a> Builder<'a> {
                 message,
                 "make `length` longer than `warmup`",
             );
+        }
+        if plan.length.0 / plan.window.0.max(1) > WINDOWS_MAX {
+            let message = format!(
+                "a run of {} windows: timelines keep at most {WINDOWS_MAX}",
+                plan.length.0 / plan.window.0.max(1)
+            );
+            let help = "make `window` longer, such as `window: 1 h`";
+            self.cx.error(Code::Inconsistent, block.span_of("window"), message, help);
         }
         RunSpec {
             replications: block.count("replications"),

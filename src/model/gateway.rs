@@ -21,6 +21,8 @@ use crate::kernel::{Class, Duration, Key, LaneId, Sampler};
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
 use crate::stats::{Observation, Value};
 
+const TERABYTE: f64 = (1_u64 << 40) as f64;
+
 const THROTTLE: Table = Table {
     name: "throttle",
     doc: "A token bucket: requests beyond it are refused (429).",
@@ -98,13 +100,15 @@ pub const TABLE: Table = Table {
             Kind::Size,
             "1 KB",
             "Bytes of a request (capacity units).",
-        ),
+        )
+        .within(0.0, TERABYTE),
         Field::default(
             "response_size",
             Kind::Size,
             "4 KB",
             "Bytes of an answer (capacity units, data transfer).",
-        ),
+        )
+        .within(0.0, TERABYTE),
         Field::optional(
             "metering_size",
             Kind::Size,

@@ -159,6 +159,12 @@ impl<'a> Reader<'a> {
             }
             "parallel" => {
                 let branches = value.items();
+                if branches.is_empty() || value.scalar().is_some() {
+                    let message = format!("`parallel` needs branches, found {}", value.describe());
+                    let help = "give each branch a list of steps: `parallel: [[call: a], [call: b, cpu: 1 ms]]`";
+                    cx.error(Code::WrongShape, value.span, message, help);
+                    return;
+                }
                 let step = self.steps.len();
                 self.steps.push(Step::Parallel(vec![0; branches.len()]));
                 self.branches

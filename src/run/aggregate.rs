@@ -8,8 +8,9 @@ use super::summary::{
     BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, Metric, Timeline, Unit, name,
 };
 use crate::cost::Bill;
+use crate::kernel::Duration;
 use crate::model::request::{CAUSES, Cause};
-use crate::model::world::RunResult;
+use crate::model::world::{RunResult, World};
 use crate::model::{KINDS, Plan, kind};
 use crate::stats::interval::{mean_interval, quantile_interval};
 use crate::stats::{CauseTable, Histogram, Observation, Series, SeriesUnit, Value};
@@ -31,7 +32,7 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
     let mut metrics = Vec::new();
     let mut distributions = Vec::new();
     let mut timelines = Vec::new();
-    system(cell, results, &mut metrics, &mut distributions, &mut timelines);
+    system(&cell.plan, results, &mut metrics, &mut distributions, &mut timelines);
     components(&cell.plan, results, &mut metrics, &mut distributions);
     let lines = results.first().map_or(0, |result| result.series.len());
     for line in 0..lines {
@@ -57,6 +58,22 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         causes: causes(results, threshold),
         bill,
     }
+}
+
+/// The names and units of all metrics that the cells of this plan have: those of a run that ends as it begins.
+pub fn metrics_of(plan: &Plan) -> Vec<(String, Unit)> {
+    let still = Plan {
+        length: Duration::ZERO,
+        warmup: Duration::ZERO,
+        ..plan.clone()
+    };
+    let results = [World::new(&still, 0).run()];
+    let (mut metrics, mut distributions, mut timelines) = (Vec::new(), Vec::new(), Vec::new());
+    system(&still, &results, &mut metrics, &mut distributions, &mut timelines);
+    components(&still, &results, &mut metrics, &mut distributions);
+    let mut names: Vec<(String, Unit)> = metrics.into_iter().map(|metric| (metric.name, metric.unit)).collect();
+    names.extend([name::BILL_MONTH, name::BILL_PER_MILLION].map(|name| (name.to_owned(), Unit::Dollars)));
+    names
 }
 
 /// The full name of a component's metric.
@@ -165,13 +182,12 @@ fn count(result: &RunResult, plan: &Plan, metric: &str) -> u64 {
 
 /// What the clients see, all of them together.
 fn system(
-    cell: &CellPlan,
+    plan: &Plan,
     results: &[RunResult],
     metrics: &mut Vec<Metric>,
     distributions: &mut Vec<Distribution>,
     timelines: &mut Vec<Timeline>,
 ) {
-    let plan = &cell.plan;
     let each = |get: &dyn Fn(&RunResult) -> f64| results.iter().map(get).collect::<Vec<f64>>();
     let seconds = |result: &RunResult| result.measured.as_secs_f64();
     let errors = |result: &RunResult| {

@@ -1,8 +1,10 @@
 //! Expectations: what must come out of a scenario, in its own file, checked by `coldcurve test`.
 
+use super::aggregate::metrics_of;
 use super::load::quantity;
+use super::study::CellPlan;
 use super::summary::{Axis, Cell, Estimate, ExpectationResult, Unit};
-use crate::scenario::{Block, Code, Field, Kind, Node, Span, Table, nearest};
+use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
 
 /// The fields of an entry of `expect`.
 pub const TABLE: Table = Table {
@@ -43,6 +45,9 @@ pub struct Expectation {
     high: Option<f64>,
     unit: Option<Unit>,
     condition: String,
+    metric_span: Span,
+    bounds_span: Span,
+    at_span: Span,
     /// Where it stands.
     pub span: Span,
 }
@@ -79,7 +84,13 @@ fn read_one(root: &Block, node: &Node, variants: &[&str], axes: &[Axis]) -> Opti
             Some(axis) => at.push((axis, value.scalar().unwrap_or_default().to_owned())),
             None => {
                 let message = format!("`{}` is not swept", key.text);
-                cx.error(Code::BadExpectation, key.span, message, "name a parameter of `sweep`");
+                let swept = || axes.iter().map(|axis| axis.parameter.as_str());
+                let help = match (nearest(&key.text, swept()), axes.is_empty()) {
+                    (Some(near), _) => format!("did you mean `{near}`?"),
+                    (None, true) => "the scenario has no `sweep`: remove `at`".to_owned(),
+                    (None, false) => format!("swept are {}", swept().collect::<Vec<_>>().join(", ")),
+                };
+                cx.error(Code::BadExpectation, key.span, message, help);
             }
         }
     }
@@ -93,6 +104,9 @@ fn read_one(root: &Block, node: &Node, variants: &[&str], axes: &[Axis]) -> Opti
         high: bounds.high.map(|bound| bound.0),
         unit: bounds.low.or(bounds.high).map(|bound| bound.1),
         condition: bounds.condition,
+        metric_span: block.span_of("metric"),
+        bounds_span: bounds.span,
+        at_span: block.span_of("at"),
         span: node.span,
     })
 }
@@ -101,6 +115,7 @@ struct Bounds {
     low: Option<(f64, Unit)>,
     high: Option<(f64, Unit)>,
     condition: String,
+    span: Span,
 }
 
 fn read_bounds(block: &Block) -> Option<Bounds> {
@@ -119,30 +134,122 @@ fn read_bounds(block: &Block) -> Option<Bounds> {
         read
     };
     let words = |node: &Node| node.scalar().unwrap_or_default().to_owned();
-    match (block.list("within"), block.node("below"), block.node("above")) {
+    let (low, high, condition, span) = match (block.list("within"), block.node("below"), block.node("above")) {
         ([low, high], None, None) => {
             let condition = format!("within [{}, {}]", words(low), words(high));
-            Some(Bounds {
-                low: Some(bound(low)?),
-                high: Some(bound(high)?),
-                condition,
-            })
+            (Some(bound(low)?), Some(bound(high)?), condition, block.span_of("within"))
         }
-        ([], Some(high), None) => Some(Bounds {
-            low: None,
-            high: Some(bound(high)?),
-            condition: format!("below {}", words(high)),
-        }),
-        ([], None, Some(low)) => Some(Bounds {
-            low: Some(bound(low)?),
-            high: None,
-            condition: format!("above {}", words(low)),
-        }),
+        ([], Some(high), None) => (None, Some(bound(high)?), format!("below {}", words(high)), high.span),
+        ([], None, Some(low)) => (Some(bound(low)?), None, format!("above {}", words(low)), low.span),
         _ => {
             let help = "write exactly one of `within: [low, high]`, `below: x`, `above: x`";
-            cx.error(Code::BadExpectation, block.span(), "an expectation needs bounds", help);
-            None
+            let message = "an expectation needs one lower and upper bound, or one of them";
+            cx.error(Code::BadExpectation, block.span(), message, help);
+            return None;
         }
+    };
+    if let (Some(low), Some(high)) = (low, high)
+        && (low.0 > high.0 || low.1 != high.1)
+    {
+        let message = "the lower bound has to be below the upper one, in the same unit";
+        let help = "write `within: [low, high]`, such as `within: [150 ms, 260 ms]`";
+        cx.error(Code::BadExpectation, span, message, help);
+        return None;
+    }
+    Some(Bounds {
+        low,
+        high,
+        condition,
+        span,
+    })
+}
+
+/// Finds metrics that no cell has, bounds in another unit than their metric's, and points that no cell is at, before
+/// anything runs.
+pub fn check(expectations: &[Expectation], cells: &[CellPlan], diagnostics: &Diagnostics) {
+    let mut known: Vec<(&str, Vec<(String, Unit)>)> = Vec::new();
+    for cell in cells {
+        if !known.iter().any(|(variant, _)| *variant == cell.variant) {
+            known.push((&cell.variant, metrics_of(&cell.plan)));
+        }
+    }
+    for expectation in expectations {
+        let concerned = |variant: &str| match &expectation.variant {
+            Some(name) => name == variant,
+            None => expectation.ratio_to.as_deref() != Some(variant),
+        };
+        let concerned = known.iter().filter(|(variant, _)| concerned(variant));
+        if let Some(problem) = concerned.filter_map(|(_, metrics)| expectation.problem(metrics)).next() {
+            diagnostics.push(problem);
+        }
+        let there = |cell: &CellPlan| expectation.is_at(|axis| &cell.point[axis].text);
+        if !cells.iter().any(there) {
+            let message = "the sweep has no such point";
+            let help = "`at` takes values as they stand under `values`";
+            diagnostics.push(Diagnostic::new(Code::BadExpectation, expectation.at_span, message).help(help));
+        }
+    }
+}
+
+impl Expectation {
+    /// What is wrong with its metric and bounds, if these are the metrics that there are.
+    fn problem(&self, metrics: &[(String, Unit)]) -> Option<Diagnostic> {
+        let name = &self.metric;
+        if let Some((_, unit)) = metrics.iter().find(|metric| metric.0 == *name) {
+            let unit = if self.ratio_to.is_some() { Unit::Plain } else { *unit };
+            let bound = self.unit.filter(|bound| !compatible(*bound, unit))?;
+            let message = format!("`{name}` is {}, but the bound is {}", words(unit), words(bound));
+            let problem = Diagnostic::new(Code::BadExpectation, self.bounds_span, message);
+            return Some(problem.help(format!("write {}", example(unit))));
+        }
+        let problem = Diagnostic::new(
+            Code::UnknownMetric,
+            self.metric_span,
+            format!("there is no metric `{name}`"),
+        );
+        if let Some(near) = nearest(name, metrics.iter().map(|metric| metric.0.as_str())) {
+            let help = format!("did you mean `{near}`?");
+            return Some(problem.help(help).suggest(self.metric_span, near));
+        }
+        let owner = name.rsplit_once('.').map(|(owner, _)| format!("{owner}."));
+        let of_owner = |metric: &&str| owner.as_ref().is_some_and(|owner| metric.starts_with(owner));
+        let mut list: Vec<&str> = metrics.iter().map(|m| m.0.as_str()).filter(of_owner).collect();
+        if list.is_empty() {
+            list = metrics.iter().map(|m| m.0.as_str()).take(8).collect();
+        }
+        let help = format!("such as {}; `coldcurve explain metrics` lists all", list.join(", "));
+        Some(problem.help(help))
+    }
+
+    /// Whether it speaks of the sweep point that has these texts.
+    fn is_at<'t>(&self, point: impl Fn(usize) -> &'t str) -> bool {
+        self.at.iter().all(|(axis, text)| same(point(*axis), text))
+    }
+}
+
+/// A unit in words.
+fn words(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Seconds => "a duration",
+        Unit::Count => "a count",
+        Unit::PerSecond => "a rate",
+        Unit::Ratio => "a share",
+        Unit::Dollars => "an amount of money",
+        Unit::Level => "a level",
+        Unit::Bytes => "a size",
+        Unit::Plain => "a plain number",
+    }
+}
+
+/// A bound in a unit, by example.
+fn example(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Seconds => "a duration, such as `200 ms`",
+        Unit::PerSecond => "a rate, such as `500/s`",
+        Unit::Ratio => "a share, such as `5%`",
+        Unit::Dollars => "an amount of money, such as `$100`",
+        Unit::Bytes => "a size, such as `1 GB`",
+        Unit::Count | Unit::Level | Unit::Plain => "a number, such as `3`",
     }
 }
 
@@ -152,7 +259,7 @@ impl Expectation {
         let speaks_of = |cell: &&Cell| {
             self.variant.as_ref().is_none_or(|variant| *variant == cell.variant)
                 && self.ratio_to.as_ref().is_none_or(|other| *other != cell.variant)
-                && self.at.iter().all(|(axis, text)| same(&cell.point[*axis].text, text))
+                && self.is_at(|axis| &cell.point[axis].text)
         };
         let mut results: Vec<ExpectationResult> = cells
             .iter()

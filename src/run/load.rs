@@ -7,7 +7,7 @@ use super::summary::{Axis, Manifest, PointValue, PriceBookRef, Scale, Unit, dige
 use crate::model::build::{ROOT, build};
 use crate::scenario::overlay::{merge, parse_set, set};
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Table, parse, prices,
+    Block, Catalog, Code, Context, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Span, Table, parse, prices,
     units,
 };
 use std::path::Path;
@@ -135,9 +135,13 @@ struct Loader<'a> {
     options: &'a Options,
 }
 
+/// The most cells (variants times sweep points) of a scenario: each of them is read, run and drawn.
+const CELLS_MAX: usize = 10_000;
+
 /// A swept parameter with its values.
 struct SweepAxis {
-    paths: Vec<String>,
+    /// Where the parameter goes, and where that is written.
+    paths: Vec<(String, Span)>,
     values: Vec<Node>,
     axis: Axis,
     points: Vec<PointValue>,
@@ -154,15 +158,22 @@ impl Loader<'_> {
         let block = Block::new(&cx, root, &ROOT);
         let axes = self.axes(&block);
         let variants = self.variants(root);
+        let cells = axes.iter().fold(variants.len(), |n, axis| n.saturating_mul(axis.values.len()));
+        if cells > CELLS_MAX {
+            let message = format!("{cells} cells: at most {CELLS_MAX} are run");
+            let help = "try fewer values, or split the sweep into several scenarios";
+            cx.error(Code::BadSweep, block.span_of("sweep"), message, help);
+            return None;
+        }
         let mut cells = Vec::new();
         let mut spec = None;
         for (variant, tree) in &variants {
             for point in combinations(&axes) {
                 let mut tree = tree.clone();
                 for (axis, &value) in axes.iter().zip(&point) {
-                    for path in &axis.paths {
+                    for (path, place) in &axis.paths {
                         let node = axis.values[value].clone();
-                        set(&mut tree, path, node.span, node, self.diagnostics);
+                        set(&mut tree, path, *place, node, self.diagnostics);
                     }
                 }
                 let Some((mut plan, run)) = build(&tree, self.catalog, self.diagnostics, self.files) else {
@@ -187,6 +198,9 @@ impl Loader<'_> {
         let variants: Vec<&str> = variants.iter().map(|v| v.0.as_str()).collect();
         let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
         let expectations = expect::read(&block, &variants, &axes);
+        if !self.diagnostics.has_errors() {
+            expect::check(&expectations, &cells, self.diagnostics);
+        }
         let (run, seed) = spec?;
         billing::check_prices(&cells, self.diagnostics, root);
         Some(Study {
@@ -238,20 +252,12 @@ impl Loader<'_> {
         let cx = root.context();
         let read = |node: &Node| {
             let block = Block::new(cx, node, &SWEEP);
-            let paths: Vec<String> = block
-                .list("parameter")
-                .iter()
-                .filter_map(Node::scalar)
-                .map(str::to_owned)
-                .collect();
+            let path = |node: &Node| node.scalar().map(|path| (path.to_owned(), node.span));
+            let paths: Vec<(String, Span)> = block.list("parameter").iter().filter_map(path).collect();
             let values = block.list("values").to_vec();
-            if values.is_empty() {
-                cx.error(
-                    Code::BadSweep,
-                    block.span(),
-                    "a sweep without values",
-                    "add `values: [1, 2, 3]`",
-                );
+            if block.has("values") && values.is_empty() {
+                let help = "list what to try, such as `values: [1, 2, 3]`";
+                cx.error(Code::BadSweep, block.span_of("values"), "a sweep without values", help);
             }
             let points: Vec<(PointValue, Unit)> = values.iter().map(|node| self.point(node)).collect();
             let unit = points.first().map_or(Unit::Plain, |point| point.1);
@@ -261,7 +267,7 @@ impl Loader<'_> {
             if words {
                 points.iter_mut().for_each(|point| point.number = f64::NAN);
             }
-            let parameter = paths.first().cloned().unwrap_or_default();
+            let parameter = paths.first().map_or(String::new(), |path| path.0.clone());
             let label = block.text_opt("label").unwrap_or(&parameter).to_owned();
             let axis = Axis {
                 label,

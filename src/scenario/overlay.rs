@@ -5,7 +5,7 @@
 //! would mean nothing: distributions (`{ exponential: 5 ms }` over `{ median: 4 ms, p99: 9 ms }`), and the fields named
 //! in [`CHOICES`]. An overlay that stays with the choice merges as usual: `{ p99: 20 ms }` keeps the median.
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use super::parse::parse_part;
 use super::sampler::FORMS;
 use super::tree::{Key, Node, NodeKind, Sources, Span};
@@ -111,73 +111,112 @@ pub fn get<'n>(root: &'n Node, path: &str) -> Option<&'n Node> {
 }
 
 /// Puts a value at a dotted path; maps on the way are made where they are missing. A null removes what is there. Whether
-/// the segments mean anything is found out by whoever reads the tree; a path through a single value, beyond the end of a
-/// list or with an empty segment is a problem at `place` (where the path is written). Returns whether it went well.
+/// a field's segments mean anything is found out by whoever reads the tree: the keys made here point at their segment of
+/// the path. A path through a single value, beyond the end of a list, with an empty segment or to a component that its
+/// section does not have is a problem at `place` (where the path is written). Returns whether it went well.
 pub fn set(root: &mut Node, path: &str, place: Span, value: Node, diagnostics: &Diagnostics) -> bool {
-    let segments: Vec<&str> = path.split('.').map(str::trim).collect();
-    let result = if segments.iter().any(|s| s.is_empty()) {
-        Err(format!("the path `{path}` has an empty segment"))
+    let segments = segments(path, place);
+    let result = if let Some(empty) = segments.iter().find(|s| s.text.is_empty()) {
+        let message = format!("the path `{path}` has an empty segment");
+        Err(Diagnostic::new(Code::BadPath, empty.span, message).help("put one dot between two keys"))
     } else {
-        put(root, &segments, place, value)
+        strange_component(root, &segments).and_then(|()| put(root, &segments, value))
     };
-    if let Err(message) = &result {
-        let help = "a path goes through maps by key and through lists by position, such as `clients.web.timeout`";
-        diagnostics.push(Diagnostic::new(Code::BadPath, place, message.as_str()).help(help));
-    }
-    result.is_ok()
+    result.map_err(|problem| diagnostics.push(problem)).is_ok()
 }
 
-fn put(node: &mut Node, segments: &[&str], place: Span, value: Node) -> Result<(), String> {
+/// The segments of a path with their places; a path in quotes, or one that stands elsewhere, is one place.
+fn segments(path: &str, place: Span) -> Vec<Key> {
+    let written = place.end.saturating_sub(place.start) == path.len();
+    let mut start = place.start;
+    let segment = |text: &str| {
+        let (from, trimmed) = (start + text.len() - text.trim_start().len(), text.trim());
+        start += text.len() + 1;
+        let inside = Span {
+            file: place.file,
+            start: from,
+            end: from + trimmed.len(),
+        };
+        Key {
+            text: trimmed.to_owned(),
+            span: if written { inside } else { place },
+        }
+    };
+    path.split('.').map(segment).collect()
+}
+
+/// A path into a component that its section does not have, while it has others, is a slip, not a new component.
+fn strange_component(root: &Node, segments: &[Key]) -> Result<(), Diagnostic> {
+    let [section, name, _, ..] = segments else {
+        return Ok(());
+    };
+    let known = root.get(&section.text).map_or(&[][..], Node::entries);
+    if known.is_empty() || known.iter().any(|(key, _)| key.text == name.text) {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.iter().map(|(key, _)| key.text.as_str()).take(8).collect();
+    let message = format!("there is no `{}` under `{}`", name.text, section.text);
+    let problem = Diagnostic::new(Code::BadPath, name.span, message);
+    Err(match nearest(&name.text, known.iter().map(|(key, _)| key.text.as_str())) {
+        Some(near) if name.span.end - name.span.start == name.text.len() => {
+            problem.help(format!("did you mean `{near}`?")).suggest(name.span, near)
+        }
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("known are {}", names.join(", "))),
+    })
+}
+
+fn nowhere(segment: &Key, message: String) -> Diagnostic {
+    let help = "a path goes through maps by key and through lists by position, such as `clients.web.timeout`";
+    Diagnostic::new(Code::BadPath, segment.span, message).help(help)
+}
+
+fn put(node: &mut Node, segments: &[Key], value: Node) -> Result<(), Diagnostic> {
     let Some((segment, rest)) = segments.split_first() else {
         *node = value;
         return Ok(());
     };
     if node.is_null() {
-        *node = Node::empty_map(place);
+        *node = Node::empty_map(segment.span);
     }
     match &mut node.kind {
         NodeKind::Map(entries) => {
-            let position = entries.iter().position(|(k, _)| k.text == *segment);
+            let position = entries.iter().position(|(k, _)| k.text == segment.text);
             if rest.is_empty() && value.is_null() {
-                entries.retain(|(k, _)| k.text != *segment);
+                entries.retain(|(k, _)| k.text != segment.text);
                 return Ok(());
             }
             let position = position.unwrap_or_else(|| {
-                let key = Key {
-                    text: (*segment).to_owned(),
-                    span: place,
-                };
-                entries.push((key, Node::empty_map(place)));
+                entries.push((segment.clone(), Node::empty_map(segment.span)));
                 entries.len() - 1
             });
             // Setting one choice replaces the other: `arrivals.poisson` over `arrivals: { trace: ... }`.
             let child = &mut entries[position].1;
             if let [next, ..] = rest
-                && other_choice(segment, child, &single(next, place))
+                && other_choice(&segment.text, child, &single(next))
             {
-                *child = Node::empty_map(place);
+                *child = Node::empty_map(segment.span);
             }
-            put(&mut entries[position].1, rest, place, value)
+            put(&mut entries[position].1, rest, value)
         }
         NodeKind::Seq(items) => {
             let count = items.len();
-            let item = segment.parse::<usize>().ok().and_then(|i| items.get_mut(i));
-            let item = item.ok_or_else(|| format!("`{segment}` is no position in a list of {count}"))?;
-            put(item, rest, place, value)
+            let item = segment.text.parse::<usize>().ok().and_then(|i| items.get_mut(i));
+            let message = || format!("`{}` is no position in a list of {count}", segment.text);
+            put(item.ok_or_else(|| nowhere(segment, message()))?, rest, value)
         }
-        _ => Err(format!("`{segment}` cannot be inside {}", node.describe())),
+        _ => {
+            let message = format!("`{}` cannot be inside {}", segment.text, node.describe());
+            Err(nowhere(segment, message))
+        }
     }
 }
 
 /// A map with one key, whose value does not matter.
-fn single(key: &str, span: Span) -> Node {
-    let key = Key {
-        text: key.to_owned(),
-        span,
-    };
+fn single(key: &Key) -> Node {
     Node {
-        span,
-        kind: NodeKind::Map(vec![(key, Node::empty_map(span))]),
+        span: key.span,
+        kind: NodeKind::Map(vec![(key.clone(), Node::empty_map(key.span))]),
     }
 }
 
@@ -195,12 +234,15 @@ pub fn parse_set(argument: &str, sources: &mut Sources, diagnostics: &Diagnostic
         diagnostics.push(problem.help("such as `--set clients.web.timeout=2s`"));
         return None;
     };
+    let trimmed = path.trim();
+    let start = path.len() - path.trim_start().len();
     let place = Span {
-        end: path.len(),
+        start,
+        end: start + trimmed.len(),
         ..whole
     };
     let node = parse_part(value, file, path.len() + 1, diagnostics)?;
-    Some((path.trim().to_owned(), place, node))
+    Some((trimmed.to_owned(), place, node))
 }
 
 #[cfg(test)]
@@ -338,6 +380,16 @@ mod tests {
     }
 
     #[test]
+    fn keys_made_by_a_path_point_at_their_segments() {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let mut root = tree("f: {g: {t: 5 ms}}", &mut sources, &diagnostics);
+        let (path, place, value) = parse_set("f.g.memroy = 1 GB", &mut sources, &diagnostics).unwrap();
+        assert!(set(&mut root, &path, place, value, &diagnostics));
+        let (key, _) = get(&root, "f.g").and_then(|n| n.entry("memroy")).unwrap();
+        assert_eq!((key.span.file, sources.slice(key.span)), (1, "memroy"));
+    }
+
+    #[test]
     fn paths_that_lead_nowhere() {
         let base = "clients: {web: {timeout: 5 s}}\nlist: [1]";
         let wrong = |argument| assigned(base, argument).unwrap_err();
@@ -345,6 +397,7 @@ mod tests {
         assert_eq!(wrong("list.1=4"), "`1` is no position in a list of 1");
         assert_eq!(wrong("list.x=4"), "`x` is no position in a list of 1");
         assert_eq!(wrong("clients..web=4"), "the path `clients..web` has an empty segment");
+        assert_eq!(wrong("clients.wob.timeout=4"), "there is no `wob` under `clients`");
         assert_eq!(wrong("clients"), "unreadable");
         assert_eq!(wrong("clients=[1"), "unreadable");
     }

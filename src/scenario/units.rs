@@ -39,6 +39,8 @@ impl Problem {
 struct Shape {
     what: &'static str,
     example: &'static str,
+    /// The largest value, in words.
+    most: &'static str,
     units: &'static [(&'static str, u64)],
 }
 
@@ -107,36 +109,43 @@ const MULTIPLIERS: &[(&str, u64)] = &[
 const DURATION: Shape = Shape {
     what: "a duration",
     example: "`12 ms`, `1.5 s`, `5 min` or `2 h`",
+    most: "584 years",
     units: TIME,
 };
 const BYTES: Shape = Shape {
     what: "a size",
     example: "`512 MB`, `64 KB` or `1.5 GB`",
+    most: "16383 PB",
     units: SIZE,
 };
 const RATE: Shape = Shape {
     what: "a rate",
     example: "`3000/s`, `10/min` or `50M/month`",
+    most: "1000000000/s, one per nanosecond",
     units: &[],
 };
 const COUNT: Shape = Shape {
     what: "a whole number",
     example: "`1000`, `1_000`, `1k` or `30M`",
+    most: "18446744073709551615",
     units: MULTIPLIERS,
 };
 const NUMBER: Shape = Shape {
     what: "a number",
     example: "`4`, `0.25` or `1e3`",
+    most: "1.7e308",
     units: &[],
 };
 const SHARE: Shape = Shape {
     what: "a share",
     example: "`60%` or `0.6`",
+    most: "1.7e308",
     units: &[],
 };
 const MONEY: Shape = Shape {
     what: "an amount of money",
     example: "`$0.20` or `0.0416 USD`",
+    most: "1.7e308 USD",
     units: &[],
 };
 
@@ -332,7 +341,7 @@ fn negative(shape: &Shape, text: &str) -> Problem {
 
 fn too_large(shape: &Shape, text: &str) -> Problem {
     let message = format!("`{}` is too large for {}", shorten(text), shape.what);
-    Problem::new(Code::OutOfRange, message, "")
+    Problem::new(Code::OutOfRange, message, format!("at most {}", shape.most))
 }
 
 /// The text of the number in `text`, without what follows.
@@ -446,7 +455,11 @@ pub fn parse_rate(text: &str) -> Result<f64, Problem> {
         return Err(problem);
     };
     let rate = parts.number.to_f64() * factor as f64 / (unit as f64 / 1e9);
-    finite(rate, &RATE, text)
+    // Time is counted in whole nanoseconds: nothing can come faster than one by one.
+    if rate > 1e9 {
+        return Err(too_large(&RATE, text));
+    }
+    Ok(rate)
 }
 
 /// Reads a whole number: `1000`, `1_000`, `1.5k`, `30M`.

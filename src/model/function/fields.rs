@@ -5,13 +5,18 @@ use super::pool::Choice;
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::program_fields::read_program;
 use crate::model::tracking::TrackingPlan;
-use crate::scenario::{Block, Code, Field, Kind, Table, cold_starts, nearest};
+use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
+
+/// The most instances of one function: more than any provider grants, and few enough to be held in memory.
+const INSTANCES_MAX: f64 = 1e6;
+const TERABYTE: f64 = (1_u64 << 40) as f64;
+const MB: f64 = 1_048_576.0;
 
 const SCALING: Table = Table {
     name: "scaling",
     doc: "How fast new instances may be added: a token bucket.",
     fields: &[
-        Field::required("burst", Kind::Count, "Instances that may be added at once.").at_least(1.0),
+        Field::required("burst", Kind::Count, "Instances that may be added at once.").within(1.0, INSTANCES_MAX),
         Field::required("refill", Kind::Rate, "Further instances per time.").positive(),
     ],
 };
@@ -37,7 +42,7 @@ const CHANGE: Table = Table {
     doc: "From this instant on so many instances are provisioned.",
     fields: &[
         Field::required("at", Kind::Duration, "When it is asked for; preparation comes on top."),
-        Field::required("count", Kind::Count, "How many from then on."),
+        Field::required("count", Kind::Count, "How many from then on.").within(0.0, INSTANCES_MAX),
     ],
 };
 
@@ -47,8 +52,8 @@ const TRACKING: Table = Table {
     doc: "Moves the number with its utilisation, as Application Auto Scaling does.",
     fields: &[
         Field::default("target", Kind::Share, "70%", "The utilisation to keep.").within(0.01, 1.0),
-        Field::required("minimum", Kind::Count, "Fewest."),
-        Field::required("maximum", Kind::Count, "Most."),
+        Field::required("minimum", Kind::Count, "Fewest.").within(0.0, INSTANCES_MAX),
+        Field::required("maximum", Kind::Count, "Most.").within(0.0, INSTANCES_MAX),
     ],
 };
 
@@ -56,7 +61,7 @@ const PROVISIONED: Table = Table {
     name: "provisioned concurrency",
     doc: "Instances kept ready. `provisioned_concurrency: 400` is short for `{ count: 400 }`.",
     fields: &[
-        Field::required("count", Kind::Count, "How many when the run begins."),
+        Field::required("count", Kind::Count, "How many when the run begins.").within(0.0, INSTANCES_MAX),
         Field::optional(
             "schedule",
             Kind::List(&Kind::Block(&CHANGE)),
@@ -87,13 +92,13 @@ pub const TABLE: Table = Table {
             Kind::Target(&["accounts"]),
             "The account whose concurrency it shares.",
         ),
-        Field::default("memory", Kind::Size, "128 MB", "Memory of an instance.").within(1048576.0, 1e13),
+        Field::default("memory", Kind::Size, "128 MB", "Memory of an instance.").within(MB, TERABYTE),
         Field::optional(
             "cpu",
             Kind::Number,
             "vCPUs of an instance, instead of a share by memory.",
         )
-        .positive(),
+        .within(0.001, 1024.0),
         Field::default(
             "cpu_full_memory",
             Kind::Size,
@@ -184,12 +189,13 @@ pub const TABLE: Table = Table {
             "Requests that an instance serves at once.",
         )
         .within(1.0, 10000.0),
-        Field::optional("maximum_instances", Kind::Count, "Instances at most.").at_least(1.0),
+        Field::optional("maximum_instances", Kind::Count, "Instances at most.").within(1.0, INSTANCES_MAX),
         Field::optional(
             "reserved_concurrency",
             Kind::Count,
             "Concurrency set aside for it, which also caps it.",
-        ),
+        )
+        .within(0.0, INSTANCES_MAX),
         Field::optional("scaling", Kind::Block(&SCALING), "How fast new instances may be added."),
         Field::optional(
             "requests_per_second_factor",
@@ -239,8 +245,9 @@ pub const TABLE: Table = Table {
             Kind::Size,
             "512 MB",
             "Scratch disk; what is above 512 MB is billed.",
-        ),
-        Field::default("log_size", Kind::Size, "0 KB", "Log text that an invocation writes."),
+        )
+        .within(0.0, TERABYTE),
+        Field::default("log_size", Kind::Size, "0 KB", "Log text that an invocation writes.").within(0.0, TERABYTE),
         Field::optional(
             "commitment",
             Kind::Choice(COMMITMENTS),
@@ -252,7 +259,6 @@ pub const TABLE: Table = Table {
 /// How capacity is bought, as price books name it.
 pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved_1y", "reserved_3y", "spot"];
 
-const MB: f64 = 1_048_576.0;
 /// Scratch disk that comes free of charge (AWS Lambda pricing page).
 const EPHEMERAL_FREE_MB: u64 = 512;
 
@@ -355,7 +361,7 @@ fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
     let preparation = block.sampler("provisioned_preparation");
     let node = block.node("provisioned_concurrency")?;
     if node.scalar().is_some() {
-        let count = crate::scenario::read_count(cx, node, crate::scenario::Range::Any);
+        let count = crate::scenario::read_count(cx, node, Range::Within(0.0, INSTANCES_MAX));
         let plan = ProvisionedPlan {
             count,
             schedule: Vec::new(),
