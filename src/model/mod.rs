@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod client;
+pub mod database;
 pub mod function;
 pub mod gateway;
 pub mod flow;
@@ -93,6 +94,10 @@ pub enum Event {
     Gateway(gateway::Event),
     /// For a function.
     Function(function::Event),
+    /// For a database.
+    Database(database::Event),
+    /// For a connection proxy.
+    Proxy(database::proxy::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -206,7 +211,7 @@ pub struct Component {
 }
 
 /// A scenario, checked: names are numbers, everything is consistent, nothing changes any more. Shared by all runs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// All components; metrics and meters refer to them by their place here.
     pub components: Vec<Component>,
@@ -226,11 +231,28 @@ pub struct Plan {
     pub gateways: Vec<gateway::GatewayPlan>,
     /// Functions.
     pub functions: Vec<function::plan::FunctionPlan>,
+    /// Databases.
+    pub databases: Vec<database::plan::DatabasePlan>,
+    /// Connection proxies.
+    pub proxies: Vec<database::proxy::ProxyPlan>,
 }
 
 impl Plan {
-    /// How many databases and proxies there are that count sessions.
+    /// How many databases and proxies there are that count sessions: databases first, then proxies.
     pub fn session_hosts(&self) -> usize {
-        0
+        self.databases.len() + self.proxies.len()
+    }
+
+    /// What runs handlers: the number among all components and the handler, of the component `worker` of the kind
+    /// `worker_kind`.
+    #[inline]
+    pub fn worker(&self, worker_kind: u8, worker: u16) -> Option<(u32, &program::Program)> {
+        match worker_kind {
+            kind::FUNCTION => self
+                .functions
+                .get(worker as usize)
+                .map(|function| (function.component, &function.program)),
+            _ => None,
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod codes;
 pub mod diagnostic;
+pub mod machines;
 pub mod tree;
 pub mod parse;
 pub mod units;
