@@ -10,7 +10,7 @@
 //! Units: the overhead is the whole time inside the proxy, both ways together.
 //! Sources: Amazon RDS user guide, "Using Amazon RDS Proxy" and "Avoiding pinning"; Amazon RDS API reference,
 //! `ConnectionPoolConfiguration`; measured facts and confidence in catalog/aws/rds.proxy.yaml.
-//! Validated by: M/M/c and M/M/c/K behind a pool of c, traces of time-outs and pinning by hand (unit tests of
+//! Validated by: the wait of M/M/c for a pool of c, traces of time-outs and pinning by hand (unit tests of
 //! [`super`]).
 
 mod plan;
@@ -52,6 +52,11 @@ pub enum Event {
         /// The proxy's number for the query.
         job: u32,
     },
+    /// Queries wait while sessions may be pinned: asks the functions for instances whose time is up.
+    Look {
+        /// The proxy.
+        proxy: u16,
+    },
     /// Waiting queries try again: the functions have been asked for instances whose time is up.
     Recheck {
         /// The proxy.
@@ -77,6 +82,9 @@ mod step {
 
 /// How long a pool waits that the database refused a connection. Assumed: the service publishes nothing.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// How often a proxy whose queries wait looks for pinned sessions that have gone.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A query inside a proxy.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +112,8 @@ struct Proxy {
     borrow_timeout: LaneId,
     /// Set while the database has no connection for the pool.
     refused: bool,
+    /// Set while functions are asked regularly for instances whose time is up.
+    looking: bool,
     /// Functions whose instances hold sessions here.
     holders: Vec<u16>,
     /// Decides which instances' sessions are pinned.
@@ -126,6 +136,7 @@ impl Proxies {
             turns: 0,
             borrow_timeout: cx.agenda.lane(spec.borrow_timeout, Class::Timer),
             refused: false,
+            looking: false,
             holders: functions_that_call(plan, kind::PROXY, index),
             pinning: Luck(Stream::new(plan.seed, run, StreamKey::new(&spec.name, "pinning")).next_u64()),
             record: Record::default(),
@@ -173,7 +184,8 @@ impl Proxies {
             Event::Ready { request } => self.ready(plan, request, cx),
             Event::Released { proxy, job } => self.released(plan, proxy, job, cx),
             Event::Refused { proxy, job } => self.refused(plan, proxy, job, cx),
-            Event::Recheck { proxy } => self.serve(plan, proxy, cx),
+            Event::Look { proxy } => self.state[proxy as usize].look(proxy, cx),
+            Event::Recheck { proxy } => self.recheck(plan, proxy, cx),
             Event::Retry { proxy } => {
                 self.state[proxy as usize].refused = false;
                 self.serve(plan, proxy, cx);
@@ -205,16 +217,22 @@ impl Proxies {
             state.borrow_timeout,
             crate::model::Event::Proxy(Event::BorrowTimeout { request: key }),
         );
-        if spec.pinning > 0.0 && !state.holders.is_empty() {
-            // Instances whose time is up hold connections until somebody looks.
-            for &function in &state.holders {
-                let event = function::Event::Reap { function };
-                cx.agenda.hand_over(crate::model::Event::Function(event));
-            }
-            cx.agenda
-                .hand_over(crate::model::Event::Proxy(Event::Recheck { proxy }));
+        if spec.pinning > 0.0 && !state.looking {
+            state.looking = true;
+            state.look(proxy, cx);
         }
         self.wait(proxy, job, cx);
+    }
+
+    /// The functions were asked: serves whom that helps, and asks again later if queries still wait.
+    fn recheck(&mut self, plan: &Plan, proxy: u16, cx: &mut Cx) {
+        self.serve(plan, proxy, cx);
+        let state = &mut self.state[proxy as usize];
+        state.looking = !state.waiting.is_empty();
+        if state.looking {
+            let event = crate::model::Event::Proxy(Event::Look { proxy });
+            cx.agenda.at(cx.agenda.now() + LOOK_EVERY, Class::Timer, event);
+        }
     }
 
     /// Puts a query among the waiting ones, in its turn.
@@ -415,6 +433,16 @@ impl Proxies {
 }
 
 impl Proxy {
+    /// Asks the functions for instances whose time is up: they keep connections until somebody looks.
+    fn look(&self, proxy: u16, cx: &mut Cx) {
+        for &function in &self.holders {
+            let event = function::Event::Reap { function };
+            cx.agenda.hand_over(crate::model::Event::Function(event));
+        }
+        cx.agenda
+            .hand_over(crate::model::Event::Proxy(Event::Recheck { proxy }));
+    }
+
     /// Whether the pool has a connection for one more query, or may open one.
     #[inline]
     const fn has_connection(&self, spec: &ProxyPlan) -> bool {
