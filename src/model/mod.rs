@@ -7,6 +7,7 @@ pub mod account;
 pub mod build;
 pub mod client;
 pub mod fleet;
+pub mod database;
 pub mod function;
 pub mod gateway;
 pub mod flow;
@@ -98,6 +99,10 @@ pub enum Event {
     Function(function::Event),
     /// For a fleet.
     Fleet(fleet::Event),
+    /// For a database.
+    Database(database::Event),
+    /// For a connection proxy.
+    Proxy(database::proxy::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -233,11 +238,28 @@ pub struct Plan {
     pub functions: Vec<function::plan::FunctionPlan>,
     /// Fleets.
     pub fleets: Vec<fleet::plan::FleetPlan>,
+    /// Databases.
+    pub databases: Vec<database::plan::DatabasePlan>,
+    /// Connection proxies.
+    pub proxies: Vec<database::proxy::ProxyPlan>,
 }
 
 impl Plan {
-    /// How many databases and proxies there are that count sessions.
+    /// How many databases and proxies there are that count sessions: databases first, then proxies.
     pub fn session_hosts(&self) -> usize {
-        0
+        self.databases.len() + self.proxies.len()
+    }
+
+    /// What runs handlers: the number among all components and the handler, of the component `worker` of the kind
+    /// `worker_kind`.
+    #[inline]
+    pub fn worker(&self, worker_kind: u8, worker: u16) -> Option<(u32, &program::Program)> {
+        match worker_kind {
+            kind::FUNCTION => self
+                .functions
+                .get(worker as usize)
+                .map(|function| (function.component, &function.program)),
+            _ => None,
+        }
     }
 }

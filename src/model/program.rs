@@ -54,6 +54,8 @@ pub struct CallPlan {
     pub retry: RetryPolicy,
     /// Whether the handler goes on when the call fails in the end.
     pub optional: bool,
+    /// What a database has to do for it, as CPU time on one core; `None` for that database's usual query.
+    pub demand: Option<Sampler>,
 }
 
 /// A handler, compiled. The main program comes first, then the branches; each ends with [`Step::End`].

@@ -3,6 +3,8 @@
 use super::account::Account;
 use super::client::Clients;
 use super::fleet::Fleets;
+use super::database::Databases;
+use super::database::proxy::Proxies;
 use super::flow::FlowResult;
 use super::function::Functions;
 use super::gateway::Gateways;
@@ -44,6 +46,8 @@ pub struct World<'p> {
     gateways: Gateways,
     functions: Functions,
     fleets: Fleets,
+    databases: Databases,
+    proxies: Proxies,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -75,6 +79,8 @@ impl<'p> World<'p> {
         let gateways = Gateways::new(plan, &mut cx);
         let functions = Functions::new(plan, run, &mut cx);
         let fleets = Fleets::new(plan, run, &mut cx);
+        let databases = Databases::new(plan, &mut cx);
+        let proxies = Proxies::new(plan, run, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -83,6 +89,8 @@ impl<'p> World<'p> {
             gateways,
             functions,
             fleets,
+            databases,
+            proxies,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -111,6 +119,8 @@ impl<'p> World<'p> {
             Event::Gateway(event) => self.gateways.handle(event, plan, cx),
             Event::Function(event) => self.functions.handle(event, plan, cx),
             Event::Fleet(event) => self.fleets.handle(event, plan, cx),
+            Event::Database(event) => self.databases.handle(event, plan, cx),
+            Event::Proxy(event) => self.proxies.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -127,6 +137,8 @@ impl<'p> World<'p> {
             kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
             kind::FLEET => self.fleets.offer(plan, to.index, request, cx),
             kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
+            kind::DATABASE => self.databases.offer(plan, to.index, request, cx),
+            kind::PROXY => self.proxies.offer(plan, to.index, request, cx),
             _ => unreachable!("the plan names only components that take requests"),
         }
     }
@@ -167,6 +179,8 @@ impl<'p> World<'p> {
         self.clients.close_window();
         self.functions.close_window(self.plan, &mut self.cx);
         self.fleets.close_window(&self.cx);
+        self.proxies.close_window(self.plan, &mut self.cx);
+        self.databases.close_window(self.plan, &mut self.cx);
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -178,6 +192,8 @@ impl<'p> World<'p> {
         self.gateways.reset();
         self.functions.reset(self.plan, &mut self.cx);
         self.fleets.reset(&self.cx);
+        self.proxies.reset(self.plan, &mut self.cx);
+        self.databases.reset(self.plan, &mut self.cx);
         self.warmed_up_at = self.cx.now();
     }
 
@@ -187,6 +203,8 @@ impl<'p> World<'p> {
         // A last window that is not full would show rates that are not there; its levels still belong to the whole.
         self.functions.close_window(plan, &mut self.cx);
         self.fleets.close_window(&self.cx);
+        self.proxies.close_window(plan, &mut self.cx);
+        self.databases.close_window(plan, &mut self.cx);
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -209,6 +227,8 @@ impl<'p> World<'p> {
         self.gateways.observe(plan, measured, observations, meters);
         self.functions.observe(plan, observations, series, meters);
         self.fleets.observe(plan, observations, series, meters);
+        self.databases.observe(plan, measured, observations, series, meters);
+        self.proxies.observe(plan, measured, observations, series, meters);
         let windows = (measured.0 / plan.window.0) as usize;
         for line in series {
             line.values.truncate(windows);

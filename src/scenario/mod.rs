@@ -7,6 +7,7 @@
 pub mod codes;
 pub mod cold_starts;
 pub mod diagnostic;
+pub mod machines;
 pub mod tree;
 pub mod parse;
 pub mod units;

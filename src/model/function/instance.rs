@@ -216,7 +216,7 @@ impl Instances {
         self.alive.add(now.0, -1);
         self.alive.subtract_past(now.since(at).0);
         if spec.holds_sessions {
-            sessions.close_all(spec.component, index);
+            sessions.close_all(spec.component, index, at);
         }
         self.free.push(index);
     }

@@ -525,7 +525,7 @@ impl Function {
         entry.cut_off_at(now);
         self.record.finished(spec, entry, now, Status::TimedOut);
         self.instances.spoil(frame.instance, key, now);
-        cx.sessions.close_all(spec.component, frame.instance);
+        cx.sessions.close_all(spec.component, frame.instance, now);
         self.release(spec, frame, now, cx);
         cx.reply(key, Status::Failed);
     }

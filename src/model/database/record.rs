@@ -1,0 +1,200 @@
+//! What is counted about a database, and what it is billed for.
+
+use super::plan::DatabasePlan;
+use crate::cost::{Meter, MeterSet};
+use crate::kernel::{Duration, Instant};
+use crate::stats::{Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency};
+
+/// Levels of cores in use are kept in thousandths.
+const MILLI: f64 = 1000.0;
+
+/// What is counted per window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    queries: u64,
+    refused: u64,
+    opened: u64,
+    length_ns: u64,
+    connections: u128,
+    connections_peak: u64,
+    running: u128,
+    running_peak: u64,
+    milli_cores: u128,
+}
+
+impl Window {
+    fn add(&mut self, other: &Self) {
+        self.queries += other.queries;
+        self.refused += other.refused;
+        self.opened += other.opened;
+        self.length_ns += other.length_ns;
+        self.connections += other.connections;
+        self.connections_peak = self.connections_peak.max(other.connections_peak);
+        self.running += other.running;
+        self.running_peak = self.running_peak.max(other.running_peak);
+        self.milli_cores += other.milli_cores;
+    }
+}
+
+/// The record of one database. The levels live here, too, and outlive a reset.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) connections: Gauge,
+    running: Gauge,
+    milli_cores: Gauge,
+    window_began: Instant,
+    cancelled: u64,
+    query: WindowLatency,
+    connect: Histogram,
+    window: Window,
+    total: Window,
+    lines: Vec<Window>,
+}
+
+impl Record {
+    pub(super) fn refused(&mut self) {
+        self.window.refused += 1;
+    }
+
+    pub(super) fn opened(&mut self, now: Instant) {
+        self.window.opened += 1;
+        self.connections.add(now.0, 1);
+    }
+
+    pub(super) fn connected(&mut self, took: Duration) {
+        self.connect.record(took.0);
+    }
+
+    #[inline]
+    pub(super) fn started(&mut self, now: Instant) {
+        self.running.add(now.0, 1);
+    }
+
+    /// A query has ended that came `took` ago.
+    #[inline]
+    pub(super) fn ended(&mut self, now: Instant, took: Duration, cancelled: bool) {
+        self.running.add(now.0, -1);
+        self.window.queries += 1;
+        self.cancelled += u64::from(cancelled);
+        self.query.record(took.0);
+    }
+
+    #[inline]
+    pub(super) fn cores_in_use(&mut self, now: Instant, cores: f64) {
+        self.milli_cores.set(now.0, (cores * MILLI).round() as u64);
+    }
+
+    pub(super) fn close_window(&mut self, now: Instant) {
+        let window = &mut self.window;
+        window.length_ns = now.since(self.window_began).0;
+        (window.connections, window.connections_peak) = self.connections.flush(now.0);
+        (window.running, window.running_peak) = self.running.flush(now.0);
+        window.milli_cores = self.milli_cores.flush(now.0).0;
+        self.window_began = now;
+        self.total.add(window);
+        self.query.close_window();
+        self.lines.push(std::mem::take(window));
+    }
+
+    /// Forgets what was counted; a window must have been closed just before.
+    pub(super) fn reset(&mut self) {
+        *self = Self {
+            connections: std::mem::take(&mut self.connections),
+            running: std::mem::take(&mut self.running),
+            milli_cores: std::mem::take(&mut self.milli_cores),
+            window_began: self.window_began,
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn observe(
+        self,
+        spec: &DatabasePlan,
+        window: Duration,
+        measured: Duration,
+        out: &mut Vec<Observation>,
+        series: &mut Vec<Series>,
+        meters: &mut MeterSet,
+    ) {
+        let component = spec.component;
+        let total = self.total;
+        meters.add(Meter::DatabaseMs, measured.millis_ceil());
+        meters.add_product(Meter::StorageMbMs, spec.storage_mb, measured.millis_ceil());
+        meters.add(Meter::NewConnections, total.opened);
+        let mut push = |metric, value| {
+            out.push(Observation {
+                component,
+                metric,
+                value,
+            });
+        };
+        let mean = |area| Value::TimeMean {
+            area,
+            over_ns: total.length_ns,
+        };
+        push("queries", Value::Count(total.queries));
+        push("refused", Value::Count(total.refused));
+        push(
+            "refused_ratio",
+            Value::Ratio {
+                part: total.refused,
+                whole: total.refused + total.queries,
+            },
+        );
+        push("cancelled", Value::Count(self.cancelled));
+        push("connections", mean(total.connections));
+        push("connections.peak", Value::Peak(total.connections_peak));
+        push("connections.new", Value::Count(total.opened));
+        push("running", mean(total.running));
+        push("running.peak", Value::Peak(total.running_peak));
+        push(
+            "cpu",
+            Value::Ratio {
+                part: (total.milli_cores / 1_000) as u64,
+                whole: milli_core_us(spec, total.length_ns),
+            },
+        );
+        push("connect", Value::Latency(Box::new(self.connect)));
+        let (query, lines) = self.query.finish();
+        push("query", Value::Latency(Box::new(query)));
+        let mut line = |metric, unit, values: Vec<f64>| {
+            series.push(Series {
+                component,
+                metric,
+                unit,
+                values,
+            });
+        };
+        let ns = SeriesUnit::Nanoseconds;
+        line("query.p50", ns, lines.iter().map(|w| w.p50_ns as f64).collect());
+        line("query.p99", ns, lines.iter().map(|w| w.p99_ns as f64).collect());
+        observe_windows(&self.lines, spec, window, &mut line);
+    }
+}
+
+/// All that the cores could do over a time: thousandths of a core times µs.
+fn milli_core_us(spec: &DatabasePlan, length_ns: u64) -> u64 {
+    (spec.cores * length_ns as f64).round() as u64
+}
+
+fn observe_windows(
+    lines: &[Window],
+    spec: &DatabasePlan,
+    window: Duration,
+    line: &mut impl FnMut(&'static str, SeriesUnit, Vec<f64>),
+) {
+    let seconds = window.as_secs_f64();
+    let level = |area: u128, w: &Window| area as f64 / (w.length_ns as f64).max(1.0);
+    let mut each = |metric, unit, value: &dyn Fn(&Window) -> f64| {
+        line(metric, unit, lines.iter().map(value).collect());
+    };
+    each("queries", SeriesUnit::PerSecond, &|w| w.queries as f64 / seconds);
+    each("refused", SeriesUnit::Count, &|w| w.refused as f64);
+    each("connections", SeriesUnit::Level, &|w| level(w.connections, w));
+    each("connections.peak", SeriesUnit::Level, &|w| w.connections_peak as f64);
+    each("connections.new", SeriesUnit::Count, &|w| w.opened as f64);
+    each("running", SeriesUnit::Level, &|w| level(w.running, w));
+    each("cpu", SeriesUnit::Ratio, &|w| {
+        level(w.milli_cores, w) / (spec.cores * MILLI)
+    });
+}
