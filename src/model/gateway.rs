@@ -124,7 +124,9 @@ impl Gateways {
         let overhead = spec.overhead.draw(&mut entry.luck.dice(OVERHEAD_STEP + u64::from(hop)));
         entry.spend(Cause::Gateway, overhead);
         let routes = &spec.routes[(entry.call as usize).min(spec.routes.len() - 1)];
-        let target = if let [(_, only)] = routes[..] { only } else {
+        let target = if let [(_, only)] = routes[..] {
+            only
+        } else {
             let u = unit(&mut entry.luck.dice(ROUTE_STEP + u64::from(hop)));
             routes[routes.partition_point(|route| route.0 <= u).min(routes.len() - 1)].1
         };

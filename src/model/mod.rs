@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod flow;
 pub mod limit;
 pub mod program;
+pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod session;
@@ -93,6 +94,8 @@ pub enum Event {
     Gateway(gateway::Event),
     /// For a function.
     Function(function::Event),
+    /// For a queue.
+    Queue(queue::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -226,6 +229,8 @@ pub struct Plan {
     pub gateways: Vec<gateway::GatewayPlan>,
     /// Functions.
     pub functions: Vec<function::plan::FunctionPlan>,
+    /// Queues.
+    pub queues: Vec<queue::plan::QueuePlan>,
 }
 
 impl Plan {

@@ -34,15 +34,13 @@ pub struct TrackingPlan {
 pub const PERIOD: Duration = Duration::from_secs(60);
 
 /// The two alarms and the cooldowns.
-#[derive(Clone, Debug)]
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tracking {
     above: u32,
     below: u32,
     last_out: Option<Instant>,
     last_change: Option<Instant>,
 }
-
 
 impl Tracking {
     /// Takes the metric of the last minute and says how many there should be, if that is another number than

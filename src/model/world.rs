@@ -5,6 +5,7 @@ use super::client::Clients;
 use super::flow::FlowResult;
 use super::function::Functions;
 use super::gateway::Gateways;
+use super::queue::Queues;
 use super::request::Caller;
 use super::session::Sessions;
 use super::{Cx, Event, Plan, kind};
@@ -42,6 +43,7 @@ pub struct World<'p> {
     clients: Clients,
     gateways: Gateways,
     functions: Functions,
+    queues: Queues,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -72,6 +74,7 @@ impl<'p> World<'p> {
         cx.agenda.at(Instant::ZERO + plan.length, Class::Arrival, Event::Stop);
         let gateways = Gateways::new(plan, &mut cx);
         let functions = Functions::new(plan, run, &mut cx);
+        let queues = Queues::new(plan, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -79,6 +82,7 @@ impl<'p> World<'p> {
             clients,
             gateways,
             functions,
+            queues,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -106,6 +110,7 @@ impl<'p> World<'p> {
             Event::Client(event) => self.clients.handle(event, plan, cx),
             Event::Gateway(event) => self.gateways.handle(event, plan, cx),
             Event::Function(event) => self.functions.handle(event, plan, cx),
+            Event::Queue(event) => self.queues.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -121,6 +126,7 @@ impl<'p> World<'p> {
         match to.kind {
             kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
             kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
+            kind::QUEUE => self.queues.offer(plan, to.index, request, cx),
             _ => unreachable!("the plan names only components that take requests"),
         }
     }
@@ -139,7 +145,8 @@ impl<'p> World<'p> {
                 kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
                 _ => unreachable!("only functions and fleets have handlers"),
             },
-            Caller::Poller { .. } | Caller::Nobody => cx.requests.remove(request),
+            Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
+            Caller::Nobody => cx.requests.remove(request),
         }
     }
 
@@ -158,6 +165,7 @@ impl<'p> World<'p> {
     fn close_window(&mut self) {
         self.clients.close_window();
         self.functions.close_window(self.plan, &mut self.cx);
+        self.queues.close_window(self.cx.now());
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -168,6 +176,7 @@ impl<'p> World<'p> {
         self.clients.reset();
         self.gateways.reset();
         self.functions.reset(self.plan, &mut self.cx);
+        self.queues.reset(self.cx.now());
         self.warmed_up_at = self.cx.now();
     }
 
@@ -176,6 +185,7 @@ impl<'p> World<'p> {
         let measured = (Instant::ZERO + plan.length).since(self.warmed_up_at);
         // A last window that is not full would show rates that are not there; its levels still belong to the whole.
         self.functions.close_window(plan, &mut self.cx);
+        self.queues.close_window(self.cx.now());
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -194,9 +204,10 @@ impl<'p> World<'p> {
             meters,
             ..
         } = &mut result;
-        let flows = self.clients.observe(plan, observations, series);
+        let mut flows = self.clients.observe(plan, observations, series);
         self.gateways.observe(plan, measured, observations, meters);
         self.functions.observe(plan, observations, series, meters);
+        flows.extend(self.queues.observe(plan, observations, series, meters));
         let windows = (measured.0 / plan.window.0) as usize;
         for line in series {
             line.values.truncate(windows);
