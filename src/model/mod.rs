@@ -14,6 +14,7 @@ pub mod flow;
 pub mod limit;
 pub mod program;
 pub mod program_fields;
+pub mod queue;
 pub mod request;
 pub mod retry;
 pub mod session;
@@ -103,6 +104,8 @@ pub enum Event {
     Database(database::Event),
     /// For a connection proxy.
     Proxy(database::proxy::Event),
+    /// For a queue.
+    Queue(queue::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -242,6 +245,8 @@ pub struct Plan {
     pub databases: Vec<database::plan::DatabasePlan>,
     /// Connection proxies.
     pub proxies: Vec<database::proxy::ProxyPlan>,
+    /// Queues.
+    pub queues: Vec<queue::plan::QueuePlan>,
 }
 
 impl Plan {

@@ -154,6 +154,13 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                     continue;
                 }
             }
+            Step::End
+                if entry.frame.partial && !entry.frame.worst.is_ok() && !matches!(entry.caller, Caller::Handler(_)) =>
+            {
+                entry.frame.batch_failed += 1;
+                entry.frame.worst = Status::Ok;
+                continue;
+            }
             Step::End if entry.frame.batch_left > 1 && !matches!(entry.caller, Caller::Handler(_)) => {
                 entry.frame.batch_left -= 1;
                 entry.frame.step = 0;

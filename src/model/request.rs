@@ -147,10 +147,10 @@ pub enum Caller {
     },
     /// A step of a handler: the request whose handler it is.
     Handler(Key),
-    /// The poller of this function, with a batch of messages.
+    /// The poller of this queue, with a batch of messages.
     Poller {
-        /// The function.
-        function: u16,
+        /// The queue.
+        queue: u16,
         /// The batch.
         batch: u32,
     },
@@ -174,6 +174,12 @@ pub struct Frame {
     pub pending: u16,
     /// Messages in the batch that the handler runs for, and which of them it is at.
     pub batch_left: u16,
+    /// Messages of a batch whose calls failed, if the batch may fail in part.
+    pub batch_failed: u16,
+    /// Set when a batch may fail in part: failed calls then fail one message, not the invocation.
+    pub partial: bool,
+    /// Set when a batch will fail as a whole, whatever its calls do: its poller knows a message that fails.
+    pub doomed: bool,
     /// The worst status among the answers it waits for.
     pub worst: Status,
     /// Set while the work runs on capacity that was provisioned.

@@ -8,6 +8,7 @@ use super::database::proxy::Proxies;
 use super::flow::FlowResult;
 use super::function::Functions;
 use super::gateway::Gateways;
+use super::queue::Queues;
 use super::request::Caller;
 use super::session::Sessions;
 use super::{Cx, Event, Plan, kind};
@@ -48,6 +49,7 @@ pub struct World<'p> {
     fleets: Fleets,
     databases: Databases,
     proxies: Proxies,
+    queues: Queues,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -81,6 +83,7 @@ impl<'p> World<'p> {
         let fleets = Fleets::new(plan, run, &mut cx);
         let databases = Databases::new(plan, &mut cx);
         let proxies = Proxies::new(plan, run, &mut cx);
+        let queues = Queues::new(plan, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -91,6 +94,7 @@ impl<'p> World<'p> {
             fleets,
             databases,
             proxies,
+            queues,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -121,6 +125,7 @@ impl<'p> World<'p> {
             Event::Fleet(event) => self.fleets.handle(event, plan, cx),
             Event::Database(event) => self.databases.handle(event, plan, cx),
             Event::Proxy(event) => self.proxies.handle(event, plan, cx),
+            Event::Queue(event) => self.queues.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -139,6 +144,7 @@ impl<'p> World<'p> {
             kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
             kind::DATABASE => self.databases.offer(plan, to.index, request, cx),
             kind::PROXY => self.proxies.offer(plan, to.index, request, cx),
+            kind::QUEUE => self.queues.offer(plan, to.index, request, cx),
             _ => unreachable!("the plan names only components that take requests"),
         }
     }
@@ -158,7 +164,8 @@ impl<'p> World<'p> {
                 kind::FLEET => self.fleets.answered(plan, request, parent, cx),
                 _ => unreachable!("only functions and fleets have handlers"),
             },
-            Caller::Poller { .. } | Caller::Nobody => cx.requests.remove(request),
+            Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
+            Caller::Nobody => cx.requests.remove(request),
         }
     }
 
@@ -181,6 +188,7 @@ impl<'p> World<'p> {
         self.fleets.close_window(&self.cx);
         self.proxies.close_window(self.plan, &mut self.cx);
         self.databases.close_window(self.plan, &mut self.cx);
+        self.queues.close_window(self.cx.now());
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -194,6 +202,7 @@ impl<'p> World<'p> {
         self.fleets.reset(&self.cx);
         self.proxies.reset(self.plan, &mut self.cx);
         self.databases.reset(self.plan, &mut self.cx);
+        self.queues.reset(self.cx.now());
         self.warmed_up_at = self.cx.now();
     }
 
@@ -205,6 +214,7 @@ impl<'p> World<'p> {
         self.fleets.close_window(&self.cx);
         self.proxies.close_window(plan, &mut self.cx);
         self.databases.close_window(plan, &mut self.cx);
+        self.queues.close_window(self.cx.now());
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -223,12 +233,13 @@ impl<'p> World<'p> {
             meters,
             ..
         } = &mut result;
-        let flows = self.clients.observe(plan, observations, series);
+        let mut flows = self.clients.observe(plan, observations, series);
         self.gateways.observe(plan, measured, observations, meters);
         self.functions.observe(plan, observations, series, meters);
         self.fleets.observe(plan, observations, series, meters);
         self.databases.observe(plan, measured, observations, series, meters);
         self.proxies.observe(plan, measured, observations, series, meters);
+        flows.extend(self.queues.observe(plan, observations, series, meters));
         let windows = (measured.0 / plan.window.0) as usize;
         for line in series {
             line.values.truncate(windows);

@@ -21,7 +21,7 @@ mod record;
 
 use super::limit::TokenBucket;
 use super::program::{self, Cpu, Next};
-use super::request::{Cause, Status};
+use super::request::{Caller, Cause, Status};
 use super::retry::Retrier;
 use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
@@ -506,7 +506,11 @@ impl Function {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         let frame = entry.frame;
-        let luckless = chance(&mut entry.luck.dice(step::FAILURE), spec.failure);
+        // Whether handling a message fails is that message's luck, which its poller knows.
+        let luckless = match entry.caller {
+            Caller::Poller { .. } => frame.doomed,
+            _ => chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
+        };
         let status = if status.is_ok() && !luckless {
             Status::Ok
         } else {
