@@ -3,13 +3,16 @@
 
 use super::account::{self, Account, AccountPlan};
 use super::client::{self, ClientPlan};
+use super::database::plan::DatabasePlan;
+use super::database::proxy::ProxyPlan;
 use super::fleet::plan::{FleetPlan, Machine};
 use super::function::plan::FunctionPlan;
 use super::gateway::GatewayPlan;
 use super::program::{Program, Step};
 use super::program_fields::read_program;
+use super::queue::plan::QueuePlan;
 use super::request::HOPS_MAX;
-use super::{Component, KINDS, Plan, fleet, function, gateway, kind};
+use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue};
 use crate::kernel::Duration;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostics, Field, Files, Key, Kind, Names, Node, Table, Target, prices,
@@ -91,9 +94,21 @@ pub const ROOT: Table = Table {
             Kind::Map(&Kind::Block(&function::fields::TABLE)),
             "Functions.",
         ),
-        Field::optional("queues", Kind::Map(&Kind::Any), "Queues and their pollers."),
-        Field::optional("databases", Kind::Map(&Kind::Any), "Databases."),
-        Field::optional("proxies", Kind::Map(&Kind::Any), "Connection proxies."),
+        Field::optional(
+            "queues",
+            Kind::Map(&Kind::Block(&queue::fields::TABLE)),
+            "Queues and their pollers.",
+        ),
+        Field::optional(
+            "databases",
+            Kind::Map(&Kind::Block(&database::plan::TABLE)),
+            "Databases.",
+        ),
+        Field::optional(
+            "proxies",
+            Kind::Map(&Kind::Block(&database::proxy::TABLE)),
+            "Connection proxies.",
+        ),
         Field::optional(
             "fleets",
             Kind::Map(&Kind::Block(&fleet::fields::TABLE)),
@@ -138,6 +153,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     let mut builder = Builder::new(&cx, catalog, root);
     let spec = builder.run(&block);
     builder.components(root);
+    builder.sessions();
     builder.account_shares();
     builder.ways(root);
     if builder.plan.clients.is_empty() && !diagnostics.has_errors() {
@@ -206,7 +222,8 @@ impl<'a> Builder<'a> {
                 plan.length.0 / plan.window.0.max(1)
             );
             let help = "make `window` longer, such as `window: 1 h`";
-            self.cx.error(Code::Inconsistent, block.span_of("window"), message, help);
+            self.cx
+                .error(Code::Inconsistent, block.span_of("window"), message, help);
         }
         RunSpec {
             replications: block.count("replications"),
@@ -263,6 +280,24 @@ impl<'a> Builder<'a> {
                 );
                 commitment(&block, &mut attributes);
             }
+            kind::QUEUE => {
+                let block = block(&queue::fields::TABLE);
+                self.plan.queues.push(QueuePlan::read(&block, id, &self.plan.functions));
+            }
+            kind::DATABASE => {
+                let block = block(&database::plan::TABLE);
+                self.plan.databases.push(DatabasePlan::read(&block, id));
+                attributes.extend(
+                    block
+                        .text_opt("instance")
+                        .map(|class| ("instance_type".to_owned(), class.to_owned())),
+                );
+            }
+            kind::PROXY => {
+                let block = block(&database::proxy::TABLE);
+                let proxy = ProxyPlan::read(&block, id, &key.text, &self.plan.databases);
+                self.plan.proxies.extend(proxy);
+            }
             kind::FLEET => {
                 let block = block(&fleet::fields::TABLE);
                 let program = read_program(&block, &self.paths);
@@ -293,6 +328,14 @@ impl<'a> Builder<'a> {
                 .push(AccountPlan::read(&Block::new(self.cx, &node, &account::TABLE)));
         }
         Some(0)
+    }
+
+    /// Finds out which functions' instances hold database sessions.
+    fn sessions(&mut self) {
+        let store = |target: Target| matches!(target.kind, kind::DATABASE | kind::PROXY);
+        for function in &mut self.plan.functions {
+            function.holds_sessions = function.program.calls.iter().any(|call| store(call.to));
+        }
     }
 
     /// Adds up what functions set aside from their accounts' concurrency.

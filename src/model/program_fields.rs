@@ -29,6 +29,11 @@ pub const CALL: Table = Table {
             "none",
             "How it tries again: a policy's name, or a block.",
         ),
+        Field::optional(
+            "query",
+            Kind::Sampler,
+            "Of a database: CPU time of this query on one core, instead of the database's own.",
+        ),
         Field::default(
             "optional",
             Kind::Flag,
@@ -221,6 +226,7 @@ impl<'a> Reader<'a> {
                 timeout: Duration::FOREVER,
                 retry: RetryPolicy::NONE,
                 optional: false,
+                demand: None,
             }
         } else {
             let block = Block::new(cx, node, &CALL);
@@ -232,6 +238,7 @@ impl<'a> Reader<'a> {
                 timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
                 retry,
                 optional: block.flag("optional"),
+                demand: block.sampler_opt("query"),
             }
         };
         self.calls.push(call);

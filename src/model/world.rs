@@ -2,9 +2,9 @@
 
 use super::account::Account;
 use super::client::Clients;
-use super::fleet::Fleets;
 use super::database::Databases;
 use super::database::proxy::Proxies;
+use super::fleet::Fleets;
 use super::flow::FlowResult;
 use super::function::Functions;
 use super::gateway::Gateways;

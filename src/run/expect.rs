@@ -137,7 +137,12 @@ fn read_bounds(block: &Block) -> Option<Bounds> {
     let (low, high, condition, span) = match (block.list("within"), block.node("below"), block.node("above")) {
         ([low, high], None, None) => {
             let condition = format!("within [{}, {}]", words(low), words(high));
-            (Some(bound(low)?), Some(bound(high)?), condition, block.span_of("within"))
+            (
+                Some(bound(low)?),
+                Some(bound(high)?),
+                condition,
+                block.span_of("within"),
+            )
         }
         ([], Some(high), None) => (None, Some(bound(high)?), format!("below {}", words(high)), high.span),
         ([], None, Some(low)) => (Some(bound(low)?), None, format!("above {}", words(low)), low.span),

@@ -7,8 +7,8 @@ use super::summary::{Axis, Manifest, PointValue, PriceBookRef, Scale, Unit, dige
 use crate::model::build::{ROOT, build};
 use crate::scenario::overlay::{merge, parse_set, set};
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Span, Table, parse, prices,
-    units,
+    Block, Catalog, Code, Context, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Span, Table, parse,
+    prices, units,
 };
 use std::path::Path;
 
@@ -158,7 +158,9 @@ impl Loader<'_> {
         let block = Block::new(&cx, root, &ROOT);
         let axes = self.axes(&block);
         let variants = self.variants(root);
-        let cells = axes.iter().fold(variants.len(), |n, axis| n.saturating_mul(axis.values.len()));
+        let cells = axes
+            .iter()
+            .fold(variants.len(), |n, axis| n.saturating_mul(axis.values.len()));
         if cells > CELLS_MAX {
             let message = format!("{cells} cells: at most {CELLS_MAX} are run");
             let help = "try fewer values, or split the sweep into several scenarios";

@@ -19,8 +19,6 @@ pub const EMBEDDED: &[(&str, &str)] = embed! {
     "aws/fargate.yaml"
     "aws/function_url.yaml"
     "aws/lambda.2020.yaml"
-    "aws/lambda.sqs_fifo_poller.yaml"
-    "aws/lambda.sqs_poller.yaml"
     "aws/lambda.yaml"
     "aws/rds.mysql.yaml"
     "aws/rds.postgres.yaml"

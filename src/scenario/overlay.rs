@@ -157,13 +157,15 @@ fn strange_component(root: &Node, segments: &[Key]) -> Result<(), Diagnostic> {
     let names: Vec<&str> = known.iter().map(|(key, _)| key.text.as_str()).take(8).collect();
     let message = format!("there is no `{}` under `{}`", name.text, section.text);
     let problem = Diagnostic::new(Code::BadPath, name.span, message);
-    Err(match nearest(&name.text, known.iter().map(|(key, _)| key.text.as_str())) {
-        Some(near) if name.span.end - name.span.start == name.text.len() => {
-            problem.help(format!("did you mean `{near}`?")).suggest(name.span, near)
-        }
-        Some(near) => problem.help(format!("did you mean `{near}`?")),
-        None => problem.help(format!("known are {}", names.join(", "))),
-    })
+    Err(
+        match nearest(&name.text, known.iter().map(|(key, _)| key.text.as_str())) {
+            Some(near) if name.span.end - name.span.start == name.text.len() => {
+                problem.help(format!("did you mean `{near}`?")).suggest(name.span, near)
+            }
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!("known are {}", names.join(", "))),
+        },
+    )
 }
 
 fn nowhere(segment: &Key, message: String) -> Diagnostic {

@@ -505,7 +505,7 @@ impl Fleet {
         instance.state = State::Gone;
         self.levels.instances.add(now.0, -1);
         self.record.gone(spec, now.since(instance.launched_at));
-        cx.sessions.close_all(spec.component, index);
+        cx.sessions.close_all(spec.component, index, now);
         self.free.push(index);
     }
 }
