@@ -305,6 +305,11 @@ impl<'a> Builder<'a> {
                     .fleets
                     .push(FleetPlan::read(&block, id, &key.text, program, machine));
                 attributes.extend(fleet::fields::attributes(&block));
+                if !attributes.iter().any(|attribute| attribute.0 == "architecture") {
+                    let listed = block.text_opt("instance").and_then(prices::instance_type);
+                    let architecture = listed.map_or("x86", |machine| machine.architecture.as_str());
+                    attributes.push(("architecture".to_owned(), architecture.to_owned()));
+                }
             }
             _ => {}
         }

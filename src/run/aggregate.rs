@@ -36,6 +36,11 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
     components(&cell.plan, results, &mut metrics, &mut distributions);
     let lines = results.first().map_or(0, |result| result.series.len());
     for line in 0..lines {
+        if results[0].series[line].metric == name::LATENCY_P99 {
+            let worst = |result: &RunResult| result.series[line].values.iter().copied().fold(f64::NAN, f64::max) / 1e9;
+            let stem = label(&cell.plan, results[0].series[line].component, name::LATENCY_P99_WORST);
+            metrics.push(metric(stem, Unit::Seconds, results.iter().map(worst).collect()));
+        }
         let series: Vec<&Series> = results.iter().map(|result| &result.series[line]).collect();
         timelines.push(timeline(
             &cell.plan,
@@ -55,7 +60,7 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         metrics,
         distributions,
         timelines,
-        causes: causes(results, threshold),
+        causes: causes(&cell.plan, results, threshold),
         bill,
     }
 }
@@ -174,6 +179,17 @@ fn of_clients<'r>(result: &'r RunResult, plan: &'r Plan, metric: &'r str) -> imp
         .filter(client)
 }
 
+/// Whether a client's answers count for the latency of the whole system: not those that nobody waits for, unless there
+/// are no others.
+fn in_foreground(plan: &Plan, component: u32) -> bool {
+    let only_background = plan.clients.iter().all(|client| client.background);
+    only_background
+        || plan
+            .clients
+            .iter()
+            .any(|client| client.component == component && !client.background)
+}
+
 fn count(result: &RunResult, plan: &Plan, metric: &str) -> u64 {
     of_clients(result, plan, metric)
         .map(|o| if let Value::Count(n) = o.value { n } else { 0 })
@@ -219,7 +235,7 @@ fn system(
         .iter()
         .map(|result| {
             let mut all = Histogram::new();
-            for o in of_clients(result, plan, "latency") {
+            for o in of_clients(result, plan, "latency").filter(|o| in_foreground(plan, o.component)) {
                 if let Value::Latency(h) = &o.value {
                     all.merge(h);
                 }
@@ -260,10 +276,12 @@ fn system(
     }
 }
 
-/// The p99 by window over all clients: that of the client with the highest one.
+/// The p99 by window over all clients that somebody waits for: that of the client with the highest one.
 fn worst_of_clients(result: &RunResult, plan: &Plan) -> Series {
     let mut lines = result.series.iter().filter(|line| {
-        line.metric == "latency.p99" && plan.components[line.component as usize].target.kind == kind::CLIENT
+        line.metric == "latency.p99"
+            && plan.components[line.component as usize].target.kind == kind::CLIENT
+            && in_foreground(plan, line.component)
     });
     let empty = Series {
         component: 0,
@@ -338,11 +356,11 @@ fn timeline(plan: &Plan, name: String, lines: &[&Series]) -> Timeline {
     timeline
 }
 
-fn causes(results: &[RunResult], threshold_s: f64) -> Vec<CauseBreakdown> {
+fn causes(plan: &Plan, results: &[RunResult], threshold_s: f64) -> Vec<CauseBreakdown> {
     let mut table = CauseTable::new(CAUSES);
-    results
-        .iter()
-        .flat_map(|result| &result.flows)
+    let flows = results.iter().flat_map(|result| &result.flows);
+    flows
+        .filter(|flow| in_foreground(plan, flow.component))
         .for_each(|flow| table.merge(&flow.causes));
     let breakdown = |name: &str, (count, sums): (u64, Vec<u128>)| {
         let total: u128 = sums.iter().sum();
@@ -412,6 +430,14 @@ fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Metric
         });
     }
     let mut notes: Vec<String> = bills.first().map_or(Vec::new(), |bill| bill.notes.clone());
+    for unpriced in bills.first().map_or(&[][..], |bill| &bill.unpriced) {
+        notes.push(format!(
+            "no price for {} of {} ({})",
+            unpriced.meter.name(),
+            unpriced.component,
+            unpriced.service
+        ));
+    }
     notes.push(format!(
         "a month is {} h; the measured {:.0} s stand for all of it",
         crate::scenario::prices::built_in().hours_per_month,

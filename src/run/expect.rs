@@ -197,6 +197,11 @@ pub fn check(expectations: &[Expectation], cells: &[CellPlan], diagnostics: &Dia
 }
 
 impl Expectation {
+    /// The variants that it names.
+    pub fn variants(&self) -> impl Iterator<Item = &str> {
+        self.variant.as_deref().into_iter().chain(self.ratio_to.as_deref())
+    }
+
     /// What is wrong with its metric and bounds, if these are the metrics that there are.
     fn problem(&self, metrics: &[(String, Unit)]) -> Option<Diagnostic> {
         let name = &self.metric;

@@ -211,6 +211,12 @@ pub const TABLE: Table = Table {
             "0 ms",
             "Round-trip time between client and system.",
         ),
+        Field::default(
+            "background",
+            Kind::Flag,
+            "false",
+            "Whether nobody waits for its answers: they are left out of the latency of the whole system.",
+        ),
         Field::optional(
             "paths",
             Kind::Map(&Kind::Number),
@@ -257,6 +263,7 @@ impl ClientPlan {
                 .node("retry")
                 .map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node)),
             network: block.sampler("network"),
+            background: block.flag("background"),
             paths: read_paths(block, paths),
         })
     }
