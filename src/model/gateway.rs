@@ -320,7 +320,6 @@ impl Gateways {
             entry.depth -= 1;
             return cx.reply(key, Status::Failed);
         }
-        let routes = &spec.routes[(entry.call as usize).min(spec.routes.len() - 1)];
         let target = if let [(_, only)] = routes[..] {
             only
         } else {
