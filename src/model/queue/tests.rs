@@ -8,7 +8,7 @@ use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::client::{ClientPlan, Load};
 use crate::model::function::plan::FunctionPlan;
 use crate::model::function::pool::Choice;
-use crate::model::program::{Program, Step};
+use crate::model::program::{CallPlan, Program, Step};
 use crate::model::request::Cause;
 use crate::model::retry::RetryPolicy;
 use crate::model::world::{RunResult, World};
@@ -34,7 +34,7 @@ fn target(kind: u8, index: u16) -> Target {
 }
 
 /// A function that waits for so long, without cold starts.
-fn function(takes: Sampler) -> FunctionPlan {
+pub(super) fn function(takes: Sampler) -> FunctionPlan {
     FunctionPlan {
         component: FUNCTION,
         name: "worker".to_owned(),
@@ -424,6 +424,44 @@ fn failures_come_back_alone_if_the_function_reports_them() {
     assert!(z.abs() < 4.0, "z = {z}");
     // Otherwise a batch of ten succeeds with probability 0.8^10, about one time in nine.
     assert!(receives(false) > 5.0 * n as f64);
+}
+
+#[test]
+fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
+    // The worker calls a function that fails with probability f: the same law as above, by another way.
+    let (n, f) = (5_000_u64, 0.2);
+    let spec = queue(Some(PollerPlan {
+        batch_size: 10,
+        partial_batch_response: true,
+        start: 500,
+        ..poller()
+    }));
+    let mut worker = takes(1);
+    worker.program = Program {
+        steps: vec![Step::Call(0), Step::End],
+        calls: vec![CallPlan {
+            to: target(kind::FUNCTION, 1),
+            timeout: Duration::FOREVER,
+            retry: RetryPolicy::NONE,
+            optional: false,
+        }],
+    };
+    let mut callee = takes(1);
+    (callee.component, callee.failure) = (DEAD + 1, f);
+    let mut plan = plan(spec, worker, at_once(n as usize, 0), secs(2_000));
+    plan.functions.push(callee);
+    plan.components.push(Component {
+        target: target(kind::FUNCTION, 1),
+        name: "callee".to_owned(),
+        service: None,
+        attributes: Vec::new(),
+    });
+    let result = World::new(&plan, 0).run();
+    assert_eq!((count(&result, "deleted"), count(&result, "batches_failed")), (n, 0));
+    let received = count(&result, "received") as f64;
+    assert_eq!(count(&result, "messages_failed") as f64, received - n as f64);
+    let z = (received - n as f64 / (1.0 - f)) / (n as f64 * f).sqrt() * (1.0 - f);
+    assert!(z.abs() < 4.0, "z = {z}");
 }
 
 #[test]
