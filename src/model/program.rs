@@ -9,7 +9,7 @@
 //! Units: durations of computing are at one full vCPU.
 //! Validated by: hand-computed traces (tests/theory), fork-join and tandem formulas.
 
-use super::request::{Caller, Cause, Request, Status};
+use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Retrier, RetryPolicy};
 use super::{Cx, Event};
 use crate::kernel::stream::chance;
@@ -155,7 +155,9 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                 }
             }
             Step::End
-                if entry.frame.partial && !entry.frame.worst.is_ok() && !matches!(entry.caller, Caller::Handler(_)) =>
+                if entry.frame.batch_fate == BatchFate::Partial
+                    && !entry.frame.worst.is_ok()
+                    && !matches!(entry.caller, Caller::Handler(_)) =>
             {
                 entry.frame.batch_failed += 1;
                 entry.frame.worst = Status::Ok;

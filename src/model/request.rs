@@ -159,6 +159,18 @@ pub enum Caller {
 /// How many gateways a call may pass on its way.
 pub const HOPS_MAX: usize = 4;
 
+/// What becomes of a batch of messages when one of them fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchFate {
+    /// It fails as a whole.
+    #[default]
+    Whole,
+    /// Only that message fails: failed calls do not fail the invocation.
+    Partial,
+    /// It will fail as a whole, whatever its calls do: its poller knows a message that fails.
+    Doomed,
+}
+
 /// What the component that works on a request remembers about it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Frame {
@@ -176,10 +188,8 @@ pub struct Frame {
     pub batch_left: u16,
     /// Messages of a batch whose calls failed, if the batch may fail in part.
     pub batch_failed: u16,
-    /// Set when a batch may fail in part: failed calls then fail one message, not the invocation.
-    pub partial: bool,
-    /// Set when a batch will fail as a whole, whatever its calls do: its poller knows a message that fails.
-    pub doomed: bool,
+    /// What becomes of the batch when one of its messages fails.
+    pub batch_fate: BatchFate,
     /// The worst status among the answers it waits for.
     pub worst: Status,
     /// Set while the work runs on capacity that was provisioned.

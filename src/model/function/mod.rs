@@ -21,7 +21,7 @@ mod record;
 
 use super::limit::TokenBucket;
 use super::program::{self, Cpu, Next};
-use super::request::{Caller, Cause, Status};
+use super::request::{BatchFate, Caller, Cause, Status};
 use super::retry::Retrier;
 use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
@@ -508,7 +508,7 @@ impl Function {
         let frame = entry.frame;
         // Whether handling a message fails is that message's luck, which its poller knows.
         let luckless = match entry.caller {
-            Caller::Poller { .. } => frame.doomed,
+            Caller::Poller { .. } => frame.batch_fate == BatchFate::Doomed,
             _ => chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
         };
         let status = if status.is_ok() && !luckless {

@@ -271,3 +271,68 @@ fn read_poller(block: &Block, fifo: bool) -> Option<PollerPlan> {
         poll_wait: poller.duration("poll_wait"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
+
+    /// Reads the first queue of a scenario whose functions, all alike, have a timeout of 10 s; with the problems' codes.
+    fn read(text: &str) -> (QueuePlan, Vec<&'static str>) {
+        let diagnostics = Diagnostics::new();
+        let mut sources = Sources::new();
+        let file = sources.add(
+            "scenario.yaml",
+            format!("functions: {{worker: {{}}}}\nqueues:\n  {text}\n"),
+        );
+        let root = parse(&sources, file, &diagnostics).unwrap_or_else(|| panic!("not YAML: {text}"));
+        let names = Names::collect(&root, crate::model::KINDS, &diagnostics);
+        let cx = Context {
+            diagnostics: &diagnostics,
+            names: &names,
+            files: &NoFiles,
+        };
+        let (key, node) = &root.get("queues").map_or(&[][..], Node::entries)[0];
+        let function = super::super::tests::function(crate::kernel::Sampler::Constant(0.0));
+        let functions = [FunctionPlan {
+            timeout: Duration::from_secs(10),
+            ..function
+        }];
+        let plan = QueuePlan::read(&Block::keyed(&cx, key, node, &TABLE), 0, &functions);
+        let codes = diagnostics.sorted().iter().map(|problem| problem.code.id()).collect();
+        (plan, codes)
+    }
+
+    #[test]
+    fn a_queue_is_read_with_its_poller_and_its_dead_letters() {
+        let (plan, problems) = read(
+            "orders: {to: worker, visibility_timeout: 90 s, dead_letter: failed, maximum_receives: 5, poison: 0.1%, \
+             poller: {batch_size: 100, batch_window: 2 s, maximum_concurrency: 50}}\n  failed: {}",
+        );
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(plan.dead_letter, Some((1, 5)));
+        assert_eq!((plan.poison, plan.retention), (0.001, Duration::from_secs(96 * 3600)));
+        let poller = plan.poller.unwrap();
+        assert_eq!(
+            (poller.to, poller.batch_size, poller.ceiling, poller.start),
+            (0, 100, 50, 5)
+        );
+        assert_eq!(read("failed: {}").0.poller, None, "nobody reads it");
+    }
+
+    #[test]
+    fn what_cannot_be_is_told() {
+        let problems = |text: &str| read(text).1;
+        assert_eq!(problems("q: {dead_letter: q}"), ["C036"]);
+        assert_eq!(problems("q: {fifo: true, duplicate_rate: 1%}"), ["C061"]);
+        assert_eq!(problems("q: {groups: 3}"), ["W005"]);
+        assert_eq!(
+            problems("q: {to: worker, visibility_timeout: 60 s, poller: {batch_size: 11}}"),
+            ["C061"]
+        );
+        let fifo = "q: {to: worker, fifo: true, visibility_timeout: 60 s, poller: {batch_size: 11, batch_window: 1 s}}";
+        assert_eq!(problems(fifo), ["C023"]);
+        assert_eq!(problems("q: {to: worker, visibility_timeout: 59 s}"), ["W002"]);
+        assert_eq!(problems("q: {to: worker, visibility_timeout: 60 s}"), [""; 0]);
+    }
+}

@@ -28,7 +28,7 @@ mod store;
 mod tests;
 
 use super::flow::FlowResult;
-use super::request::{Caller, Cause, Request, Status};
+use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Jitter, RetryPolicy};
 use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
@@ -345,6 +345,11 @@ impl Queues {
     /// Ends a window.
     pub fn close_window(&mut self, now: Instant) {
         for state in &mut self.state {
+            debug_assert_eq!(
+                state.record.depth.level(),
+                state.store.len(),
+                "every message is counted"
+            );
             let age = state
                 .store
                 .oldest()
@@ -634,8 +639,11 @@ impl Queue {
         let mut request = Request::new(caller, luck, cx.now());
         request.spend(Cause::Waiting, spec.receive_latency.draw(&mut luck.dice(step::RECEIVE)));
         request.frame.batch_left = messages.len() as u16;
-        request.frame.partial = poller.spec.partial_batch_response;
-        request.frame.doomed = doomed && !request.frame.partial;
+        request.frame.batch_fate = match poller.spec.partial_batch_response {
+            true => BatchFate::Partial,
+            false if doomed => BatchFate::Doomed,
+            false => BatchFate::Whole,
+        };
         self.record.counts.batches += 1;
         let key = cx.requests.insert(request);
         cx.offer_at_mark(function(&poller.spec), key);
@@ -650,13 +658,13 @@ impl Queue {
         let batch = poller.batches.get(batch);
         let entry = &mut cx.requests[key];
         entry.attempt = entry.attempt.min(ATTEMPTS_COUNTED);
-        let (frame, luck) = (entry.frame, entry.luck);
+        let (fate, luck) = (entry.frame.batch_fate, entry.luck);
         let wait = THROTTLE_BACKOFF.backoff(entry.attempt + 1, Status::Throttled, luck);
         let left = batch.expires.since(now);
         let again = cx.next_attempt(key, if wait < left { wait } else { left });
         let entry = &mut cx.requests[again];
         entry.frame.batch_left = batch.messages.len() as u16;
-        (entry.frame.partial, entry.frame.doomed) = (frame.partial, frame.doomed);
+        entry.frame.batch_fate = fate;
         batch.retrying = Some(again);
         let at = entry.mark;
         cx.agenda.at(at, Class::Timer, event);
@@ -682,7 +690,7 @@ impl Queue {
         let now = cx.now();
         let Some(poller) = &mut self.poller else { return };
         let invocation = &cx.requests[key];
-        let partial = invocation.frame.partial;
+        let partial = invocation.frame.batch_fate == BatchFate::Partial;
         // Which of the messages failed calls belong to is not known; any will do, because it is not their fault.
         let mut calls_failed = invocation.frame.batch_failed;
         let messages = std::mem::take(&mut poller.batches.get(batch).messages);

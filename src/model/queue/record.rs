@@ -5,7 +5,7 @@ use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
 use crate::model::flow::FlowResult;
 use crate::model::request::{CAUSES, Cause, Request};
-use crate::stats::{CauseTable, Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency};
+use crate::stats::{CauseTable, Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// What is counted over the whole run and per window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -193,41 +193,49 @@ impl Record {
         if spec.poller.is_some() {
             push("latency", Value::Latency(Box::new(whole)));
         }
-        let mut line = |metric, unit, values| {
-            series.push(Series {
-                component,
-                metric,
-                unit,
-                values,
-            });
-        };
-        let seconds = window.as_secs_f64();
-        let each = |value: &dyn Fn(&Window) -> f64| self.lines.iter().map(value).collect();
-        let level = |level: Level, window: &Window| level.area as f64 / (window.length_ns as f64).max(1.0);
-        line("sent", SeriesUnit::PerSecond, each(&|w| w.counts.sent as f64 / seconds));
-        line("depth", SeriesUnit::Level, each(&|w| level(w.depth, w)));
-        line("in_flight", SeriesUnit::Level, each(&|w| level(w.in_flight, w)));
-        line("age_oldest", SeriesUnit::Nanoseconds, each(&|w| w.age_ns as f64));
-        if spec.poller.is_some() {
-            line(
-                "deleted",
-                SeriesUnit::PerSecond,
-                each(&|w| w.counts.deleted as f64 / seconds),
-            );
-            line("concurrency", SeriesUnit::Level, each(&|w| level(w.concurrency, w)));
-            for (metric, value) in [
-                ("latency.p50", windows.iter().map(|w| w.p50_ns as f64).collect()),
-                ("latency.p99", windows.iter().map(|w| w.p99_ns as f64).collect()),
-                ("latency.max", windows.iter().map(|w| w.max_ns as f64).collect()),
-            ] {
-                line(metric, SeriesUnit::Nanoseconds, value);
-            }
-        }
+        observe_windows(spec, &self.lines, &windows, window, series);
         FlowResult {
             component,
             causes: self.causes,
         }
     }
+}
+
+fn observe_windows(
+    spec: &QueuePlan,
+    lines: &[Window],
+    latencies: &[WindowStats],
+    window: Duration,
+    series: &mut Vec<Series>,
+) {
+    let mut line = |metric, unit, values| {
+        series.push(Series {
+            component: spec.component,
+            metric,
+            unit,
+            values,
+        });
+    };
+    let seconds = window.as_secs_f64();
+    let each = |value: &dyn Fn(&Window) -> f64| lines.iter().map(value).collect();
+    let level = |level: Level, window: &Window| level.area as f64 / (window.length_ns as f64).max(1.0);
+    line("sent", SeriesUnit::PerSecond, each(&|w| w.counts.sent as f64 / seconds));
+    line("depth", SeriesUnit::Level, each(&|w| level(w.depth, w)));
+    line("in_flight", SeriesUnit::Level, each(&|w| level(w.in_flight, w)));
+    line("age_oldest", SeriesUnit::Nanoseconds, each(&|w| w.age_ns as f64));
+    if spec.poller.is_none() {
+        return;
+    }
+    line(
+        "deleted",
+        SeriesUnit::PerSecond,
+        each(&|w| w.counts.deleted as f64 / seconds),
+    );
+    line("concurrency", SeriesUnit::Level, each(&|w| level(w.concurrency, w)));
+    let latency = |value: fn(&WindowStats) -> u64| latencies.iter().map(|w| value(w) as f64).collect();
+    line("latency.p50", SeriesUnit::Nanoseconds, latency(|w| w.p50_ns));
+    line("latency.p99", SeriesUnit::Nanoseconds, latency(|w| w.p99_ns));
+    line("latency.max", SeriesUnit::Nanoseconds, latency(|w| w.max_ns));
 }
 
 impl Counts {

@@ -284,6 +284,12 @@ impl Store {
         }
     }
 
+    /// Messages that are there.
+    pub(super) fn len(&self) -> u64 {
+        self.messages.len() as u64
+    }
+
+    /// Messages in flight.
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight
     }
@@ -292,6 +298,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::stream::{below, chance};
+    use crate::kernel::{Stream, StreamKey};
 
     fn filled(groups: Option<u32>, of: &[u32]) -> (Store, Vec<Key>) {
         let mut store = Store::new(groups);
@@ -342,6 +350,42 @@ mod tests {
             store.show(*key);
         }
         assert_eq!(take(&mut store, 9), k);
+    }
+
+    #[test]
+    fn groups_are_worked_off_in_order_whatever_fails_and_whenever() {
+        // 500 messages of 7 groups; each receipt takes up to 10, then what is in flight is deleted or comes back at
+        // random, a batch's messages in order and nothing behind a failed one of its group.
+        let mut dice = Stream::new(3, 0, StreamKey::new("store", "order"));
+        let of: Vec<u32> = (0..500).map(|_| below(&mut dice, 7) as u32).collect();
+        let (mut store, keys) = filled(Some(7), &of);
+        let mut done: Vec<Vec<u64>> = vec![Vec::new(); 7];
+        let mut flying: Vec<Vec<Key>> = Vec::new();
+        while store.len() > 0 {
+            if chance(&mut dice, 0.5) || flying.is_empty() {
+                let most = 1 + below(&mut dice, 10) as usize;
+                let batch = take(&mut store, most);
+                flying.extend((!batch.is_empty()).then_some(batch));
+                continue;
+            }
+            let batch = flying.swap_remove(below(&mut dice, flying.len() as u64) as usize);
+            let mut failed = Vec::new();
+            for key in batch {
+                let Message { group, enqueued, .. } = *store.get(key).unwrap();
+                if failed.contains(&group) || chance(&mut dice, 0.3) {
+                    failed.push(group);
+                    store.show(key);
+                } else {
+                    done[group as usize].push(enqueued.0);
+                    store.remove(key);
+                }
+            }
+        }
+        assert!(
+            done.iter().all(|group| group.is_sorted()),
+            "each group in the order of sending"
+        );
+        assert_eq!(done.iter().map(Vec::len).sum::<usize>(), keys.len());
     }
 
     #[test]
