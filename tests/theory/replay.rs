@@ -95,27 +95,24 @@ fn most_recent_share(calls: &[Call], expiry: Duration) -> (u64, u64) {
 }
 
 /// The logs that come with the source.
-const FILES: [(&str, f64); 5] = [
-    ("0.0019", 0.97),
-    ("0.0029", 0.97),
-    ("0.0042", 0.97),
-    ("0.0078", 0.97),
-    ("0.0501", 0.99),
-];
+const RATES: [&str; 5] = ["0.0019", "0.0029", "0.0042", "0.0078", "0.0501"];
+/// The share of calls that must be classified as logged.
+const LEAST: f64 = 0.977;
 
 /// Each file's calls, classified.
 pub fn logs() -> &'static Group {
     static GROUP: OnceLock<Group> = OnceLock::new();
     GROUP.get_or_init(|| {
         let mut cases = Vec::new();
-        for (rate, least) in FILES {
+        for rate in RATES {
             let calls = read(&format!("rate-{rate}.csv.gz"));
             let cold = replayed(&calls, "635 s", "most-recent");
             let right = calls.iter().zip(&cold).filter(|(call, cold)| call.cold == **cold).count();
             let (seen, predicted) = (calls.iter().filter(|call| call.cold).count(), cold.iter().filter(|cold| **cold).count());
-            let inputs = format!("`rate-{rate}`, {} calls, {seen} cold, {predicted} predicted", calls.len());
+            let both = calls.iter().zip(&cold).filter(|(call, cold)| call.cold && **cold).count();
+            let inputs = format!("`rate-{rate}`, {} calls: {seen} cold as logged, {predicted} in the pool, {both} in both", calls.len());
             let share = right as f64 / calls.len() as f64;
-            cases.push(Case::at_least(inputs, "classified as logged", "threshold", least, share));
+            cases.push(Case::at_least(inputs, "classified as logged", "threshold", LEAST, share));
             let (choices, most_recent) = most_recent_share(&calls, Duration::from_secs(635));
             if choices > 1000 {
                 let inputs = format!("`rate-{rate}`, {choices} warm calls with several instances idle");
@@ -129,10 +126,13 @@ pub fn logs() -> &'static Group {
         Group {
             title: "Measured: logs of AWS Lambda, call by call",
             about: "The logged arrivals and response times of `data/lambda-poisson-2020` through the model's pool of instances \
-                    (most recently idled first, idle timeout 635 s): is each call cold exactly where the log says so? The first \
-                    call of a file is logged as cold whether or not an instance was there from before. In `rate-0.0501` most \
-                    of the calls that differ are logged as cold without being slower than warm ones: their instances seem to \
-                    have been initialised ahead of them. The log also says how AWS chose among several idle instances.",
+                    (most recently idled first, idle timeout 635 s): is each call cold exactly where the log says so? The two \
+                    files at the lowest rates leave one or two calls to explain. The share alone says little where cold calls are \
+                    rare: in `rate-0.0501` calling every call warm would be right in 99.3 %, and only half of the calls logged as \
+                    cold are cold in the pool. Most of the others were no slower than warm ones: their instances seem to have \
+                    been initialised ahead of them, which this model does not know. The log also says how AWS chose among \
+                    several idle instances, and that taking the least recent one instead would have left fewer than half of \
+                    the cold starts.",
             cases,
         }
     })

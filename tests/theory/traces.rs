@@ -19,7 +19,7 @@ impl Trace {
     /// `scenario` says what there is besides the client; `client` is what its block says besides its arrivals.
     fn new(what: &'static str, arrivals_ns: &[u64], client: &str, scenario: &str) -> Self {
         let text = format!(
-            "run: {{ length: 100 s, warmup: 0 s, window: 10 ms }}\n\
+            "run: {{ length: 100 s, warmup: 0 s, window: 1 ms }}\n\
              clients: {{ web: {{ arrivals: {{ times: {{ file: t, column: t, unit: ns }} }}, {client} }} }}\n{scenario}"
         );
         let lab = Lab::of(plan_with(&text, &Column::of(arrivals_ns)), 1);
@@ -255,7 +255,7 @@ fn limits() -> Vec<Case> {
         "two instances at most, two requests on each, work 1 s; 5 at 0",
         &[0; 5],
         "to: f",
-        { "functions: { f: { maximum_instances: 2, concurrency_per_instance: 2, handler: [ wait: 1 s ] } }" },
+        "functions: { f: { maximum_instances: 2, concurrency_per_instance: 2, handler: [ wait: 1 s ] } }",
     )
     .metric("f", "throttled_concurrency", 1.0)
     .metric("f", "instances.busy_peak", 2.0);
