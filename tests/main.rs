@@ -5,3 +5,4 @@ mod cli;
 mod properties;
 mod support;
 mod tidy;
+mod theory;

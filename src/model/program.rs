@@ -132,6 +132,14 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
         let entry = &mut cx.requests[request];
         let step = entry.frame.step;
         let ahead = entry.mark > now;
+        // A call that failed in the end and was not optional has thrown: the rest is not done.
+        if !entry.frame.worst.is_ok() {
+            return if ahead {
+                Next::At(entry.mark)
+            } else {
+                Next::Done(entry.frame.worst)
+            };
+        }
         match &program.steps[step as usize] {
             Step::Cpu(sampler) => match cpu {
                 Cpu::Alone(factor) => {

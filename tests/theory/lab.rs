@@ -1,0 +1,147 @@
+//! Scenario text to plans, plans to replications, replications to one number each.
+
+use coldcurve::cost::Meter;
+use coldcurve::model::Plan;
+use coldcurve::model::build::build;
+use coldcurve::model::world::{RunResult, World};
+use coldcurve::scenario::{Catalog, Diagnostics, Files, NoFiles, Sources, parse};
+use coldcurve::stats::{Histogram, Value};
+use rayon::prelude::*;
+
+/// The plan of a scenario's text; panics with the diagnostics if there is something wrong with it.
+pub fn plan(text: &str) -> Plan {
+    plan_with(text, &NoFiles)
+}
+
+/// The same for a scenario that names data files.
+pub fn plan_with(text: &str, files: &dyn Files) -> Plan {
+    let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+    let file = sources.add("test.yaml", text);
+    let catalog = Catalog::load(None, &mut sources, &diagnostics);
+    let root = parse(&sources, file, &diagnostics);
+    let plan = root.and_then(|root| build(&root, &catalog, &diagnostics, files));
+    assert!(
+        diagnostics.is_empty(),
+        "{}\n{text}",
+        diagnostics.render(&sources, false)
+    );
+    plan.expect("no problem, so a plan").0
+}
+
+/// A data file that a test writes itself: one column called `t`.
+pub struct Column(pub String);
+
+impl Column {
+    /// A column of these values.
+    pub fn of<T: std::fmt::Display>(values: impl IntoIterator<Item = T>) -> Self {
+        let lines: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+        Self(format!("t\n{}\n", lines.join("\n")))
+    }
+}
+
+impl Files for Column {
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        Ok(self.0.clone().into_bytes())
+    }
+}
+
+/// Replications of one plan.
+pub struct Lab {
+    plan: Plan,
+    runs: Vec<RunResult>,
+}
+
+impl Lab {
+    /// Runs a scenario's text so many times.
+    pub fn run(text: &str, replications: u64) -> Self {
+        Self::of(plan(text), replications)
+    }
+
+    /// Runs a plan so many times.
+    pub fn of(plan: Plan, replications: u64) -> Self {
+        let one = |run| World::new(&plan, run).run();
+        let runs = (0..replications).into_par_iter().map(one).collect();
+        Self { plan, runs }
+    }
+
+    fn component(&self, name: &str) -> u32 {
+        let place = self.plan.components.iter().position(|component| component.name == name);
+        place.unwrap_or_else(|| panic!("no component `{name}`")) as u32
+    }
+
+    /// Each run's value of a component's metric.
+    fn values(&self, name: &str, metric: &str) -> Vec<&Value> {
+        let component = self.component(name);
+        let find = |run: &'_ RunResult| -> Option<usize> {
+            let mine = |o: &coldcurve::stats::Observation| o.component == component && o.metric == metric;
+            run.observations.iter().position(mine)
+        };
+        self.runs
+            .iter()
+            .map(|run| &run.observations[find(run).unwrap_or_else(|| panic!("`{name}` has no `{metric}`"))].value)
+            .collect()
+    }
+
+    /// Each run's value of a metric as one number: counts, ratios, mean levels, mean latencies in ns.
+    pub fn each(&self, name: &str, metric: &str) -> Vec<f64> {
+        let number = |value: &Value| value.number().expect("a metric that is defined");
+        self.values(name, metric).into_iter().map(number).collect()
+    }
+
+    /// The same for the one run of a trace.
+    pub fn one(&self, name: &str, metric: &str) -> f64 {
+        self.each(name, metric)[0]
+    }
+
+    /// Each run's distribution of a time.
+    pub fn histograms(&self, name: &str, metric: &str) -> Vec<&Histogram> {
+        let histogram = |value| match value {
+            &Value::Latency(ref histogram) => &**histogram,
+            other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
+        };
+        self.values(name, metric).into_iter().map(histogram).collect()
+    }
+
+    /// Each run's windows of a metric.
+    pub fn windows(&self, name: &str, metric: &str) -> Vec<&[f64]> {
+        let component = self.component(name);
+        let find = |run: &'_ RunResult| -> Option<usize> {
+            let mine = |s: &coldcurve::stats::Series| s.component == component && s.metric == metric;
+            run.series.iter().position(mine)
+        };
+        self.runs
+            .iter()
+            .map(|run| &*run.series[find(run).unwrap_or_else(|| panic!("`{name}` has no series `{metric}`"))].values)
+            .collect()
+    }
+
+    /// Each run's count of a meter.
+    pub fn metered(&self, name: &str, meter: Meter) -> Vec<f64> {
+        let component = self.component(name) as usize;
+        self.runs
+            .iter()
+            .map(|run| run.meters[component].get(meter) as f64)
+            .collect()
+    }
+
+    /// The measured time of a run in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.runs[0].measured.as_secs_f64()
+    }
+
+    /// Each run's metric (a count) per second of measured time.
+    pub fn per_second(&self, name: &str, metric: &str) -> Vec<f64> {
+        let seconds = self.seconds();
+        self.each(name, metric).iter().map(|count| count / seconds).collect()
+    }
+}
+
+/// Combines two metrics run by run.
+pub fn with(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect()
+}
+
+/// Multiplies each run's number.
+pub fn times(values: &[f64], factor: f64) -> Vec<f64> {
+    values.iter().map(|value| value * factor).collect()
+}

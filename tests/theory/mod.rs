@@ -1,0 +1,17 @@
+//! The model against theory: every mechanism is held against a formula, a trace computed by hand, or a measurement.
+//!
+//! Each group is a function that makes a [`page::Group`] once; a test of its own judges it, and [`page`] writes all of
+//! them to `docs/validation.md`. A new mechanism adds a file here, with a `group` and its line in [`page::groups`].
+
+mod calls;
+mod closed;
+mod keep_alive;
+mod lab;
+mod loss;
+mod measured;
+mod page;
+mod replay;
+mod retries;
+mod sharing;
+mod traces;
+mod traffic;
