@@ -22,7 +22,11 @@ fn every_broken_scenario_is_refused_with_its_complaint_and_touches_no_results() 
     let scratch = Scratch::new("broken");
     let out = scratch.path().join("out");
     fs::create_dir_all(out.join("kept")).expect("a folder");
-    for (name, text) in [("manifest.json", "{}"), ("summary.json", "earlier"), ("kept/note.txt", "mine")] {
+    for (name, text) in [
+        ("manifest.json", "{}"),
+        ("summary.json", "earlier"),
+        ("kept/note.txt", "mine"),
+    ] {
         fs::write(out.join(name), text).expect("a file");
     }
     let before = contents(scratch.path());
@@ -30,7 +34,10 @@ fn every_broken_scenario_is_refused_with_its_complaint_and_touches_no_results() 
     for name in scenarios() {
         let outcome = coldcurve(&folder, &["run", &name, "--out", &out.to_string_lossy()]);
         if outcome.code != Some(2) || !outcome.stdout.is_empty() {
-            wrong.push(format!("{name}: exit code {:?}, prints {:?}", outcome.code, outcome.stdout));
+            wrong.push(format!(
+                "{name}: exit code {:?}, prints {:?}",
+                outcome.code, outcome.stdout
+            ));
         }
         if outcome.stderr.contains("panicked") {
             wrong.push(format!("{name} panics: {}", outcome.stderr));
@@ -39,10 +46,16 @@ fn every_broken_scenario_is_refused_with_its_complaint_and_touches_no_results() 
         wrong.extend(blessed(&complaint, &outcome.stderr).err());
         let checked = coldcurve(&folder, &["check", &name]);
         if (checked.code, &checked.stderr) != (Some(2), &outcome.stderr) {
-            wrong.push(format!("{name}: `check` says something else than `run`: {}", checked.stderr));
+            wrong.push(format!(
+                "{name}: `check` says something else than `run`: {}",
+                checked.stderr
+            ));
         }
     }
-    assert!(contents(scratch.path()) == before, "the results of an earlier run were touched");
+    assert!(
+        contents(scratch.path()) == before,
+        "the results of an earlier run were touched"
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
@@ -52,7 +65,9 @@ fn every_complaint_names_a_place_and_a_remedy() {
     for name in scenarios() {
         let file = repository().join("tests/broken").join(&name).with_extension("stderr");
         let text = fs::read_to_string(&file).unwrap_or_default();
-        let errors = text.lines().filter(|line| line.starts_with("error[") || line.starts_with("warning["));
+        let errors = text
+            .lines()
+            .filter(|line| line.starts_with("error[") || line.starts_with("warning["));
         let errors = errors.count();
         let places = text.lines().filter(|line| line.trim_start().starts_with("-->")).count();
         let help = text.lines().filter(|line| line.contains("help: ")).count();

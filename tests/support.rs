@@ -73,7 +73,10 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        for entry in fs::read_dir(&next)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 folders.push(entry);
             } else {
@@ -99,5 +102,8 @@ pub fn blessed(file: &Path, text: &str) -> Result<(), String> {
         return Ok(());
     }
     let (old, new) = (line(&expected), line(text));
-    Err(format!("{name}, line {}: expected\n  {old}\nfound\n  {new}\nCOLDCURVE_BLESS=1 rewrites it", at + 1))
+    Err(format!(
+        "{name}, line {}: expected\n  {old}\nfound\n  {new}\nCOLDCURVE_BLESS=1 rewrites it",
+        at + 1
+    ))
 }

@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod billing;
 pub mod expect;
 pub mod load;
+pub mod metrics;
 pub mod study;
 pub mod summary;
 
