@@ -2,7 +2,7 @@
 
 use super::{BAD_INPUT, complain, say};
 use crate::model::build::ROOT;
-use crate::run::{billing, expect, load};
+use crate::run::{billing, expect, load, metrics};
 use crate::scenario::schema::{self, tables_below};
 use crate::scenario::{CODES, Catalog, Diagnostics, Node, NodeKind, Service, Sources, Table, nearest};
 use clap::ValueEnum;
@@ -54,6 +54,11 @@ fn catalog() -> Catalog {
 fn words() -> Vec<String> {
     let mut words: Vec<String> = CODES.iter().map(|code| code.0.to_owned()).collect();
     words.extend(catalog().services().iter().map(|service| service.name.clone()));
+    words.extend(
+        metrics::METRICS
+            .iter()
+            .map(|metric| metric.1.trim_end_matches(".*").to_owned()),
+    );
     for table in tables() {
         words.push(table.name.to_owned());
         words.extend(table.fields.iter().map(|field| field.name.to_owned()));
@@ -71,15 +76,34 @@ fn list() -> String {
             table.doc.split(". ").next().unwrap_or_default()
         );
     }
-    text.push_str("Services:\n");
+    text.push_str(&services());
+    text.push_str("Further: `coldcurve explain metrics`, `coldcurve explain codes`.\n");
+    text
+}
+
+fn services() -> String {
+    let mut text = String::from("Services:\n");
     for service in catalog().services() {
         let _ = writeln!(text, "  {:<28} {}", service.name, service.title);
     }
-    text.push_str("Codes of problems: C001 to C081, W001 on.\n");
+    text
+}
+
+fn codes() -> String {
+    let mut text = String::from("Codes of errors (C) and warnings (W):\n");
+    for (id, title, _) in CODES {
+        let _ = writeln!(text, "  {id}  {title}");
+    }
     text
 }
 
 fn find(word: &str) -> Option<String> {
+    match word {
+        "metrics" => return Some(metrics::list()),
+        "services" => return Some(services()),
+        "codes" => return Some(codes()),
+        _ => {}
+    }
     if let Some((id, title, explanation)) = CODES.iter().find(|code| code.0.eq_ignore_ascii_case(word)) {
         return Some(format!("{id}: {title}\n\n{explanation}\n"));
     }
@@ -89,12 +113,22 @@ fn find(word: &str) -> Option<String> {
     if let Some(table) = tables().into_iter().find(|table| table.name == word) {
         return Some(schema::explain_table(table));
     }
-    let field = word.rsplit('.').next().unwrap_or(word);
-    let about: Vec<String> = tables()
-        .into_iter()
-        .filter_map(|table| schema::explain(table, field))
-        .collect();
-    (!about.is_empty()).then(|| about.join("\n"))
+    if let Some(text) = metrics::explain(word).filter(|_| word.contains('.')) {
+        return Some(text);
+    }
+    let (owner, field) = word.rsplit_once('.').unwrap_or(("", word));
+    let owner = owner.split('.').next().unwrap_or("");
+    // `functions.memory` is a field of the table "function".
+    let of_owner = |table: &&Table| owner.is_empty() || owner.trim_end_matches('s') == table.name.trim_end_matches('s');
+    let about = |tables: &mut dyn Iterator<Item = &'static Table>| -> Vec<String> {
+        tables.filter_map(|table| schema::explain(table, field)).collect()
+    };
+    let mut found = about(&mut tables().into_iter().filter(of_owner));
+    if found.is_empty() {
+        found = about(&mut tables().into_iter());
+    }
+    found.extend(metrics::explain(word));
+    (!found.is_empty()).then(|| found.join("\n"))
 }
 
 fn describe(service: &Service) -> String {

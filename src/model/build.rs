@@ -15,9 +15,10 @@ use super::request::HOPS_MAX;
 use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue};
 use crate::kernel::Duration;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostics, Field, Files, Key, Kind, Names, Node, Table, Target, prices,
-    read_duration,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
+    Target, prices, read_duration,
 };
+use std::collections::BTreeSet;
 
 /// The fields of `run`.
 pub const RUN: Table = Table {
@@ -164,7 +165,48 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
             "add a section `clients`",
         );
     }
+    if !diagnostics.has_errors() {
+        unused(root, &cx);
+    }
     (before || !diagnostics.has_errors()).then_some((builder.plan, spec))
+}
+
+/// Warns about components that are named nowhere else in the scenario: nothing can lead to them.
+fn unused(root: &Node, cx: &Context) {
+    let mut words = BTreeSet::new();
+    let sections = root
+        .entries()
+        .iter()
+        .filter(|(key, _)| KINDS.contains(&key.text.as_str()));
+    for (_, component) in sections.flat_map(|(_, section)| section.entries()) {
+        named(component, &mut words);
+    }
+    let leads = |target: &Target| ![kind::ACCOUNT, kind::CLIENT].contains(&target.kind);
+    for (target, name) in cx
+        .names
+        .all()
+        .filter(|(target, name)| leads(target) && !words.contains(name))
+    {
+        let message = format!("nothing leads to `{name}`");
+        let help = "name it as the target of a client, a gateway or a handler, or remove it";
+        let problem = Diagnostic::new(Code::Unused, cx.names.span(target), message);
+        cx.report(problem.help(help));
+    }
+}
+
+/// Collects all single values and all keys below a node.
+fn named<'n>(node: &'n Node, words: &mut BTreeSet<&'n str>) {
+    match &node.kind {
+        NodeKind::Null => {}
+        NodeKind::Scalar(text) => _ = words.insert(text),
+        NodeKind::Seq(items) => items.iter().for_each(|item| named(item, words)),
+        NodeKind::Map(entries) => {
+            for (key, value) in entries {
+                words.insert(&key.text);
+                named(value, words);
+            }
+        }
+    }
 }
 
 struct Builder<'a> {
@@ -199,6 +241,7 @@ impl<'a> Builder<'a> {
         let empty = Node::empty_map(root.span());
         let block = root.block("run").unwrap_or(Block::new(self.cx, &empty, &RUN));
         let plan = &mut self.plan;
+        let before = self.cx.diagnostics.pushed();
         plan.length = block.duration("length");
         plan.window = block.duration("window");
         plan.seed = block.count("seed");
@@ -207,7 +250,8 @@ impl<'a> Builder<'a> {
             let range = crate::scenario::Range::AtLeast(0.0);
             read_duration(self.cx, node, range)
         });
-        if plan.warmup >= plan.length {
+        let sound = self.cx.diagnostics.pushed() == before;
+        if sound && plan.warmup >= plan.length {
             let message = "the warm-up leaves nothing to measure";
             self.cx.error(
                 Code::Inconsistent,

@@ -190,6 +190,10 @@ impl GatewayPlan {
 /// A single target or a split by weight, under `to` or `split` of a block.
 fn read_targets(block: &Block) -> Option<Vec<(f64, Target)>> {
     let cx = block.context();
+    if block.has("to") && block.has("split") {
+        let message = "`to` and `split` both say where requests go";
+        block.error(Code::Conflict, block.span_of("split"), message, "keep one of them");
+    }
     if let Some(target) = block.target_opt("to") {
         return Some(vec![(1.0, target)]);
     }

@@ -62,7 +62,12 @@ pub fn read(root: &Block, variants: &[&str], axes: &[Axis]) -> Vec<Expectation> 
 
 fn read_one(root: &Block, node: &Node, variants: &[&str], axes: &[Axis]) -> Option<Expectation> {
     let cx = root.context();
+    let before = cx.diagnostics.pushed();
     let block = Block::new(cx, node, &TABLE);
+    if cx.diagnostics.pushed() > before {
+        // With a key that is unknown or missing, what follows would only repeat that in other words.
+        return None;
+    }
     let variant = |field: &str| -> Option<String> {
         let name = block.text_opt(field)?;
         if !variants.contains(&name) {
@@ -148,7 +153,7 @@ fn read_bounds(block: &Block) -> Option<Bounds> {
         ([], None, Some(low)) => (Some(bound(low)?), None, format!("above {}", words(low)), low.span),
         _ => {
             let help = "write exactly one of `within: [low, high]`, `below: x`, `above: x`";
-            let message = "an expectation needs one lower and upper bound, or one of them";
+            let message = "an expectation says its bounds in one of three ways";
             cx.error(Code::BadExpectation, block.span(), message, help);
             return None;
         }

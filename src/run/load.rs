@@ -4,11 +4,11 @@ use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
-use crate::model::build::{ROOT, build};
+use crate::model::build::{ROOT, RunSpec, build};
 use crate::scenario::overlay::{merge, parse_set, set};
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Span, Table, parse,
-    prices, units,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Span,
+    Table, nearest, parse, prices, read_entries, units,
 };
 use std::path::Path;
 
@@ -128,6 +128,25 @@ fn manifest(path: &Path, text: &str, options: &Options, study: &Study) -> Manife
     }
 }
 
+/// A variant: its name, the place of its overlay, and the scenario with that laid over it.
+type Variant = (String, Span, Node);
+
+/// Reports what was found in each variant, once; what only some variants suffer from is said to be theirs.
+fn report_all(variants: &[Variant], heard: &[Vec<Diagnostic>], diagnostics: &Diagnostics) {
+    for (list, (name, overlay, _)) in heard.iter().zip(variants) {
+        for problem in list {
+            let everywhere = heard.iter().all(|other| other.contains(problem));
+            let elsewhere = heard.iter().take_while(|other| !std::ptr::eq(*other, list));
+            if everywhere || problem.is_within(*overlay) {
+                diagnostics.push(problem.clone());
+            } else if !elsewhere.clone().any(|other| other.contains(problem)) {
+                let here = format!("with the variant `{name}`");
+                diagnostics.push(problem.clone().also(overlay.first(name.len()), here));
+            }
+        }
+    }
+}
+
 struct Loader<'a> {
     catalog: &'a Catalog,
     diagnostics: &'a Diagnostics,
@@ -158,45 +177,27 @@ impl Loader<'_> {
         let block = Block::new(&cx, root, &ROOT);
         let axes = self.axes(&block);
         let variants = self.variants(root);
-        let cells = axes
+        let count = axes
             .iter()
             .fold(variants.len(), |n, axis| n.saturating_mul(axis.values.len()));
-        if cells > CELLS_MAX {
-            let message = format!("{cells} cells: at most {CELLS_MAX} are run");
+        if count > CELLS_MAX {
+            let message = format!("{count} cells: at most {CELLS_MAX} are run");
             let help = "try fewer values, or split the sweep into several scenarios";
             cx.error(Code::BadSweep, block.span_of("sweep"), message, help);
             return None;
         }
-        let mut cells = Vec::new();
-        let mut spec = None;
-        for (variant, tree) in &variants {
+        let (mut cells, mut spec, mut heard) = (Vec::new(), None, Vec::new());
+        for (variant, _, tree) in &variants {
+            let own = Diagnostics::new();
             for point in combinations(&axes) {
-                let mut tree = tree.clone();
-                for (axis, &value) in axes.iter().zip(&point) {
-                    for (path, place) in &axis.paths {
-                        let node = axis.values[value].clone();
-                        set(&mut tree, path, *place, node, self.diagnostics);
-                    }
+                if let Some((cell, run)) = self.cell(variant, tree, &axes, &point, &own) {
+                    spec.get_or_insert((run, cell.plan.seed));
+                    cells.push(cell);
                 }
-                let Some((mut plan, run)) = build(&tree, self.catalog, self.diagnostics, self.files) else {
-                    continue;
-                };
-                plan.seed = self.options.seed.unwrap_or(plan.seed);
-                let billing = BillingPlan::read(&Block::new(&cx, &tree, &ROOT));
-                spec.get_or_insert((run.clone(), plan.seed));
-                cells.push(CellPlan {
-                    variant: variant.clone(),
-                    point: axes
-                        .iter()
-                        .zip(&point)
-                        .map(|(axis, &value)| axis.points[value].clone())
-                        .collect(),
-                    plan,
-                    warmup_auto: run.warmup_auto,
-                    billing,
-                });
             }
+            heard.push(own.sorted());
         }
+        report_all(&variants, &heard, self.diagnostics);
         let declared = root.get("variants").map_or(&[][..], Node::entries);
         let known: Vec<&str> = declared
             .iter()
@@ -207,6 +208,9 @@ impl Loader<'_> {
         let mut expectations = expect::read(&block, &known, &axes);
         // What is asked about variants that were not picked cannot be judged.
         expectations.retain(|expectation| expectation.variants().all(|name| variants.iter().any(|v| v.0 == name)));
+        if !self.diagnostics.has_errors() {
+            expect::check(&expectations, &cells, self.diagnostics);
+        }
         let (run, seed) = spec?;
         billing::check_prices(&cells, self.diagnostics, root);
         Some(Study {
@@ -222,34 +226,76 @@ impl Loader<'_> {
         })
     }
 
-    /// The trees of the base and its variants, by name.
-    fn variants(&self, root: &Node) -> Vec<(String, Node)> {
-        let entries = root.get("variants").map_or(&[][..], Node::entries);
+    /// A variant at a point of the sweep, and how it is run; what is wrong goes to `diagnostics`.
+    fn cell(
+        &self,
+        variant: &str,
+        tree: &Node,
+        axes: &[SweepAxis],
+        point: &[usize],
+        diagnostics: &Diagnostics,
+    ) -> Option<(CellPlan, RunSpec)> {
+        let mut tree = tree.clone();
+        // A sweep without values has been reported; the rest of the scenario is still worth reading.
+        let axes = || axes.iter().filter(|axis| !axis.values.is_empty()).zip(point);
+        for (axis, &value) in axes() {
+            for (path, place) in &axis.paths {
+                set(&mut tree, path, *place, axis.values[value].clone(), diagnostics);
+            }
+        }
+        let names = Names::default();
+        let cx = Context {
+            diagnostics,
+            names: &names,
+            files: self.files,
+        };
+        let billing = BillingPlan::read(&Block::new(&cx, &tree, &ROOT));
+        let (mut plan, run) = build(&tree, self.catalog, diagnostics, self.files)?;
+        plan.seed = self.options.seed.unwrap_or(plan.seed);
+        let cell = CellPlan {
+            variant: variant.to_owned(),
+            point: axes().map(|(axis, &value)| axis.points[value].clone()).collect(),
+            plan,
+            warmup_auto: run.warmup_auto,
+            billing,
+        };
+        Some((cell, run))
+    }
+
+    /// The trees of the base and its variants, by name, each with the place of its overlay.
+    fn variants(&self, root: &Node) -> Vec<Variant> {
+        let names = Names::default();
+        let cx = Context {
+            diagnostics: self.diagnostics,
+            names: &names,
+            files: self.files,
+        };
+        let entries = root.get("variants").map_or(&[][..], |node| read_entries(&cx, node));
         let wanted = |name: &str| self.options.variants.is_empty() || self.options.variants.iter().any(|v| v == name);
         for name in &self.options.variants {
-            if name != "base" && !entries.iter().any(|(key, _)| key.text == *name) {
+            let known = || entries.iter().map(|(key, _)| key.text.as_str());
+            if name != "base" && !known().any(|other| other == name) {
                 let span = root.get("variants").map_or(root.span, |node| node.span);
-                let message = format!("there is no variant `{name}`");
-                let cx = Context {
-                    diagnostics: self.diagnostics,
-                    names: &Names::default(),
-                    files: self.files,
+                let help = match nearest(name, known()) {
+                    Some(near) => format!("did you mean `--variant {near}`?"),
+                    None => format!("variants are base, {}", known().collect::<Vec<_>>().join(", ")),
                 };
                 cx.error(
                     Code::UnknownVariant,
                     span,
-                    message,
-                    "name one of the variants, or `base`",
+                    format!("there is no variant `{name}`"),
+                    help,
                 );
             }
         }
         let mut list = Vec::new();
         // A scenario whose variants all have names of their own is not run without them, unless one is called `base`.
         if entries.is_empty() || self.options.variants.iter().any(|v| v == "base") {
-            list.push(("base".to_owned(), root.clone()));
+            list.push(("base".to_owned(), root.span, root.clone()));
         }
         for (key, overlay) in entries.iter().filter(|(key, _)| wanted(&key.text)) {
-            list.push((key.text.clone(), merge(root, overlay, self.diagnostics)));
+            let place = key.span.to(overlay.span);
+            list.push((key.text.clone(), place, merge(root, overlay, self.diagnostics)));
         }
         list
     }
@@ -288,7 +334,16 @@ impl Loader<'_> {
                 points,
             }
         };
-        root.list("sweep").iter().map(read).collect()
+        let axes: Vec<SweepAxis> = root.list("sweep").iter().map(read).collect();
+        let paths: Vec<&(String, Span)> = axes.iter().flat_map(|axis| &axis.paths).collect();
+        for (i, (path, span)) in paths.iter().enumerate() {
+            if let Some((_, first)) = paths[..i].iter().find(|other| other.0 == *path) {
+                let problem = Diagnostic::new(Code::BadSweep, *span, format!("`{path}` is swept twice"));
+                let help = "list all its values in one entry";
+                cx.report(problem.also(*first, "first here").help(help));
+            }
+        }
+        axes
     }
 
     /// A value of a sweep as text and, where it is a quantity, as a number in its base unit.
@@ -359,7 +414,8 @@ fn scale(numbers: &[f64]) -> Scale {
 
 /// All combinations of value numbers, the last axis fastest.
 fn combinations(axes: &[SweepAxis]) -> Vec<Vec<usize>> {
-    axes.iter().fold(vec![Vec::new()], |before, axis| {
+    let axes = axes.iter().filter(|axis| !axis.values.is_empty());
+    axes.fold(vec![Vec::new()], |before, axis| {
         let extend = |point: Vec<usize>| {
             (0..axis.values.len()).map(move |value| {
                 let mut longer = point.clone();

@@ -6,6 +6,7 @@ pub mod billing;
 pub mod expect;
 pub mod load;
 pub mod size;
+pub mod metrics;
 pub mod study;
 pub mod summary;
 

@@ -15,7 +15,7 @@ use super::catalog_files::EMBEDDED;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use super::overlay::merge_fields;
 use super::parse::parse;
-use super::tree::{Key, Node, NodeKind, Sources};
+use super::tree::{Key, Node, NodeKind, Sources, Span};
 use std::path::Path;
 
 /// A service: a preset for one kind of component.
@@ -93,6 +93,14 @@ impl Catalog {
         let mut catalog = Self::default();
         let mut files = Vec::new();
         if let Some(folder) = user_folder {
+            if let Err(error) = std::fs::read_dir(folder) {
+                let place = folder.display();
+                let file = sources.add(place.to_string(), "");
+                let span = Span { file, start: 0, end: 0 };
+                let message = format!("cannot read the catalog `{place}`: {error}");
+                let help = "`catalog` names a folder, relative to the scenario's folder";
+                diagnostics.push(Diagnostic::new(Code::Unreadable, span, message).help(help));
+            }
             for path in yaml_files(folder, 0) {
                 files.extend(sources.load(&path, diagnostics));
             }
@@ -168,7 +176,15 @@ impl Catalog {
         };
         if service.kind != kind {
             let message = format!("`{name}` is a service for `{}`, not for `{kind}`", service.kind);
-            diagnostics.push(Diagnostic::new(Code::WrongService, node.span, message));
+            let fitting = self.services.iter().filter(|s| s.kind == kind).map(|s| s.name.as_str());
+            let help = match service.kind.as_str() {
+                other if fitting.clone().next().is_none() => format!("move the component to `{other}`"),
+                other => format!(
+                    "move the component to `{other}`, or name one of {}",
+                    fitting.collect::<Vec<_>>().join(", ")
+                ),
+            };
+            diagnostics.push(Diagnostic::new(Code::WrongService, node.span, message).help(help));
             return component.clone();
         }
         merge_fields(&service.values, component, diagnostics)

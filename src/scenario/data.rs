@@ -79,12 +79,17 @@ pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Op
             bad(
                 file.1,
                 format!("`{}` has no readable header: {error}", file.0),
-                String::new(),
+                "the first line names the columns, separated by commas".to_owned(),
             );
             return None;
         }
     };
     let Some(index) = headers.iter().position(|h| h == column.0) else {
+        if headers.is_empty() {
+            let help = "the first line names the columns, separated by commas".to_owned();
+            bad(file.1, format!("`{}` is empty", file.0), help);
+            return None;
+        }
         let known: Vec<String> = headers.iter().take(12).map(shorten).collect();
         let near = nearest(column.0, headers.iter());
         let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
@@ -92,6 +97,7 @@ pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Op
         bad(column.1, message, format!("columns are {}{near}", known.join(", ")));
         return None;
     };
+    let help = format!("every row needs a number in column `{}`", column.0);
     let mut values = Vec::new();
     let mut record = csv::StringRecord::new();
     loop {
@@ -105,11 +111,7 @@ pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Op
                         Ok(v) if v.is_finite() => values.push(v),
                         _ => {
                             let message = format!("`{}`, line {line}: `{}` is not a number", file.0, shorten(text));
-                            bad(
-                                file.1,
-                                message,
-                                format!("every row needs a number in column `{}`", column.0),
-                            );
+                            bad(file.1, message, help);
                             return None;
                         }
                     },
@@ -117,7 +119,16 @@ pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Op
             }
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                bad(file.1, format!("`{}`, line {line}: {error}", file.0), String::new());
+                let message = match error.kind() {
+                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                        format!(
+                            "`{}`, line {line}: {len} fields, but the header has {expected_len}",
+                            file.0
+                        )
+                    }
+                    _ => format!("`{}`, line {line}: {error}", file.0),
+                };
+                bad(file.1, message, "every row has as many fields as the header".to_owned());
                 return None;
             }
         }
@@ -126,7 +137,7 @@ pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Op
         bad(
             file.1,
             format!("`{}` has no values in column `{}`", file.0, column.0),
-            String::new(),
+            help,
         );
         return None;
     }

@@ -58,6 +58,12 @@ impl Diagnostic {
         self
     }
 
+    /// Whether its place is within a span.
+    pub fn is_within(&self, span: Span) -> bool {
+        let place = self.primary.0;
+        place.file == span.file && place.start >= span.start && place.end <= span.end
+    }
+
     /// Adds another place.
     #[must_use]
     pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {

@@ -3,7 +3,7 @@
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use super::table::list_words;
-use super::tree::{Node, Span};
+use super::tree::{Node, NodeKind, Span};
 
 /// A component: its kind and its number within the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +30,13 @@ impl Names {
             names: vec![Vec::new(); kinds.len()],
         };
         for (kind, section) in kinds.iter().enumerate() {
-            for (key, _) in root.get(section).map_or(&[][..], Node::entries) {
+            let node = root.get(section);
+            if let Some(node) = node.filter(|node| !matches!(node.kind, NodeKind::Map(_) | NodeKind::Null)) {
+                let message = format!("expected a map of names under `{section}`, found {}", node.describe());
+                let help = format!("write `{section}: {{ name: {{ ... }} }}`, or a line `name:` with its fields below");
+                diagnostics.push(Diagnostic::new(Code::WrongShape, node.span, message).help(help));
+            }
+            for (key, _) in node.map_or(&[][..], Node::entries) {
                 names.check(&key.text, key.span, diagnostics);
                 if names.names[kind].len() > u16::MAX as usize {
                     let message = format!("more than 65,535 components under `{section}`");
@@ -46,7 +52,10 @@ impl Names {
     fn check(&self, name: &str, span: Span, diagnostics: &Diagnostics) {
         let usable = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || !name.chars().all(usable) {
-            let message = format!("`{name}` cannot name a component");
+            let message = match name {
+                "" => "a component needs a name".to_owned(),
+                name => format!("`{name}` cannot name a component"),
+            };
             let better: String = name.chars().map(|c| if usable(c) { c } else { '_' }).collect();
             let mut problem = Diagnostic::new(Code::BadName, span, message).help("use letters, digits, `_` and `-`");
             if !better.is_empty() {
@@ -112,7 +121,9 @@ impl Names {
 
     /// The component that a scalar names, if it is of one of `kinds`; a problem otherwise.
     pub fn resolve(&self, name: &str, span: Span, kinds: &[&str]) -> Result<Target, Box<Diagnostic>> {
-        let Some(target) = self.find(name) else {
+        // Two components of one name are a problem of their own; what is meant is the one that fits.
+        let fits = |(target, own): &(Target, &str)| *own == name && kinds.contains(&self.kind(*target));
+        let Some(target) = self.all().find(fits).map(|found| found.0).or_else(|| self.find(name)) else {
             return Err(Box::new(self.unknown(name, span, kinds)));
         };
         if kinds.contains(&self.kind(target)) {

@@ -35,6 +35,14 @@ const COMPONENT_DEPTH: usize = 2;
 fn merge_at(base: &Node, over: &Node, field: &str, depth: usize, diagnostics: &Diagnostics) -> Node {
     let (NodeKind::Map(old), NodeKind::Map(new)) = (&base.kind, &over.kind) else {
         let maps = [base, over].map(|n| matches!(n.kind, NodeKind::Map(_)));
+        if depth == 0 && !over.is_null() {
+            let message = format!("a variant has to be a map, found {}", over.describe());
+            let help = "write what differs: `functions: { checkout: { memory: 1 GB } }`, or `{}` for nothing";
+            diagnostics.push(Diagnostic::new(Code::WrongShape, over.span, message).help(help));
+        }
+        if depth == 0 {
+            return base.clone();
+        }
         if depth <= COMPONENT_DEPTH && maps[0] != maps[1] && !base.is_null() {
             conflict(base, over, diagnostics);
             return base.clone();

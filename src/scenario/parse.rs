@@ -19,11 +19,8 @@ pub fn parse(sources: &Sources, file: u32, diagnostics: &Diagnostics) -> Option<
     let root = parse_part(text, file, 0, diagnostics)?;
     if root.is_null() {
         let message = "this file is empty";
-        diagnostics.push(Diagnostic::new(
-            Code::EmptyFile,
-            Span { file, start: 0, end: 0 },
-            message,
-        ));
+        let problem = Diagnostic::new(Code::EmptyFile, Span { file, start: 0, end: 0 }, message);
+        diagnostics.push(problem.help("`coldcurve new FILE` writes a scenario to start from"));
         return None;
     }
     Some(root)
@@ -133,8 +130,16 @@ impl<'t> Builder<'t> {
         let glued = previous
             .split_once(':')
             .is_some_and(|(_, v)| v.starts_with(|c: char| c.is_alphanumeric()));
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let deeper = line.trim().len() < line.len() && indent(line) > indent(previous);
         let help = if line.contains('\t') {
             "indent with spaces; YAML does not allow tabs there"
+        } else if error.info().contains("flow mapping") || error.info().contains("flow sequence") {
+            "a `{` or `[` above is not closed, or a comma is missing"
+        } else if error.info().contains("quoted") {
+            "a quote above is not closed"
+        } else if deeper && previous.contains(": ") {
+            "this line is indented further than the line above, which has a value already"
         } else if glued && !previous.contains(": ") {
             "the line above lacks a space after its `:`"
         } else {
@@ -173,7 +178,12 @@ impl<'t> Builder<'t> {
             }
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id).cloned() else {
-                    self.problem(Code::Syntax, span, "this alias is inside what it stands for", "");
+                    self.problem(
+                        Code::Syntax,
+                        span,
+                        "this alias is inside what it stands for",
+                        "remove it",
+                    );
                     return Err(Stop);
                 };
                 let (size, height) = measure(&node);
@@ -197,7 +207,7 @@ impl<'t> Builder<'t> {
                 )
             }
             _ => {
-                self.problem(Code::Syntax, span, "a value was expected here", "");
+                self.problem(Code::Syntax, span, "a value was expected here", "write one, or `null`");
                 return Err(Stop);
             }
         };
@@ -211,7 +221,12 @@ impl<'t> Builder<'t> {
         self.nodes += nodes;
         if depth > MAX_DEPTH {
             let message = format!("maps and lists are nested more than {MAX_DEPTH} deep");
-            self.problem(Code::TooMuch, span, &message, "");
+            self.problem(
+                Code::TooMuch,
+                span,
+                &message,
+                "no scenario needs that: is a bracket not closed?",
+            );
         } else if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values, aliases expanded");
             self.problem(Code::TooMuch, span, &message, "put measured values into a CSV file");
@@ -269,7 +284,7 @@ impl<'t> Builder<'t> {
                 NodeKind::Scalar(text) => text,
                 NodeKind::Null if key.span.end > key.span.start => "null".to_owned(),
                 _ => {
-                    self.problem(Code::Syntax, key.span, "a key has to be a word", "");
+                    self.problem(Code::Syntax, key.span, "a key has to be a word", "write `key: value`");
                     continue;
                 }
             };
@@ -295,6 +310,8 @@ impl<'t> Builder<'t> {
         match value.kind {
             NodeKind::Map(_) => merges.push(value),
             NodeKind::Seq(items) => items.into_iter().for_each(|item| self.collect_merge(item, merges)),
+            // An alias without an anchor has been reported.
+            NodeKind::Null => {}
             _ => self.problem(
                 Code::Syntax,
                 value.span,

@@ -56,22 +56,42 @@ impl<'a> Block<'a> {
                     block.unknown(key);
                 }
                 block.missing(name);
+                block.check_written();
             }
             NodeKind::Null => block.missing(name),
             _ => {
                 let message = format!("expected a map ({}), found {}", table.name, node.describe());
                 let fields: Vec<&str> = table.names().take(8).collect();
-                cx.report(
-                    Diagnostic::new(Code::WrongShape, node.span, message)
-                        .help(format!("write `key: value` lines; keys are {}", fields.join(", "))),
-                );
+                let help = match table.field(name) {
+                    // The key of a component that is called like one of its fields.
+                    Some(_) => format!("indent `{name}` further if it belongs to what stands above it"),
+                    None => format!("write `key: value` lines; keys are {}", fields.join(", ")),
+                };
+                cx.report(Diagnostic::new(Code::WrongShape, node.span, message).help(help));
             }
         }
         block
     }
 
+    /// Reports values of fields that nobody may ask for: a package type without a runtime, for example.
+    fn check_written(&self) {
+        for field in self.table.fields.iter().filter(|field| field.kind.is_plain()) {
+            if let Some(node) = self.node(field.name) {
+                read_kind(self.cx, node, &field.kind, field.range);
+            }
+        }
+    }
+
+    /// Whether it has keys that its table does not know (they have been reported).
+    pub fn has_strange_keys(&self) -> bool {
+        self.node
+            .entries()
+            .iter()
+            .any(|(key, _)| self.table.field(&key.text).is_none())
+    }
+
     fn unknown(&self, key: &Key) {
-        let message = format!("`{}` is not a field of a {}", key.text, self.table.name);
+        let message = format!("`{}` is not a field of {}", key.text, self.table.called());
         let problem = Diagnostic::new(Code::UnknownKey, key.span, message);
         self.cx.report(match nearest(&key.text, self.table.names()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")).suggest(key.span, near),

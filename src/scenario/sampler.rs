@@ -225,6 +225,8 @@ fn described(block: &Block) -> Option<Sampler> {
     let forms: Vec<&&[&str]> = FORMS.iter().filter(written).collect();
     match forms.as_slice() {
         [form] => one(block, form[0]),
+        // A key that is unknown has been reported, and is probably what was meant.
+        [] if block.has_strange_keys() => None,
         [] => {
             let help = "such as `{ median: 12 ms, p99: 40 ms }` or `{ exponential: 5 ms }`";
             block.error(Code::Impossible, block.span(), "this describes no distribution", help);

@@ -178,6 +178,16 @@ impl Table {
         self.fields.iter().find(|f| f.name == name)
     }
 
+    /// The block in a sentence: "a function", "an expectation", "arrivals".
+    pub fn called(&self) -> String {
+        let article = match self.name.chars().next() {
+            _ if self.name.ends_with('s') => "",
+            Some('a' | 'e' | 'i' | 'o' | 'u') => "an ",
+            _ => "a ",
+        };
+        format!("{article}{}", self.name)
+    }
+
     /// The names of all fields.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.fields.iter().map(|f| f.name)
@@ -185,6 +195,23 @@ impl Table {
 }
 
 impl Kind {
+    /// Whether it is a single value that means the same wherever it stands.
+    pub fn is_plain(&self) -> bool {
+        matches!(
+            self,
+            Self::Duration
+                | Self::Size
+                | Self::Rate
+                | Self::Count
+                | Self::Number
+                | Self::Share
+                | Self::Money
+                | Self::Flag
+                | Self::Text
+                | Self::Choice(_)
+        )
+    }
+
     /// What to write, in words.
     pub fn describe(&self) -> String {
         match self {

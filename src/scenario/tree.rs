@@ -32,6 +32,15 @@ impl Span {
         end: 0,
     };
 
+    /// Its first bytes, at most this many.
+    #[must_use]
+    pub fn first(self, bytes: usize) -> Self {
+        Self {
+            end: self.end.min(self.start + bytes),
+            ..self
+        }
+    }
+
     /// From the start of this span to the end of `other` (of the same file).
     #[must_use]
     pub fn to(self, other: Self) -> Self {

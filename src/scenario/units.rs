@@ -294,18 +294,22 @@ fn unreadable(shape: &Shape, text: &str) -> Problem {
     )
 }
 
+/// The problem of a comma: three digits after each make a group, anything else is meant as decimals.
+fn comma(text: &str) -> Problem {
+    let message = format!("`{}` has a comma", shorten(text));
+    let help = "group digits with `_`, mark decimals with `.`";
+    let mut problem = Problem::new(Code::BadQuantity, message, help);
+    let digits = |part: &str| part.bytes().take_while(u8::is_ascii_digit).count();
+    let groups = text.split(',').skip(1).all(|part| digits(part) == 3);
+    problem.suggestion = Some(text.trim().replace(',', if groups { "_" } else { "." }));
+    problem
+}
+
 /// The problem of a unit that does not fit.
 fn wrong_unit(shape: &Shape, text: &str, number: &str, rest: &str) -> Problem {
     let help = format!("write {}, such as {}", shape.what, shape.example);
     if rest.starts_with(',') {
-        let message = format!("`{}` has a comma", shorten(text));
-        let mut problem = Problem::new(
-            Code::BadQuantity,
-            message,
-            "group digits with `_`, mark decimals with `.`",
-        );
-        problem.suggestion = Some(text.trim().replace(',', "_"));
-        return problem;
+        return comma(text);
     }
     match kind_of(rest) {
         Some(other) if other != shape.what => Problem::new(
@@ -414,6 +418,9 @@ pub fn parse_rate(text: &str) -> Result<f64, Problem> {
         return Err(negative(&RATE, text));
     }
     let number = number_text(text, parts.rest);
+    if parts.rest.starts_with(',') {
+        return Err(comma(text));
+    }
     let Some((multiplier, per)) = parts.rest.split_once('/') else {
         if parts.rest.is_empty() && parts.number.is_zero() {
             return Ok(0.0);

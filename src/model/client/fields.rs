@@ -248,7 +248,7 @@ impl ClientPlan {
                 } else {
                     "nobody sends"
                 };
-                let help = "write `arrivals: { poisson: 100/s }` (open) or `users: { count: 100 }` (closed)";
+                let help = "write either `arrivals: { poisson: 100/s }` (open) or `users: { count: 100 }` (closed)";
                 block.error(Code::NotOneKey, block.span(), message, help);
                 None
             }
@@ -297,12 +297,16 @@ pub fn cumulative<T: Copy>(weights: &[(f64, T)]) -> Vec<(f64, T)> {
 fn read_arrivals(block: &Block, length: Duration) -> Option<Load> {
     let cx = block.context();
     let written: Vec<&str> = PROCESSES.into_iter().filter(|name| block.has(name)).collect();
+    if written.is_empty() && block.has_strange_keys() {
+        // What is unknown has been reported, and is probably what was meant.
+        return None;
+    }
     if written.len() != 1 {
         let message = match written.as_slice() {
             [] => "no arrival process".to_owned(),
             several => format!("several arrival processes: {}", several.join(", ")),
         };
-        let help = "write exactly one, such as `poisson: 100/s`; a variant removes the other with `constant: null`";
+        let help = "write exactly one, such as `poisson: 100/s`; a variant removes another with `constant: null`";
         block.error(Code::NotOneKey, block.span(), message, help);
         return None;
     }
@@ -433,6 +437,11 @@ fn read_diurnal(block: &Block) -> RateCurve {
     };
     let (hours, days) = (weights("hours", &WORK_DAY), weights("weekdays", &[1.0; 7]));
     let total: f64 = hours.iter().sum::<f64>() * days.iter().sum::<f64>();
+    if total <= 0.0 {
+        let message = "the weights add up to nothing";
+        let help = "at least one hour and one weekday need a weight above zero";
+        block.error(Code::OutOfRange, block.span(), message, help);
+    }
     let unit = block.rate("mean") / 1e9 * 168.0 / total.max(f64::MIN_POSITIVE);
     let mut pieces: Vec<Piece> = (0..168)
         .map(|hour| {
@@ -469,20 +478,23 @@ fn read_times(block: &Block) -> Option<ArrivalPlan> {
     ))
 }
 
+/// The most arrivals in one interval of a trace.
+const COUNT_MAX: f64 = 1e9;
+
 fn read_counts(block: &Block) -> Option<ArrivalPlan> {
     let span = block.span_of("column");
     let file = (block.text("file"), block.span_of("file"));
     let column = read_column(block.context(), file, (block.text("column"), span))?;
-    if column.iter().any(|&count| count < 0.0) {
-        block.error(
-            Code::BadData,
-            span,
-            "a count is negative",
-            "counts are numbers of arrivals",
-        );
+    let scale = block.number("scale");
+    if let Some(bad) = column
+        .iter()
+        .find(|&&count| !(0.0..=COUNT_MAX).contains(&(count * scale)))
+    {
+        let message = format!("`{}` has the count {bad} in column `{}`", file.0, block.text("column"));
+        let help = format!("counts are numbers of arrivals, from 0 to {COUNT_MAX} once scaled");
+        block.error(Code::BadData, span, message, help);
         return None;
     }
-    let scale = block.number("scale");
     Some(ArrivalPlan::Counts {
         interval_ns: ((block.duration("interval").0 as f64 / block.number("speed")).round() as u64).max(1),
         counts: column.iter().map(|count| (count * scale).round() as u32).collect(),

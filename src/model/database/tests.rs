@@ -62,6 +62,7 @@ fn proxy(connections: u64) -> ProxyPlan {
 
 fn client(to: Target, load: Load) -> ClientPlan {
     ClientPlan {
+        background: false,
         component: 0,
         name: "client".to_owned(),
         to,
@@ -93,10 +94,12 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         demand: None,
     };
     let program = Program {
+        entries: Vec::new(),
         steps: vec![Step::Call(0), Step::End],
         calls: vec![call],
     };
     FunctionPlan {
+        code_init: Sampler::Constant(0.0),
         component: 0,
         name: name.to_owned(),
         account: None,

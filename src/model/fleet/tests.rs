@@ -61,6 +61,9 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         components.push(component(target(kind::FLEET, index as u16), &fleet.name));
     }
     Plan {
+        databases: Vec::new(),
+        proxies: Vec::new(),
+        queues: Vec::new(),
         components,
         length: Duration::from_secs(length_s),
         warmup: Duration::from_secs(warmup_s),
@@ -68,6 +71,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         seed: 7,
         accounts: Vec::new(),
         clients: vec![ClientPlan {
+            background: false,
             component: 0,
             name: "client".to_owned(),
             to: target(kind::FLEET, 0),
@@ -372,6 +376,7 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
     let mut front = computes(constant_ms(5));
     front.program.steps.insert(1, Step::Call(0));
     front.program.calls.push(CallPlan {
+        demand: None,
         to: Target {
             kind: kind::FLEET,
             index: 1,

@@ -386,6 +386,12 @@ fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
             "sort the entries by `at`",
         );
     }
+    if let Some(tracking) = provisioned.block("tracking")
+        && tracking.count("minimum") > tracking.count("maximum")
+    {
+        let message = "the minimum is above the maximum";
+        cx.error(Code::Inconsistent, tracking.span_of("minimum"), message, "swap them");
+    }
     Some(ProvisionedPlan {
         count: provisioned.count("count"),
         schedule,
@@ -393,7 +399,7 @@ fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
         tracking: provisioned.block("tracking").map(|tracking| TrackingPlan {
             target: tracking.share("target"),
             minimum: tracking.count("minimum"),
-            maximum: tracking.count("maximum").max(tracking.count("minimum")),
+            maximum: tracking.count("maximum"),
             out_periods: 3,
             in_periods: 15,
             low_ratio: 0.9,

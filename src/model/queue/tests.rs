@@ -36,6 +36,7 @@ fn target(kind: u8, index: u16) -> Target {
 /// A function that waits for so long, without cold starts.
 pub(super) fn function(takes: Sampler) -> FunctionPlan {
     FunctionPlan {
+        code_init: Sampler::Constant(0.0),
         component: FUNCTION,
         name: "worker".to_owned(),
         account: Some(0),
@@ -43,6 +44,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
         vcpus: 1.0,
         timeout: secs(900),
         program: Program {
+            entries: Vec::new(),
             steps: vec![Step::Wait(takes), Step::End],
             calls: Vec::new(),
         },
@@ -117,6 +119,9 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         ..queue.clone()
     };
     Plan {
+        databases: Vec::new(),
+        proxies: Vec::new(),
+        fleets: Vec::new(),
         components: vec![
             component(kind::ACCOUNT, 0, "aws"),
             component(kind::CLIENT, 0, "sender"),
@@ -136,6 +141,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
             gateway_burst: 1_000_000,
         }],
         clients: vec![ClientPlan {
+            background: false,
             component: CLIENT,
             name: "sender".to_owned(),
             to: target(kind::QUEUE, 0),

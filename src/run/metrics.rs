@@ -1,0 +1,298 @@
+//! What the metrics mean, for `coldcurve explain` and for whoever mistypes one.
+
+use crate::model::KINDS;
+use std::fmt::Write as _;
+
+/// A metric: whose it is (a kind of components, or empty for the whole system), its name, its meaning. A name that ends
+/// in `.*` is a distribution of durations, with `mean`, `p50`, `p90`, `p95`, `p99`, `p99.9` and `max`.
+pub const METRICS: &[(&str, &str, &str)] = &[
+    (
+        "",
+        "offered",
+        "Requests of all clients per second, retries not counted again.",
+    ),
+    ("", "throughput", "Requests of all clients that ended well, per second."),
+    (
+        "",
+        "error_ratio",
+        "Requests of all clients that ended badly, after their retries, over all.",
+    ),
+    (
+        "",
+        "latency.*",
+        "From sending a request to its last answer, retries included, as clients see it.",
+    ),
+    (
+        "",
+        "latency.p99.worst_window",
+        "The largest p99 among the windows of a run: what an operator's dashboard shows.",
+    ),
+    (
+        "",
+        "cold_ratio",
+        "Invocations of all functions that had to start an instance, over all.",
+    ),
+    ("", "bill.month", "The bill scaled to a month, in dollars."),
+    (
+        "",
+        "bill.per_million",
+        "The bill per million requests of clients, in dollars.",
+    ),
+    ("clients", "requests", "Requests that ended."),
+    (
+        "clients",
+        "error_ratio",
+        "Requests that ended badly, after their retries, over all.",
+    ),
+    (
+        "clients",
+        "attempts_per_request",
+        "Attempts per request: 1 is no retry.",
+    ),
+    ("clients", "throttled_429", "Requests that ended throttled (429)."),
+    (
+        "clients",
+        "failed_500",
+        "Requests that ended in an error of a handler (500).",
+    ),
+    (
+        "clients",
+        "bad_gateway_502",
+        "Requests that ended in an error behind a gateway (502).",
+    ),
+    ("clients", "unavailable_503", "Requests that nobody could take (503)."),
+    (
+        "clients",
+        "gateway_timeout_504",
+        "Requests that a gateway gave up on (504).",
+    ),
+    ("clients", "timed_out", "Requests that the client gave up on."),
+    (
+        "clients",
+        "latency.*",
+        "From sending a request to its last answer, retries included.",
+    ),
+    ("gateways", "requests", "Requests that arrived."),
+    (
+        "gateways",
+        "throttled",
+        "Requests refused by its own or its account's rate limit.",
+    ),
+    (
+        "gateways",
+        "timeouts",
+        "Requests whose target took longer than the gateway waits.",
+    ),
+    (
+        "functions",
+        "offered",
+        "Invocations asked for, throttled ones included.",
+    ),
+    ("functions", "invocations", "Invocations that found an instance."),
+    ("functions", "cold_starts", "Invocations that had to start an instance."),
+    (
+        "functions",
+        "cold_ratio",
+        "Invocations that had to start an instance, over all.",
+    ),
+    (
+        "functions",
+        "throttled_concurrency",
+        "Refused for lack of concurrency: reserved, or of the account.",
+    ),
+    (
+        "functions",
+        "throttled_rate",
+        "Refused by the limit on requests per second.",
+    ),
+    (
+        "functions",
+        "throttled_scaling",
+        "Refused because instances may not be added that fast.",
+    ),
+    ("functions", "throttle_ratio", "Refused invocations over offered ones."),
+    ("functions", "failed", "Invocations that failed."),
+    (
+        "functions",
+        "timed_out",
+        "Invocations cut off by the function's timeout.",
+    ),
+    ("functions", "instances", "Instances alive, mean over time."),
+    ("functions", "instances.busy", "Instances at work, mean over time."),
+    (
+        "functions",
+        "instances.starting",
+        "Instances being placed or initialised, mean over time.",
+    ),
+    ("functions", "instances.peak", "Most instances alive at once."),
+    ("functions", "instances.busy_peak", "Most instances at work at once."),
+    ("functions", "provisioned", "Instances provisioned, mean over time."),
+    (
+        "functions",
+        "provisioned.busy",
+        "Provisioned instances at work, mean over time.",
+    ),
+    (
+        "functions",
+        "spillover_ratio",
+        "Invocations that found no provisioned instance, over all.",
+    ),
+    (
+        "functions",
+        "duration.*",
+        "Time that the handler takes, the init left out.",
+    ),
+    (
+        "functions",
+        "cold_start.*",
+        "Placement and init together, of invocations that waited for them.",
+    ),
+    ("functions", "init.*", "Init of the instances that were started."),
+    ("queues", "remaining", "Messages in the queue at the end of the run."),
+    ("queues", "depth", "Messages waiting, mean over time."),
+    ("queues", "depth.peak", "Most messages waiting at once."),
+    (
+        "queues",
+        "in_flight",
+        "Messages received and not yet deleted, mean over time.",
+    ),
+    ("queues", "in_flight.peak", "Most messages in flight at once."),
+    ("queues", "age_oldest.*", "Age of the oldest message waiting."),
+    ("queues", "concurrency", "Batches being worked on, mean over time."),
+    ("queues", "concurrency.peak", "Most batches being worked on at once."),
+    ("queues", "wait.*", "From sending a message to the start of its work."),
+    ("queues", "latency.*", "From sending a message to the end of its work."),
+    ("databases", "queries", "Queries that were run."),
+    ("databases", "refused", "Queries refused for lack of a connection."),
+    ("databases", "refused_ratio", "Refused queries over all."),
+    (
+        "databases",
+        "cancelled",
+        "Queries whose caller gave up before they ended.",
+    ),
+    ("databases", "connections", "Connections open, mean over time."),
+    ("databases", "connections.peak", "Most connections open at once."),
+    ("databases", "connections.new", "Connections opened."),
+    ("databases", "running", "Queries running, mean over time."),
+    ("databases", "running.peak", "Most queries running at once."),
+    ("databases", "cpu", "Share of its processors in use."),
+    ("databases", "connect.*", "Time that opening a connection takes."),
+    ("databases", "query.*", "Time from a query's arrival to its end."),
+    ("proxies", "queries", "Queries that passed."),
+    ("proxies", "timeouts", "Queries that found no connection in time."),
+    (
+        "proxies",
+        "abandoned",
+        "Queries whose caller gave up while they waited.",
+    ),
+    (
+        "proxies",
+        "pool.busy",
+        "Connections of the pool in use, mean over time.",
+    ),
+    ("proxies", "pool.peak", "Most connections of the pool in use at once."),
+    (
+        "proxies",
+        "waiting",
+        "Queries waiting for a connection, mean over time.",
+    ),
+    ("proxies", "waiting.peak", "Most queries waiting at once."),
+    ("proxies", "borrow.*", "Time that a query waits for a connection."),
+    ("fleets", "requests", "Requests that arrived."),
+    ("fleets", "refused", "Requests refused because the queue was full."),
+    ("fleets", "refused_ratio", "Refused requests over all."),
+    ("fleets", "served", "Requests that were served."),
+    ("fleets", "failed", "Requests that failed."),
+    (
+        "fleets",
+        "instances",
+        "Instances launched and not yet gone, mean over time.",
+    ),
+    ("fleets", "instances.peak", "Most instances at once."),
+    (
+        "fleets",
+        "instances.running",
+        "Instances that take requests, mean over time.",
+    ),
+    ("fleets", "launches", "Instances launched."),
+    ("fleets", "slots.busy", "Slots in use, mean over time."),
+    ("fleets", "slots.busy_peak", "Most slots in use at once."),
+    ("fleets", "queue", "Requests waiting for a slot, mean over time."),
+    ("fleets", "queue.peak", "Most requests waiting at once."),
+    ("fleets", "cpu_utilisation", "Share of its processors in use."),
+    ("fleets", "service_time.*", "Time that a request is worked on."),
+    ("fleets", "queue_wait.*", "Time that a request waits for a slot."),
+];
+
+/// The full name of a metric in general: `functions.NAME.cold_ratio`.
+fn full(owner: &str, name: &str) -> String {
+    match owner {
+        "" => name.to_owned(),
+        owner => format!("{owner}.NAME.{name}"),
+    }
+}
+
+/// Whether a word is a metric of this name; `.*` stands for the mean, the maximum and the quantiles.
+fn is(name: &str, word: &str) -> bool {
+    let part =
+        |end: &str| end == "mean" || end == "max" || end.strip_prefix('p').is_some_and(|p| p.parse::<f64>().is_ok());
+    match name.strip_suffix(".*") {
+        None => name == word,
+        Some(stem) => word
+            .strip_prefix(stem)
+            .is_some_and(|end| end.is_empty() || end.strip_prefix('.').is_some_and(part)),
+    }
+}
+
+/// What a metric means: by its whole name (`functions.checkout.cold_ratio`) or by its last part (`cold_ratio`).
+pub fn explain(word: &str) -> Option<String> {
+    let mut parts = word.splitn(3, '.');
+    let (owner, _, rest) = (parts.next().unwrap_or(""), parts.next(), parts.next());
+    let whole = rest.filter(|_| KINDS.contains(&owner));
+    let fits = |metric: &&(&str, &str, &str)| match whole {
+        Some(rest) => metric.0 == owner && is(metric.1, rest),
+        None => is(metric.1, word),
+    };
+    let mut text = String::new();
+    for (owner, name, meaning) in METRICS.iter().filter(fits) {
+        let _ = writeln!(text, "{} (metric)\n    {meaning}", full(owner, name));
+        if name.ends_with(".*") {
+            text.push_str("    A distribution of durations: .mean, .p50, .p90, .p95, .p99, .p99.9 and .max.\n");
+        }
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// All metrics, a line for each.
+pub fn list() -> String {
+    let mut text = String::from("Metrics (those of a component have its kind and name in front):\n");
+    for (owner, name, meaning) in METRICS {
+        let _ = writeln!(text, "  {:<36} {meaning}", full(owner, name));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_found_by_whole_and_last_name() {
+        let about = |word| explain(word).unwrap_or_default();
+        assert!(about("latency.p99").contains("as clients see it") && about("latency.p99").contains("queues.NAME"));
+        assert!(about("functions.checkout.cold_ratio").starts_with("functions.NAME.cold_ratio (metric)\n"));
+        assert!(about("functions.checkout.init.p99.9").contains("Init of the instances"));
+        assert!(about("latency.p99.worst_window").contains("dashboard"));
+        for word in ["functions.checkout.colour", "latency.p", "latencyp99", "happiness", ""] {
+            assert_eq!(explain(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn every_owner_is_a_kind() {
+        for (owner, name, meaning) in METRICS {
+            assert!(owner.is_empty() || KINDS.contains(owner), "{owner}.{name}");
+            assert!(meaning.ends_with('.'), "{owner}.{name}");
+        }
+    }
+}
