@@ -1,7 +1,8 @@
 //! Sizes fleets: the smallest number of instances that keeps a fleet's goals, found by pilot runs.
 //!
 //! CPU utilisation falls and response times shorten with every instance, so the search first finds a number that is
-//! enough (from the load that a pilot run measures), then halves the distance to the largest that is not.
+//! enough, takes from it the load that the traffic brings, gallops up from the number that this load needs at least, and
+//! halves the distance to the largest that is not enough.
 
 use super::study::CellPlan;
 use crate::kernel::Duration;
@@ -15,7 +16,7 @@ const PILOT: u64 = u64::MAX - 1;
 /// Longest pilot run.
 const PILOT_LENGTH: Duration = Duration::from_secs(600);
 /// Where the search begins: plenty, so that the pilot run is not overloaded.
-const FIRST_GUESS: u64 = 256;
+const FIRST_GUESS: u64 = 64;
 /// More instances than anybody wants; the search ends there.
 const MOST: u64 = 1 << 20;
 
@@ -45,12 +46,20 @@ fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> u64 {
         high = (wanted.ceil() as u64).clamp(high + 1, high * 4);
         (ok, load) = enough(high);
     }
-    let mut low = 0;
+    // The load alone rules out everything below this; it is often enough, so the search gallops up from it.
+    let least = (load / goal.utilisation.unwrap_or(1.0)).ceil().max(1.0) as u64;
+    let (mut low, mut step) = (least - 1, 1);
+    while low + step < high {
+        if enough(low + step).0 {
+            high = low + step;
+            break;
+        }
+        low += step;
+        step *= 2;
+    }
     while high - low > 1 {
         let middle = low.midpoint(high);
-        // What the load alone rules out need not be run.
-        let possible = load / (middle as f64) <= goal.utilisation.unwrap_or(1.0) * 1.02;
-        if possible && enough(middle).0 {
+        if enough(middle).0 {
             high = middle;
         } else {
             low = middle;
