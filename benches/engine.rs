@@ -1,0 +1,80 @@
+//! The engine against the yardsticks: same scenarios, same dice, same answers, one process.
+//!
+//! `cargo bench --bench engine` prints criterion's intervals, then the ratios of the medians. The cost of a request may
+//! at most double from 100 to 100,000 busy instances; the last line says by how much it grows.
+
+mod yardstick;
+
+use criterion::{Criterion, SamplingMode, Throughput};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use yardstick::Case;
+
+/// Requests of one run. Enough that filling 100,000 instances is a small part of it.
+const REQUESTS: u64 = 1_000_000;
+
+/// Times of the runs that criterion asked for, by side, in ns per request.
+#[derive(Default)]
+struct Times {
+    engine: Vec<f64>,
+    hand: Vec<f64>,
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn bench(criterion: &mut Criterion, case: &Case) -> Times {
+    case.compare(REQUESTS / 4);
+    let plan = case.plan(REQUESTS);
+    let requests = case.by_hand(&plan).requests;
+    let mut times = Times::default();
+    let mut group = criterion.benchmark_group(case.name);
+    group
+        .sample_size(10)
+        .sampling_mode(SamplingMode::Flat)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(4))
+        .throughput(Throughput::Elements(requests));
+    let mut side = |name: &str, kept: &mut Vec<f64>, run: &dyn Fn()| {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let start = Instant::now();
+                (0..iterations).for_each(|_| run());
+                let elapsed = start.elapsed();
+                kept.push(elapsed.as_secs_f64() * 1e9 / (iterations * requests) as f64);
+                elapsed
+            });
+        });
+    };
+    side("by hand", &mut times.hand, &|| {
+        black_box(case.by_hand(black_box(&plan)));
+    });
+    side("engine", &mut times.engine, &|| {
+        black_box(Case::by_engine(black_box(&plan)));
+    });
+    group.finish();
+    times
+}
+
+fn main() {
+    let mut criterion = Criterion::default().without_plots().configure_from_args();
+    let mut lines = Vec::new();
+    for case in Case::all() {
+        let mut times = bench(&mut criterion, &case);
+        lines.push((case.name, median(&mut times.engine), median(&mut times.hand)));
+    }
+    criterion.final_summary();
+    for (name, engine, hand) in &lines {
+        println!(
+            "{name:28} engine {engine:5.0} ns per request, by hand {hand:5.0}, ratio {:.2}",
+            engine / hand
+        );
+    }
+    let of = |name: &str| lines.iter().find(|line| line.0.starts_with(name)).map_or(f64::NAN, |line| line.1);
+    println!(
+        "from 100 to 100,000 busy instances a request costs {:.2} times as much",
+        of("100,000 busy") / of("100 busy")
+    );
+}

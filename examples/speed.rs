@@ -1,0 +1,107 @@
+//! How fast the engine is, and how much slower than a loop written by hand for the same scenario.
+//!
+//! `cargo run --release --example speed` prints times; `-- --instructions` counts instructions under valgrind instead,
+//! which a busy machine does not disturb. `-- --only NAME` takes the cases whose name contains NAME.
+
+#[path = "../benches/yardstick.rs"]
+mod yardstick;
+
+use std::process::Command;
+use std::time::Instant;
+use yardstick::Case;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let value = |flag: &str| {
+        let place = arguments.iter().position(|argument| argument == flag)?;
+        arguments.get(place + 1).cloned()
+    };
+    let wanted = |case: &Case| value("--only").is_none_or(|name| case.name.contains(&name));
+    let cases: Vec<Case> = Case::all().into_iter().filter(wanted).collect();
+    let requests = value("--requests").and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    if let Some(side) = value("--side") {
+        // One side alone, for valgrind, perf and other tools that look at a whole process.
+        for case in &cases {
+            let plan = case.plan(requests);
+            let counts = match side.as_str() {
+                "engine" => Case::by_engine(&plan).0,
+                "hand" => case.by_hand(&plan),
+                _ => yardstick::Counts::default(),
+            };
+            println!("{counts:?}");
+        }
+    } else if arguments.iter().any(|argument| argument == "--instructions") {
+        cases.iter().for_each(count);
+    } else {
+        println!(
+            "{:28} {:>10} {:>10} {:>10} {:>8} {:>6}",
+            "", "requests/s", "events/s", "ns/request", "by hand", "ratio"
+        );
+        cases.iter().for_each(|case| time(case, requests));
+    }
+}
+
+/// Medians of runs that take turns, so that both meet the same neighbours.
+fn time(case: &Case, requests: u64) {
+    case.compare(requests / 4);
+    let plan = case.plan(requests);
+    let (mut engine, mut hand, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut events = 0.0;
+    for _ in 0..7 {
+        let start = Instant::now();
+        let (counts, result) = Case::by_engine(&plan);
+        let by_engine = start.elapsed().as_secs_f64() / counts.requests as f64;
+        let start = Instant::now();
+        let counts = case.by_hand(&plan);
+        let by_hand = start.elapsed().as_secs_f64() / counts.requests as f64;
+        events = result.events as f64 / result.requests as f64;
+        engine.push(by_engine);
+        hand.push(by_hand);
+        ratios.push(by_engine / by_hand);
+    }
+    let (engine, hand, ratio) = (median(engine), median(hand), median(ratios));
+    println!(
+        "{:28} {:>9.2}M {:>9.1}M {:>10.0} {:>8.0} {ratio:>6.2}",
+        case.name,
+        1e-6 / engine,
+        1e-6 * events / engine,
+        1e9 * engine,
+        1e9 * hand
+    );
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Instructions per request: the difference between two lengths, so that what happens once does not count.
+fn count(case: &Case) {
+    let per_request = |side| {
+        let (short, long) = (50_000, 150_000);
+        Some((instructions(case, side, long)? - instructions(case, side, short)?) / (long - short) as f64)
+    };
+    match (per_request("engine"), per_request("hand")) {
+        (Some(engine), Some(hand)) => println!(
+            "{:28} {engine:>6.0} instructions per request, by hand {hand:>5.0}, ratio {:.2}",
+            case.name,
+            engine / hand
+        ),
+        _ => println!("valgrind is not there: skipped"),
+    }
+}
+
+/// Instructions of a whole process that runs one side of a case.
+fn instructions(case: &Case, side: &str, requests: u32) -> Option<f64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().ok()?)
+        .args(["--side", side, "--only", case.name, "--requests", &requests.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = text
+        .lines()
+        .find(|line| line.contains("I refs:") || line.contains("I   refs:"))?;
+    line.rsplit(':').next()?.trim().replace(',', "").parse().ok()
+}
