@@ -115,6 +115,12 @@ pub const TABLE: Table = Table {
             "Bytes that are metered as one request; any number if absent.",
         ),
         Field::default(
+            "balancer",
+            Kind::Flag,
+            "false",
+            "Whether it is billed as a load balancer, by the hour and by capacity units.",
+        ),
+        Field::default(
             "requests_per_connection",
             Kind::Count,
             "100",
@@ -160,6 +166,8 @@ pub struct GatewayPlan {
     pub response_bytes: u64,
     /// Bytes that count as one request when metered (zero: however large).
     pub metering_bytes: u64,
+    /// Whether it is a load balancer: billed by the hour and by capacity units.
+    pub balancer: bool,
     /// Requests that share one client connection (load balancers bill new connections).
     pub requests_per_connection: u64,
 }
@@ -182,6 +190,7 @@ impl GatewayPlan {
             request_bytes: block.size("request_size"),
             response_bytes: block.size("response_size"),
             metering_bytes: block.size_opt("metering_size").unwrap_or(0),
+            balancer: block.flag("balancer"),
             requests_per_connection: block.count("requests_per_connection"),
         })
     }
@@ -402,8 +411,10 @@ impl Gateways {
                 state.requests * chunks(spec.request_bytes.max(spec.response_bytes)),
             );
             meters.add(Meter::BytesOut, state.answered * spec.response_bytes);
-            meters.add(Meter::LoadBalancerMs, measured.millis_ceil());
-            meters.add(Meter::LcuMs, lcu_ms(spec, state.requests));
+            if spec.balancer {
+                meters.add(Meter::LoadBalancerMs, measured.millis_ceil());
+                meters.add(Meter::LcuMs, lcu_ms(spec, state.requests));
+            }
         }
     }
 }
