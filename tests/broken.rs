@@ -1,7 +1,7 @@
 //! What the program says about scenarios that cannot run: every file under `tests/broken` has its complaint beside it.
 //!
-//! `COLDCURVE_BLESS=1 cargo test broken` rewrites the complaints. Read the difference before you commit it: a message is
-//! good if a person who has never seen the program knows from it where to look and what to write instead.
+//! `COLDCURVE_BLESS=1 cargo test broken` rewrites the complaints. Read the difference before you commit it: a message
+//! is good if a person who has never seen the program knows from it where to look and what to write instead.
 
 use crate::support::{Scratch, blessed, coldcurve, contents, repository};
 use std::fs;

@@ -1,1 +1,355 @@
+//! The program as its users meet it: exit codes, what goes to which stream, what is left on the disk.
 
+use crate::support::{Scratch, coldcurve, contents};
+use serde_json::Value;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A small system with variants, a sweep and expectations; a run of it takes milliseconds.
+const SHOP: &str = "title: A small shop
+run: { length: 2 min, warmup: 20 s, window: 10 s, replications: 3, seed: 7 }
+clients:
+  web: { to: api, arrivals: { poisson: 20/s }, timeout: 5 s, retry: aws-sdk-standard }
+gateways:
+  api: { service: aws.api_gateway.http, to: checkout }
+functions:
+  checkout:
+    service: aws.lambda
+    memory: 512 MB
+    runtime: python3.13
+    handler: [cpu: { median: 8 ms, p99: 30 ms }, call: stock]
+  stock: { service: aws.lambda, memory: 1 GB, handler: [wait: { exponential: 5 ms }] }
+variants:
+  small: {}
+  large: { functions: { checkout: { memory: 1769 MB } } }
+sweep:
+  - { parameter: clients.web.arrivals.poisson, values: [10/s, 20/s] }
+expect:
+  - { metric: error_ratio, below: 1% }
+";
+
+/// One cell and no expectation.
+const PLAIN: &str = "run: { length: 1 min, warmup: 10 s, window: 10 s, replications: 2 }
+clients:
+  web: { to: hello, arrivals: { poisson: 5/s } }
+functions:
+  hello: { service: aws.lambda, memory: 512 MB, handler: [cpu: 5 ms] }
+";
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("no JSON: {error}\n{text}"))
+}
+
+fn metric(summary: &Value, cell: usize, name: &str) -> f64 {
+    let metrics = summary["cells"][cell]["metrics"].as_array().expect("metrics");
+    let metric = metrics.iter().find(|metric| metric["name"] == name);
+    metric.expect(name)["estimate"]["mean"].as_f64().expect("a number")
+}
+
+#[test]
+fn exit_codes_say_fine_failed_or_bad_input() {
+    let scratch = Scratch::new("exit-codes");
+    let folder = scratch.path();
+    let good = scratch.write("good.yaml", SHOP);
+    let failing = scratch.write("failing.yaml", &SHOP.replace("below: 1%", "above: 99%"));
+    let broken = scratch.write("broken.yaml", &SHOP.replace("memory", "memroy"));
+    let cases: [(&[&str], i32); 14] = [
+        (&["run", good, "--no-files"], 0),
+        (&["check", good], 0),
+        (&["test", good], 0),
+        (&["explain"], 0),
+        (&["--version"], 0),
+        (&["--help"], 0),
+        (&["test", failing], 1),
+        (&["test", good, failing], 1),
+        (&["run", broken], 2),
+        (&["check", good, broken], 2),
+        (&["test", failing, broken], 2),
+        (&["check", "absent.yaml"], 2),
+        (&["explain", "flux-capacitor"], 2),
+        (&["fly"], 2),
+    ];
+    for (arguments, code) in cases {
+        let outcome = coldcurve(folder, arguments);
+        let said = format!("{arguments:?}: {}{}", outcome.stdout, outcome.stderr);
+        assert_eq!(outcome.code, Some(code), "{said}");
+        assert!(code != 2 || !outcome.stderr.is_empty(), "silent: {said}");
+        assert!(code == 2 || outcome.stderr.is_empty(), "noisy: {said}");
+    }
+    assert!(
+        !folder.join("output").exists(),
+        "something wrote results that nobody asked for"
+    );
+}
+
+#[test]
+fn a_failed_expectation_says_what_was_seen_and_where_it_stands() {
+    let scratch = Scratch::new("failed-expectation");
+    let failing = scratch.write("shop.yaml", &SHOP.replace("below: 1%", "above: 99%"));
+    let outcome = coldcurve(scratch.path(), &["test", failing]);
+    assert!(outcome.stdout.contains("shop.yaml:20"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("above 99%"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.ends_with("0 expectations hold, 4 do not\n"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn json_goes_to_standard_output_and_nothing_else() {
+    let scratch = Scratch::new("json");
+    let shop = scratch.write("shop.yaml", SHOP);
+    let outcome = coldcurve(scratch.path(), &["run", shop, "--format", "json", "--out", "results"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let summary = json(&outcome.stdout);
+    assert_eq!(summary["cells"].as_array().map(Vec::len), Some(4));
+    let file = std::fs::read_to_string(scratch.path().join("results/summary.json")).expect("a summary");
+    assert_eq!(json(&file), summary);
+}
+
+#[test]
+fn a_run_writes_a_folder_and_says_where() {
+    let scratch = Scratch::new("folder");
+    let plain = scratch.write("plain.yaml", PLAIN);
+    let outcome = coldcurve(scratch.path(), &["run", plain]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let files = contents(&scratch.path().join("output/plain"));
+    assert!(
+        outcome
+            .stdout
+            .contains(&format!("{} files in output/plain", files.len())),
+        "{}",
+        outcome.stdout
+    );
+    for name in ["manifest.json", "summary.json", "runs.csv", "report.html"] {
+        assert!(files.contains_key(Path::new(name)), "{name}");
+    }
+    let manifest = json(&String::from_utf8_lossy(&files[Path::new("manifest.json")]));
+    let command = manifest.to_string();
+    assert!(
+        command.contains("coldcurve run plain.yaml --seed 1 --replications 2"),
+        "{command}"
+    );
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_left_alone() {
+    let scratch = Scratch::new("foreign");
+    let plain = scratch.write("plain.yaml", PLAIN);
+    std::fs::create_dir(scratch.path().join("thesis")).expect("a folder");
+    std::fs::write(scratch.path().join("thesis/thesis.tex"), "years of work").expect("a file");
+    let outcome = coldcurve(scratch.path(), &["run", plain, "--out", "thesis"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("not replaced"), "{}", outcome.stderr);
+    assert_eq!(contents(&scratch.path().join("thesis")).len(), 1);
+}
+
+#[test]
+fn results_depend_neither_on_threads_nor_on_the_day() {
+    let scratch = Scratch::new("threads");
+    let shop = scratch.write("shop.yaml", SHOP);
+    for (threads, out) in [("1", "one"), ("2", "two"), ("2", "again")] {
+        let outcome = coldcurve(scratch.path(), &["run", shop, "--threads", threads, "--out", out]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    }
+    let [one, two, again] = ["one", "two", "again"].map(|out| contents(&scratch.path().join(out)));
+    assert!(one.len() > 10, "{:?}", one.keys());
+    for (name, bytes) in &one {
+        assert!(
+            two.get(name) == Some(bytes),
+            "{} differs with two threads",
+            name.display()
+        );
+        assert!(
+            again.get(name) == Some(bytes),
+            "{} differs the next time",
+            name.display()
+        );
+    }
+    assert_eq!((one.len(), two.len()), (two.len(), again.len()));
+}
+
+#[test]
+fn overrides_change_what_they_name_and_nothing_else() {
+    let scratch = Scratch::new("overrides");
+    let plain = scratch.write("plain.yaml", PLAIN);
+    let run = |more: &[&str]| {
+        let arguments = [&["run", plain, "--no-files", "--format", "json"], more].concat();
+        let outcome = coldcurve(scratch.path(), &arguments);
+        assert_eq!(outcome.code, Some(0), "{more:?}: {}", outcome.stderr);
+        json(&outcome.stdout)
+    };
+    let base = run(&[]);
+    assert_eq!(base["seed"], 1);
+    let faster = run(&["--set", "clients.web.arrivals.poisson=50/s"]);
+    assert!(metric(&faster, 0, "offered") > 5.0 * metric(&base, 0, "offered"));
+    assert_eq!(faster["manifest"]["overrides"][0], "clients.web.arrivals.poisson=50/s");
+    let seeded = run(&["--seed", "2"]);
+    assert_eq!(seeded["seed"], 2);
+    assert_ne!(seeded["cells"][0]["metrics"], base["cells"][0]["metrics"]);
+    assert_eq!(run(&["--seed", "1"])["cells"], base["cells"]);
+    let more = run(&["--replications", "5"]);
+    assert_eq!(more["replications"], 5);
+    let first = |summary: &Value| summary["cells"][0]["metrics"][0]["per_replication"][1].clone();
+    assert_eq!(first(&more), first(&base), "more replications change the ones before");
+}
+
+#[test]
+fn a_variant_can_be_picked_and_stays_what_it_was() {
+    let scratch = Scratch::new("variant");
+    let shop = scratch.write("shop.yaml", SHOP);
+    let run = |more: &[&str]| {
+        let arguments = [&["run", shop, "--no-files", "--format", "json"], more].concat();
+        json(&coldcurve(scratch.path(), &arguments).stdout)
+    };
+    let all = run(&[]);
+    let large = run(&["--variant", "large"]);
+    assert_eq!(large["cells"].as_array().map(Vec::len), Some(2));
+    assert_eq!(large["cells"][0], all["cells"][2]);
+    let base = run(&["--variant", "base"]);
+    assert_eq!(base["cells"][0]["variant"], "base");
+    let outcome = coldcurve(scratch.path(), &["run", shop, "--variant", "larg"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.stderr.contains("did you mean `--variant large`?"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn bad_overrides_are_refused_at_their_place() {
+    let scratch = Scratch::new("bad-overrides");
+    let plain = scratch.write("plain.yaml", PLAIN);
+    for (argument, message) in [
+        ("functions.hello.memroy=1 GB", "`memroy` is not a field of a function"),
+        ("functions.helo.memory=1 GB", "there is no `helo` under `functions`"),
+        ("functions.hello.memory", "`--set` needs a path, `=` and a value"),
+        ("functions.hello.memory=1", "`1` lacks its unit"),
+        ("functions.hello.memory.x=1 GB", "`x` cannot be inside `512 MB`"),
+        (
+            "functions.hello.handler.4.cpu=1 ms",
+            "`4` is no position in a list of 1",
+        ),
+        ("=5", "empty segment"),
+        ("functions.hello.memory=[1", "this is not valid YAML"),
+    ] {
+        let outcome = coldcurve(scratch.path(), &["run", plain, "--no-files", "--set", argument]);
+        assert_eq!(outcome.code, Some(2), "{argument}: {}", outcome.stdout);
+        let place = outcome.stderr.contains("--> --set:1:");
+        assert!(
+            outcome.stderr.contains(message) && place,
+            "{argument}: {}",
+            outcome.stderr
+        );
+    }
+    for arguments in [
+        ["--replications", "0"],
+        ["--threads", "0"],
+        ["--seed", "x"],
+        ["--replications", "1000000"],
+    ] {
+        let outcome = coldcurve(
+            scratch.path(),
+            &[&["run", plain, "--no-files"][..], &arguments[..]].concat(),
+        );
+        assert_eq!(outcome.code, Some(2), "{arguments:?}");
+        assert!(outcome.stderr.contains(arguments[0]), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn explain_knows_fields_codes_services_and_metrics() {
+    let here = Scratch::new("explain");
+    for (word, part) in [
+        ("functions.memory", "Memory of an instance."),
+        ("memory", "Memory of an instance."),
+        ("reserved_concurrency", "also caps it"),
+        ("function", "warm and cold life"),
+        ("C012", "an unknown key"),
+        ("w004", "nothing uses"),
+        ("aws.lambda", "AWS Lambda"),
+        ("latency.p99", "as clients see it"),
+        ("functions.checkout.cold_ratio", "had to start an instance"),
+        ("bill.month", "in dollars"),
+        ("metrics", "functions.NAME.cold_ratio"),
+        ("services", "aws.api_gateway.http"),
+        ("codes", "C070  an unknown metric"),
+    ] {
+        let outcome = coldcurve(here.path(), &["explain", word]);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{word}");
+        assert!(outcome.stdout.contains(part), "{word}: {}", outcome.stdout);
+    }
+    let near = coldcurve(here.path(), &["explain", "memroy"]);
+    assert_eq!((near.code, near.stdout.as_str()), (Some(2), ""));
+    assert!(near.stderr.contains("did you mean `memory`?"), "{}", near.stderr);
+    json(&coldcurve(here.path(), &["explain", "--all", "schema"]).stdout);
+}
+
+#[test]
+fn every_metric_of_a_run_is_explained() {
+    let scratch = Scratch::new("metrics");
+    let shop = SHOP.replace("memory: 1 GB", "memory: 1 GB, provisioned_concurrency: 3");
+    let shop = scratch.write("shop.yaml", &shop);
+    let outcome = coldcurve(scratch.path(), &["run", shop, "--no-files", "--format", "json"]);
+    let summary = json(&outcome.stdout);
+    let metrics = summary["cells"][0]["metrics"].as_array().expect("metrics");
+    let names = metrics.iter().map(|metric| metric["name"].as_str().expect("a name"));
+    let unknown: Vec<&str> = names
+        .filter(|name| coldcurve::run::metrics::explain(name).is_none())
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "no explanation in src/run/metrics.rs for {unknown:?}"
+    );
+}
+
+#[test]
+fn new_writes_a_scenario_that_runs_and_overwrites_nothing() {
+    let scratch = Scratch::new("new");
+    let outcome = coldcurve(scratch.path(), &["new", "mine.yaml"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let before = contents(scratch.path());
+    let again = coldcurve(scratch.path(), &["new", "mine.yaml"]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("mine.yaml"), "{}", again.stderr);
+    assert!(contents(scratch.path()) == before);
+    assert_eq!(
+        coldcurve(scratch.path(), &["new", "no/such/folder/mine.yaml"]).code,
+        Some(2)
+    );
+    let checked = coldcurve(scratch.path(), &["check", "mine.yaml"]);
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    let short = [
+        "--set",
+        "run.length=2 min",
+        "--set",
+        "run.warmup=20 s",
+        "--replications",
+        "2",
+    ];
+    let tested = coldcurve(scratch.path(), &[&["test", "mine.yaml"][..], &short[..]].concat());
+    assert_eq!(tested.code, Some(0), "{}{}", tested.stdout, tested.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_coldcurve"))
+        .args(["explain", "--all", "schema"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let status = child.wait().expect("the program ends");
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .expect("a stream")
+        .read_to_string(&mut said)
+        .expect("text");
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+}

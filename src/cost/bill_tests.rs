@@ -187,7 +187,11 @@ fn graduated() -> impl Strategy<Value = Vec<(Option<u128>, i128)>> {
 
 proptest! {
     #[test]
-    fn components_sum_to_their_pool(tiers in graduated(), used in prop::collection::vec(1_u64..1 << 42, 1..6), free in 0_u128..1 << 42) {
+    fn components_sum_to_their_pool(
+        tiers in graduated(),
+        used in prop::collection::vec(1_u64..1 << 42, 1..6),
+        free in 0_u128..1 << 42,
+    ) {
         let mut line = price("a", "calls", Meter::Requests, &tiers);
         line.free = Some(FreeTier { quanta: free, pool: Some("free".to_owned()) });
         let book = book(vec![line]);
@@ -218,7 +222,11 @@ proptest! {
     #[test]
     fn one_tier_scales_linearly(unit_price in 0_i128..1 << 45, quanta in 1_u64..1 << 40, hours in 1_u64..730) {
         let book = book(vec![price("a", "calls", Meter::Requests, &[(None, unit_price)])]);
-        let measured = Extrapolation { measured: Duration::from_secs(3600), hours_per_month: MONTH, active_hours: Some(hours as f64) };
+        let measured = Extrapolation {
+            measured: Duration::from_secs(3600),
+            hours_per_month: MONTH,
+            active_hours: Some(hours as f64),
+        };
         let scaled = bill(&book, &[usage("x", "a", Meter::Requests, quanta)], &measured, false).total;
         let whole = Extrapolation::whole_month(MONTH);
         let times = bill(&book, &[usage("x", "a", Meter::Requests, quanta * hours)], &whole, false).total;

@@ -1,9 +1,9 @@
 //! A price book: what a provider charges for which meter, as data.
 //!
 //! A book knows nothing of any service in code. A line applies to a component if the line's service is the component's
-//! or a dotted prefix of it (a line of `aws` prices data transfer for `aws.lambda` and `aws.rds.postgres` alike), if the
-//! component has every attribute that the line asks for (`when`), and if its meter counted something. Lines of one bill
-//! label and meter are alternatives, of which the most particular applies: the longer service first, then the more
+//! or a dotted prefix of it (a line of `aws` prices data transfer for `aws.lambda` and `aws.rds.postgres` alike), if
+//! the component has every attribute that the line asks for (`when`), and if its meter counted something. Lines of one
+//! bill label and meter are alternatives, of which the most particular applies: the longer service first, then the more
 //! conditions, then the later in the book, so that a user's own lines appended to a published list replace its prices.
 //! Lines of different labels add up.
 
@@ -237,8 +237,9 @@ impl PriceBook {
         self.machines.iter().rev().find(|m| m.table == table && m.name == name)
     }
 
-    /// Appends all of `other`: a line or a fee of it replaces those of this book with the same service, label, meter and
-    /// conditions. The result can have [`Self::faults`] even if neither book has: a line can replace a part of a pool.
+    /// Appends all of `other`: a line or a fee of it replaces those of this book with the same service, label, meter
+    /// and conditions. The result can have [`Self::faults`] even if neither book has: a line can replace a part of a
+    /// pool.
     pub fn extend(&mut self, other: Self) {
         self.lines.retain(|mine| {
             let same = |l: &PriceLine| mine.is_alternative_to(l) && mine.service == l.service && mine.when == l.when;

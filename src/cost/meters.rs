@@ -149,7 +149,8 @@ meters! {
 }
 
 impl Meter {
-    /// Whether the meter explains others and is not billed by itself, so that a book without a price for it is complete.
+    /// Whether the meter explains others and is not billed by itself, so that a book without a price for it is
+    /// complete.
     pub const fn is_informative(self) -> bool {
         matches!(self, Self::NewConnections)
     }

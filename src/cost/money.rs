@@ -1,7 +1,7 @@
 //! Exact money: whole numbers of 10^-12 of a currency unit.
 //!
-//! List prices have up to eleven decimals (0.00000625125 per 128 MB-s), so that a picodollar holds each of them exactly,
-//! a tenth or a percentage of it included. 128 bits of it reach 10^26 dollars.
+//! List prices have up to eleven decimals (0.00000625125 per 128 MB-s), so that a picodollar holds each of them
+//! exactly, a tenth or a percentage of it included. 128 bits of it reach 10^26 dollars.
 
 use std::fmt;
 use std::iter::Sum;
@@ -237,7 +237,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn apportioning_preserves_the_sum(total in 0_u128..1 << 100, weights in prop::collection::vec(0_u128..1 << 90, 1..8)) {
+        fn apportioning_preserves_the_sum(
+            total in 0_u128..1 << 100,
+            weights in prop::collection::vec(0_u128..1 << 90, 1..8),
+        ) {
             let parts = apportion(total, &weights);
             let sum: u128 = weights.iter().sum();
             prop_assert_eq!(parts.iter().sum::<u128>(), if sum == 0 { 0 } else { total });

@@ -5,8 +5,10 @@
 //! a token bucket that all gateways of the account draw from. A neighbour outside the scenario may take part of the
 //! pool.
 //! Not modelled: quotas of other services; raising a quota while the simulation runs.
+//! Units: concurrency in executions, rates in requests per second.
 //! Sources: AWS Lambda Developer Guide, "Understanding Lambda function scaling"; API Gateway quotas (10,000 requests
 //! per second, burst 5,000).
+//! Validated by: Erlang B for the pool and M/D/1/K for the bucket (tests/theory); tests/properties.rs.
 
 use super::limit::TokenBucket;
 use crate::kernel::Instant;

@@ -2,7 +2,7 @@
 
 use super::request::{CAUSES, Request, STATUSES, Status};
 use crate::kernel::Duration;
-use crate::stats::{CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency};
+use crate::stats::{CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// The record of one flow of requests.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl Flow {
         }
         let (whole, windows) = self.latency.finish();
         push("latency", Value::Latency(Box::new(whole)));
-        let mut line = |metric, unit, values| {
+        let mut line = |metric, unit, values: Vec<f64>| {
             series.push(Series {
                 component,
                 metric,
@@ -117,33 +117,16 @@ impl Flow {
                 values,
             });
         };
+        let each = |get: fn(&WindowStats) -> u64| windows.iter().map(move |w| get(w) as f64);
         let seconds = window.as_secs_f64();
-        line(
-            "requests",
-            SeriesUnit::PerSecond,
-            windows.iter().map(|w| w.count as f64 / seconds).collect(),
-        );
-        line(
-            "latency.p50",
-            SeriesUnit::Nanoseconds,
-            windows.iter().map(|w| w.p50_ns as f64).collect(),
-        );
-        line(
-            "latency.p99",
-            SeriesUnit::Nanoseconds,
-            windows.iter().map(|w| w.p99_ns as f64).collect(),
-        );
-        line(
-            "latency.max",
-            SeriesUnit::Nanoseconds,
-            windows.iter().map(|w| w.max_ns as f64).collect(),
-        );
-        let ratio = |(failures, w): (&f64, &crate::stats::WindowStats)| failures / (w.count as f64).max(1.0);
-        line(
-            "error_ratio",
-            SeriesUnit::Ratio,
-            self.window_failures.iter().zip(&windows).map(ratio).collect(),
-        );
+        let rates = each(|w| w.count).map(|n| n / seconds).collect();
+        line("requests", SeriesUnit::PerSecond, rates);
+        line("latency.p50", SeriesUnit::Nanoseconds, each(|w| w.p50_ns).collect());
+        line("latency.p99", SeriesUnit::Nanoseconds, each(|w| w.p99_ns).collect());
+        line("latency.max", SeriesUnit::Nanoseconds, each(|w| w.max_ns).collect());
+        let failures = self.window_failures.iter().zip(each(|w| w.count));
+        let ratios = failures.map(|(failures, n)| failures / n.max(1.0)).collect();
+        line("error_ratio", SeriesUnit::Ratio, ratios);
         FlowResult {
             component,
             causes: self.causes,

@@ -21,7 +21,7 @@ use crate::kernel::{Class, Duration, Key, LaneId, Sampler};
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
 use crate::stats::{Observation, Value};
 
-const TERABYTE: f64 = (1_u64 << 40) as f64;
+const GIGABYTE: f64 = (1_u64 << 30) as f64;
 
 const THROTTLE: Table = Table {
     name: "throttle",
@@ -36,7 +36,7 @@ const ROUTE: Table = Table {
     name: "route",
     doc: "Where a path goes. `*` at its end stands for the rest of a path.",
     fields: &[
-        Field::default("path", Kind::Text, "*", "The path, such as `/webhooks/*`."),
+        Field::default("path", Kind::Text, "\"*\"", "The path, such as `/webhooks/*`."),
         Field::optional("to", Kind::Target(CALLABLE), "Its target."),
         Field::optional("split", Kind::Map(&Kind::Number), "Or several targets, by weight."),
     ],
@@ -101,14 +101,14 @@ pub const TABLE: Table = Table {
             "1 KB",
             "Bytes of a request (capacity units).",
         )
-        .within(0.0, TERABYTE),
+        .within(0.0, GIGABYTE),
         Field::default(
             "response_size",
             Kind::Size,
             "4 KB",
             "Bytes of an answer (capacity units, data transfer).",
         )
-        .within(0.0, TERABYTE),
+        .within(0.0, GIGABYTE),
         Field::optional(
             "metering_size",
             Kind::Size,
@@ -420,8 +420,8 @@ impl Gateways {
 }
 
 /// Thousandths of a load balancer capacity unit times milliseconds: the largest of 25 new connections a second, 1 GB an
-/// hour, and (rarely) 1,000 rule evaluations a second beyond ten free rules; taken over the whole run instead of hour by
-/// hour. Source: Elastic Load Balancing pricing.
+/// hour, and (rarely) 1,000 rule evaluations a second beyond ten free rules; taken over the whole run instead of hour
+/// by hour. Source: Elastic Load Balancing pricing.
 fn lcu_ms(spec: &GatewayPlan, requests: u64) -> u64 {
     let connections = requests as f64 / spec.requests_per_connection.max(1) as f64;
     let bytes = requests as f64 * (spec.request_bytes + spec.response_bytes) as f64;

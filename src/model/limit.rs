@@ -1,7 +1,7 @@
 //! Token buckets: `rate` tokens a second up to `burst`, refilled continuously, computed when looked at.
 //!
-//! Model: the generic cell rate algorithm, which is the same thing seen from the other side: it keeps the one instant at
-//! which the bucket would be full again. Exact in integers (1/1024 ns).
+//! Model: the generic cell rate algorithm, which is the same thing seen from the other side: it keeps the one instant
+//! at which the bucket would be full again. Exact in integers (1/1024 ns).
 //! Validated by: the blocking probability under Poisson traffic is that of M/D/1/K with K = burst (docs/validation.md).
 //! Sources: ITU-T I.371 (2004), annex A; API Gateway developer guide, "Throttle requests".
 

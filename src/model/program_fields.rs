@@ -162,19 +162,7 @@ impl<'a> Reader<'a> {
                     self.steps.push(Step::Send(call));
                 }
             }
-            "parallel" => {
-                let branches = value.items();
-                if branches.is_empty() || value.scalar().is_some() {
-                    let message = format!("`parallel` needs branches, found {}", value.describe());
-                    let help = "give each branch a list of steps: `parallel: [[call: a], [call: b, cpu: 1 ms]]`";
-                    cx.error(Code::WrongShape, value.span, message, help);
-                    return;
-                }
-                let step = self.steps.len();
-                self.steps.push(Step::Parallel(vec![0; branches.len()]));
-                self.branches
-                    .extend(branches.iter().enumerate().map(|(i, branch)| (step, i, branch)));
-            }
+            "parallel" => self.parallel(value),
             "loop" => {
                 let block = Block::keyed(cx, key, value, &LOOP);
                 for _ in 0..block.count("times") {
@@ -214,6 +202,21 @@ impl<'a> Reader<'a> {
                 );
             }
         }
+    }
+
+    /// Leaves the branches for later: they follow the main program.
+    fn parallel(&mut self, value: &'a Node) {
+        let branches = value.items();
+        if branches.is_empty() || value.scalar().is_some() {
+            let message = format!("`parallel` needs branches, found {}", value.describe());
+            let help = "give each branch a list of steps: `parallel: [[call: a], [call: b, cpu: 1 ms]]`";
+            self.cx.error(Code::WrongShape, value.span, message, help);
+            return;
+        }
+        let step = self.steps.len();
+        self.steps.push(Step::Parallel(vec![0; branches.len()]));
+        let branches = branches.iter().enumerate();
+        self.branches.extend(branches.map(|(i, branch)| (step, i, branch)));
     }
 
     /// Reads a call and returns its number; the same call twice is two calls (each has its own retry budget).

@@ -246,7 +246,8 @@ fn lines(table: &Table) -> String {
         .join("\n")
 }
 
-/// A table with `between` a number and its half-width, names of at most `most` letters and `gap` blanks between columns.
+/// A table with `between` a number and its half-width, names of at most `most` letters and `gap` blanks between
+/// columns.
 fn build(summary: &Summary, columns: &[Column], between: &str, most: usize, gap: u16) -> Table {
     const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
     let mut table = Table::new();

@@ -262,18 +262,20 @@ fn system(
         &lines.iter().collect::<Vec<_>>(),
     ));
     if !plan.functions.is_empty() {
-        let cold = |result: &RunResult| {
-            let (mut part, mut whole) = (0, 0);
-            for o in result.observations.iter().filter(|o| o.metric == name::COLD_RATIO) {
-                if let Value::Ratio { part: p, whole: w } = o.value {
-                    part += p;
-                    whole += w;
-                }
-            }
-            part as f64 / whole as f64
-        };
-        metrics.push(metric(name::COLD_RATIO, Unit::Ratio, each(&cold)));
+        metrics.push(metric(name::COLD_RATIO, Unit::Ratio, each(&cold_ratio)));
     }
+}
+
+/// Cold starts of all functions over all their invocations.
+fn cold_ratio(result: &RunResult) -> f64 {
+    let (mut part, mut whole) = (0, 0);
+    for o in result.observations.iter().filter(|o| o.metric == name::COLD_RATIO) {
+        if let Value::Ratio { part: p, whole: w } = o.value {
+            part += p;
+            whole += w;
+        }
+    }
+    part as f64 / whole as f64
 }
 
 /// The p99 by window over all clients that somebody waits for: that of the client with the highest one.

@@ -4,6 +4,7 @@ use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
+use crate::model::KINDS;
 use crate::model::build::{ROOT, RunSpec, build};
 use crate::scenario::overlay::{merge, parse_set, set};
 use crate::scenario::{
@@ -186,6 +187,16 @@ impl Loader<'_> {
             cx.error(Code::BadSweep, block.span_of("sweep"), message, help);
             return None;
         }
+        for (path, place) in axes.iter().flat_map(|axis| &axis.paths) {
+            if !variants
+                .iter()
+                .any(|(name, _, tree)| path_in(path, name, tree).is_some())
+            {
+                let message = format!("`{path}` leads nowhere in any variant");
+                let help = "a path is `section.component.field`, or `variants.name.section.component.field`";
+                cx.error(Code::BadPath, *place, message, help);
+            }
+        }
         let (mut cells, mut spec, mut heard) = (Vec::new(), None, Vec::new());
         for (variant, _, tree) in &variants {
             let own = Diagnostics::new();
@@ -240,7 +251,9 @@ impl Loader<'_> {
         let axes = || axes.iter().filter(|axis| !axis.values.is_empty()).zip(point);
         for (axis, &value) in axes() {
             for (path, place) in &axis.paths {
-                set(&mut tree, path, *place, axis.values[value].clone(), diagnostics);
+                if let Some(path) = path_in(path, variant, &tree) {
+                    set(&mut tree, path, *place, axis.values[value].clone(), diagnostics);
+                }
             }
         }
         let names = Names::default();
@@ -346,7 +359,20 @@ impl Loader<'_> {
         axes
     }
 
-    /// A value of a sweep as text and, where it is a quantity, as a number in its base unit.
+    /// The path of a swept parameter within the tree of a variant. One that begins with `variants.name` is swept in that
+    /// variant alone, and one of a component that a variant does not have means nothing there.
+    fn path_in<'p>(path: &'p str, variant: &str, tree: &Node) -> Option<&'p str> {
+        if let Some(rest) = path.strip_prefix("variants.") {
+            let (name, rest) = rest.split_once('.')?;
+            return (name == variant).then_some(rest);
+        }
+        let mut parts = path.split('.');
+        let (section, component) = (parts.next()?, parts.next());
+        let there = |component: &str| tree.get(section).and_then(|section| section.get(component)).is_some();
+        (!KINDS.contains(&section) || component.is_some_and(there)).then_some(path)
+    }
+
+    /// A text as a quantity of whatever kind it is written as. and, where it is a quantity, as a number in its base unit.
     fn point(&self, node: &Node) -> (PointValue, Unit) {
         let Some(text) = node.scalar() else {
             let cx = Context {

@@ -224,7 +224,8 @@ pub struct Distribution {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A value per window, over the replications. Windows start at 0 (warm-up included) and are [`Summary::window_ns`] wide.
+/// A value per window, over the replications. Windows start at 0 (warm-up included) and are [`Summary::window_ns`]
+/// wide.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// Dotted name, such as `latency.p99` or `functions.checkout.instances.busy`.

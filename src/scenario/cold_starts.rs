@@ -1,5 +1,5 @@
-//! Measured cold starts: the embedded table of AWS Lambda's "Init Duration" by runtime, memory, architecture and package
-//! type, as samplers.
+//! Measured cold starts: the embedded table of AWS Lambda's "Init Duration" by runtime, memory, architecture and
+//! package type, as samplers.
 //!
 //! Hello-world functions only: what an application's own dependencies add goes on top.
 //! Source: maxday/lambda-perf (Apache-2.0), see catalog/data/README.md.

@@ -64,14 +64,13 @@ pub fn read_file(cx: &Context, span: Span, path: &str) -> Option<Vec<u8>> {
     bytes.ok()
 }
 
-/// Reads one column of numbers out of a CSV file with a header; `None` after reporting. Empty fields are skipped, any
-/// other text that is not a finite number is a problem with its line.
-pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Option<Vec<f64>> {
-    let bytes = read_file(cx, file.1, file.0)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .comment(Some(b'#'))
-        .from_reader(bytes.as_slice());
+/// The place of a column in the header; `None` after reporting.
+fn column_index(
+    cx: &Context,
+    reader: &mut csv::Reader<&[u8]>,
+    file: (&str, Span),
+    column: (&str, Span),
+) -> Option<usize> {
     let bad = |span: Span, message: String, help: String| cx.error(Code::BadData, span, message, help);
     let headers = match reader.headers() {
         Ok(headers) => headers.clone(),
@@ -84,7 +83,8 @@ pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Op
             return None;
         }
     };
-    let Some(index) = headers.iter().position(|h| h == column.0) else {
+    let index = headers.iter().position(|h| h == column.0);
+    if index.is_none() {
         if headers.is_empty() {
             let help = "the first line names the columns, separated by commas".to_owned();
             bad(file.1, format!("`{}` is empty", file.0), help);
@@ -95,8 +95,20 @@ pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Op
         let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         let message = format!("`{}` has no column `{}`", file.0, column.0);
         bad(column.1, message, format!("columns are {}{near}", known.join(", ")));
-        return None;
-    };
+    }
+    index
+}
+
+/// Reads one column of numbers out of a CSV file with a header; `None` after reporting. Empty fields are skipped, any
+/// other text that is not a finite number is a problem with its line.
+pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Option<Vec<f64>> {
+    let bytes = read_file(cx, file.1, file.0)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_reader(bytes.as_slice());
+    let bad = |span: Span, message: String, help: String| cx.error(Code::BadData, span, message, help);
+    let index = column_index(cx, &mut reader, file, column)?;
     let help = format!("every row needs a number in column `{}`", column.0);
     let mut values = Vec::new();
     let mut record = csv::StringRecord::new();

@@ -118,10 +118,11 @@ pub fn get<'n>(root: &'n Node, path: &str) -> Option<&'n Node> {
     })
 }
 
-/// Puts a value at a dotted path; maps on the way are made where they are missing. A null removes what is there. Whether
-/// a field's segments mean anything is found out by whoever reads the tree: the keys made here point at their segment of
-/// the path. A path through a single value, beyond the end of a list, with an empty segment or to a component that its
-/// section does not have is a problem at `place` (where the path is written). Returns whether it went well.
+/// Puts a value at a dotted path; maps on the way are made where they are missing. A null removes what is there.
+/// Whether a field's segments mean anything is found out by whoever reads the tree: the keys made here point at their
+/// segment of the path. A path through a single value, beyond the end of a list, with an empty segment or to a
+/// component that its section does not have is a problem at `place` (where the path is written). Returns whether it
+/// went well.
 pub fn set(root: &mut Node, path: &str, place: Span, value: Node, diagnostics: &Diagnostics) -> bool {
     let segments = segments(path, place);
     let result = if let Some(empty) = segments.iter().find(|s| s.text.is_empty()) {

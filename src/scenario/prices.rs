@@ -1,8 +1,8 @@
 //! Price files: YAML under `catalog/prices/` to a [`PriceBook`].
 //!
-//! A file has sources, machine tables and services; adding a service or a provider is adding lines to a file. A price is
-//! written as the vendor writes it ("0.0000166667" per "GB-s") and read digit by digit, never through floating point.
-//! A price may be taken from a machine table (`per_machine`), which makes one line per machine.
+//! A file has sources, machine tables and services; adding a service or a provider is adding lines to a file. A price
+//! is written as the vendor writes it ("0.0000166667" per "GB-s") and read digit by digit, never through floating
+//! point. A price may be taken from a machine table (`per_machine`), which makes one line per machine.
 //!
 //! ```yaml
 //! book: { name: acme.eu, currency: EUR, region: eu, as_of: 2026-11 }

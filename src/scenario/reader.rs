@@ -374,7 +374,9 @@ impl Context<'_> {
 }
 
 macro_rules! readers {
-    ($($what:literal $name:ident $kind:ident $parse:ident $type:ty, |$v:ident| $base:expr, |$h:ident| $back:expr;)*) => {
+    ($(
+        $what:literal $name:ident $kind:ident $parse:ident $type:ty, |$v:ident| $base:expr, |$h:ident| $back:expr;
+    )*) => {
         $(
             #[doc = concat!("Reads a node as ", $what, " within a range; reports what is wrong.")]
             pub fn $name(cx: &Context, node: &Node, range: Range) -> $type {
@@ -482,8 +484,8 @@ pub fn single_key<'n>(cx: &Context, node: &'n Node) -> Option<(&'n Key, &'n Node
     }
 }
 
-/// Checks a table and all that it leads to, for the tests of whoever writes one: every default has to be readable, within
-/// its range and of the right kind; names have to be unique; every field needs a meaning.
+/// Checks a table and all that it leads to, for the tests of whoever writes one: every default has to be readable,
+/// within its range and of the right kind; names have to be unique; every field needs a meaning.
 pub fn check_table(table: &'static Table) -> Vec<String> {
     let mut wrong = Vec::new();
     for table in super::schema::tables_below(&[table]) {

@@ -247,7 +247,7 @@ pub const TABLE: Table = Table {
             "Scratch disk; what is above 512 MB is billed.",
         )
         .within(0.0, TERABYTE),
-        Field::default("log_size", Kind::Size, "0 KB", "Log text that an invocation writes.").within(0.0, TERABYTE),
+        Field::default("log_size", Kind::Size, "0 KB", "Log text that an invocation writes.").within(0.0, MB * 1024.0),
         Field::optional(
             "commitment",
             Kind::Choice(COMMITMENTS),

@@ -10,7 +10,8 @@
 //! Units: durations in nanoseconds, memory in MB of 2^20 bytes, billing in MB·ms.
 //! Sources: AWS Lambda Developer Guide, "Lambda execution environment", "Understanding Lambda function scaling";
 //! measured facts and confidence in catalog/aws/lambda.yaml.
-//! Validated by: the exact keep-alive law, Erlang B, M/G/1-PS (tests/theory); raw AWS logs replayed (docs/validation.md).
+//! Validated by: the exact keep-alive law, Erlang B, M/G/1-PS (tests/theory); raw AWS logs replayed
+//! (docs/validation.md).
 
 pub mod fields;
 pub mod instance;

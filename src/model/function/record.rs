@@ -34,6 +34,8 @@ pub(super) struct Record {
     invocations: u64,
     on_provisioned: u64,
     cold: u64,
+    /// Those of the invocations that ended which had waited for a cold start.
+    invocations_cold: u64,
     failed: u64,
     timed_out: u64,
     duration: WindowLatency,
@@ -77,6 +79,7 @@ impl Record {
         let duration = now.since(entry.frame.started);
         self.invocations += 1;
         self.window.invocations += 1;
+        self.invocations_cold += u64::from(entry.frame.cold);
         self.failed += u64::from(!status.is_ok());
         self.timed_out += u64::from(status == Status::TimedOut);
         self.duration.record(duration.0);
@@ -134,16 +137,12 @@ impl Record {
             });
         };
         let mean = |area| Value::TimeMean { area, over_ns };
+        let share = |part, whole| Value::Ratio { part, whole };
         push("offered", Value::Count(self.offered));
         push("invocations", Value::Count(self.invocations));
         push("cold_starts", Value::Count(self.cold));
-        push(
-            "cold_ratio",
-            Value::Ratio {
-                part: self.cold,
-                whole: self.invocations,
-            },
-        );
+        // Of those that ended: a cold start whose invocation still runs would count in one place only.
+        push("cold_ratio", share(self.invocations_cold, self.invocations));
         push(
             "throttled_concurrency",
             Value::Count(self.throttles[Throttle::Concurrency as usize]),
@@ -154,13 +153,7 @@ impl Record {
             Value::Count(self.throttles[Throttle::Scaling as usize]),
         );
         let throttled = self.throttles.iter().sum();
-        push(
-            "throttle_ratio",
-            Value::Ratio {
-                part: throttled,
-                whole: self.offered,
-            },
-        );
+        push("throttle_ratio", share(throttled, self.offered));
         push("failed", Value::Count(self.failed));
         push("timed_out", Value::Count(self.timed_out));
         push("instances", mean(self.total.alive));
@@ -172,13 +165,7 @@ impl Record {
             push("provisioned", mean(self.provisioned.allocated));
             push("provisioned.busy", mean(self.provisioned.busy));
             let spilled = self.invocations - self.on_provisioned;
-            push(
-                "spill_ratio",
-                Value::Ratio {
-                    part: spilled,
-                    whole: self.invocations,
-                },
-            );
+            push("spill_ratio", share(spilled, self.invocations));
         }
         push("duration", Value::Latency(Box::new(self.duration.finish().0)));
         push("cold_start", Value::Latency(Box::new(self.cold_start)));

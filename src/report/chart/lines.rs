@@ -79,7 +79,8 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
     })
 }
 
-/// The points up to the first one that reaches the end of the share axis: beyond it a line would only run along the edge.
+/// The points up to the first one that reaches the end of the share axis: beyond it a line would only run along the
+/// edge.
 fn visible(points: &[(f64, f64)], floor: f64, top: f64, high: f64) -> Vec<Point> {
     let mut shown: Vec<Point> = Vec::new();
     for (value, share) in points {

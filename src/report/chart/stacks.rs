@@ -171,13 +171,7 @@ fn stacked(
         .zip(&colours)
         .map(|(label, colour)| Entry::filled(label, *colour))
         .collect();
-    let ends = bars.iter().map(|bar| {
-        let sum: f64 = bar.parts.iter().sum();
-        sum.max(
-            bar.interval
-                .map_or(0.0, |(_, high)| if high.is_finite() { high } else { 0.0 }),
-        )
-    });
+    let ends = bars.iter().map(end_of);
     let mut x = Axis::from_zero(label, unit, ends);
     if unit == Unit::Dollars {
         // The title says it.
@@ -192,6 +186,13 @@ fn stacked(
         },
         entries,
     )
+}
+
+/// Where a bar ends, its interval included.
+fn end_of(bar: &Bar) -> f64 {
+    let sum: f64 = bar.parts.iter().sum();
+    let high = bar.interval.map_or(0.0, |(_, high)| high);
+    if high.is_finite() { sum.max(high) } else { sum }
 }
 
 /// Instances over time, one picture per function or fleet, one panel per variant.
