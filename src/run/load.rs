@@ -190,7 +190,7 @@ impl Loader<'_> {
         for (path, place) in axes.iter().flat_map(|axis| &axis.paths) {
             if !variants
                 .iter()
-                .any(|(name, _, tree)| path_in(path, name, tree).is_some())
+                .any(|(name, _, tree)| Self::path_in(path, name, tree).is_some())
             {
                 let message = format!("`{path}` leads nowhere in any variant");
                 let help = "a path is `section.component.field`, or `variants.name.section.component.field`";
@@ -251,7 +251,7 @@ impl Loader<'_> {
         let axes = || axes.iter().filter(|axis| !axis.values.is_empty()).zip(point);
         for (axis, &value) in axes() {
             for (path, place) in &axis.paths {
-                if let Some(path) = path_in(path, variant, &tree) {
+                if let Some(path) = Self::path_in(path, variant, &tree) {
                     set(&mut tree, path, *place, axis.values[value].clone(), diagnostics);
                 }
             }

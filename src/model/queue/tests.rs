@@ -444,8 +444,10 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
     }));
     let mut worker = takes(1);
     worker.program = Program {
+        entries: Vec::new(),
         steps: vec![Step::Call(0), Step::End],
         calls: vec![CallPlan {
+            demand: None,
             to: target(kind::FUNCTION, 1),
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,
