@@ -239,9 +239,10 @@ fn read_routes(block: &Block, paths: &[String]) -> Option<Vec<Vec<(f64, Target)>
     };
     let found: Vec<_> = paths.iter().map(find).collect();
     if let Some(lost) = found.iter().position(Option::is_none) {
-        let message = match routes.is_empty() {
-            true => "the gateway goes nowhere".to_owned(),
-            false => format!("no route for the path `{}`", paths[lost]),
+        let message = if routes.is_empty() {
+            "the gateway goes nowhere".to_owned()
+        } else {
+            format!("no route for the path `{}`", paths[lost])
         };
         block.error(
             Code::MissingKey,
