@@ -14,7 +14,7 @@ const LAYERS: [&str; 8] = ["kernel", "stats", "cost", "scenario", "model", "run"
 /// The Rust files below a folder, sorted, with their text.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let (mut files, mut folders) = (Vec::new(), vec![repository().join(folder)]);
-    if folder.ends_with(".rs") {
+    if folders[0].is_file() {
         let text = fs::read_to_string(&folders[0]).expect("a source file");
         return vec![(PathBuf::from(folder), text)];
     }
@@ -235,9 +235,10 @@ fn every_mechanism_says_what_it_models() {
             continue;
         }
         // The head of a mechanism in a folder is in its `mod.rs`.
-        let head = match path.file_name().is_some_and(|name| name == "fields.rs") {
-            true => path.with_file_name("mod.rs"),
-            false => path.clone(),
+        let head = if path.file_name().is_some_and(|name| name == "fields.rs") {
+            path.with_file_name("mod.rs")
+        } else {
+            path.clone()
         };
         let text = fs::read_to_string(repository().join(&head)).expect("a source file");
         for heading in headings

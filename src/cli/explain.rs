@@ -31,9 +31,10 @@ pub fn explain(word: Option<&str>, all: Option<Everything>) -> Result<u8, String
             say(&format!("{text}\n"));
         }
         (None, None) => say(&list()),
-        (None, Some(word)) => match find(word) {
-            Some(text) => say(&text),
-            None => {
+        (None, Some(word)) => {
+            if let Some(text) = find(word) {
+                say(&text);
+            } else {
                 let words = words();
                 let help = nearest(word, words.iter().map(String::as_str));
                 let help = help.map_or("`coldcurve explain` lists the words".to_owned(), |near| {
@@ -42,7 +43,7 @@ pub fn explain(word: Option<&str>, all: Option<Everything>) -> Result<u8, String
                 complain(&format!("error: nothing is called `{word}`; {help}"));
                 return Ok(BAD_INPUT);
             }
-        },
+        }
     }
     Ok(0)
 }

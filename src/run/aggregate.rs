@@ -112,7 +112,9 @@ fn metric(name: impl Into<String>, unit: Unit, per_replication: Vec<f64>) -> Met
 /// Quantiles, mean and maximum of the histograms of all replications, and the pooled distribution.
 fn latency(stem: &str, histograms: &[&Histogram], metrics: &mut Vec<Metric>, distributions: &mut Vec<Distribution>) {
     let mut pooled = Histogram::new();
-    histograms.iter().for_each(|histogram| pooled.merge(histogram));
+    for histogram in histograms {
+        pooled.merge(histogram);
+    }
     let each = |get: &dyn Fn(&Histogram) -> f64| -> Vec<f64> {
         histograms
             .iter()

@@ -82,21 +82,18 @@ fn read_one(root: &Block, node: &Node, variants: &[&str], axes: &[Axis]) -> Opti
     };
     let mut at = Vec::new();
     for (key, value) in block.entries("at") {
-        match axes
-            .iter()
-            .position(|axis| axis.parameter == key.text || axis.label == key.text)
-        {
-            Some(axis) => at.push((axis, value.scalar().unwrap_or_default().to_owned())),
-            None => {
-                let message = format!("`{}` is not swept", key.text);
-                let swept = || axes.iter().map(|axis| axis.parameter.as_str());
-                let help = match (nearest(&key.text, swept()), axes.is_empty()) {
-                    (Some(near), _) => format!("did you mean `{near}`?"),
-                    (None, true) => "the scenario has no `sweep`: remove `at`".to_owned(),
-                    (None, false) => format!("swept are {}", swept().collect::<Vec<_>>().join(", ")),
-                };
-                cx.error(Code::BadExpectation, key.span, message, help);
-            }
+        let swept = |axis: &Axis| axis.parameter == key.text || axis.label == key.text;
+        if let Some(axis) = axes.iter().position(swept) {
+            at.push((axis, value.scalar().unwrap_or_default().to_owned()));
+        } else {
+            let message = format!("`{}` is not swept", key.text);
+            let swept = || axes.iter().map(|axis| axis.parameter.as_str());
+            let help = match (nearest(&key.text, swept()), axes.is_empty()) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, true) => "the scenario has no `sweep`: remove `at`".to_owned(),
+                (None, false) => format!("swept are {}", swept().collect::<Vec<_>>().join(", ")),
+            };
+            cx.error(Code::BadExpectation, key.span, message, help);
         }
     }
     let bounds = read_bounds(&block)?;
@@ -189,7 +186,8 @@ pub fn check(expectations: &[Expectation], cells: &[CellPlan], diagnostics: &Dia
             None => expectation.ratio_to.as_deref() != Some(variant),
         };
         let concerned = known.iter().filter(|(variant, _)| concerned(variant));
-        if let Some(problem) = concerned.filter_map(|(_, metrics)| expectation.problem(metrics)).next() {
+        let mut concerned = concerned;
+        if let Some(problem) = concerned.find_map(|(_, metrics)| expectation.problem(metrics)) {
             diagnostics.push(problem);
         }
         let there = |cell: &CellPlan| expectation.is_at(|axis| &cell.point[axis].text);

@@ -11,6 +11,7 @@ use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Span,
     Table, nearest, parse, prices, read_entries, units,
 };
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// What the command line may change about a scenario.
@@ -106,18 +107,18 @@ fn manifest(path: &Path, text: &str, options: &Options, study: &Study) -> Manife
     let file = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let quote = |set: &String| format!(" --set '{}'", set.replace('\'', "'\\''"));
-    let sets: String = options.set.iter().map(quote).collect();
-    let variants: String = options
-        .variants
-        .iter()
-        .map(|variant| format!(" --variant {variant}"))
-        .collect();
+    let mut changes = String::new();
+    for variant in &options.variants {
+        let _ = write!(changes, " --variant {variant}");
+    }
+    for set in &options.set {
+        let _ = write!(changes, " --set '{}'", set.replace('\'', "'\\''"));
+    }
     let (seed, replications) = (study.seed, study.replications);
     let book = prices::built_in();
     Manifest {
         coldcurve: env!("CARGO_PKG_VERSION").to_owned(),
-        command: format!("coldcurve run {file} --seed {seed} --replications {replications}{variants}{sets}"),
+        command: format!("coldcurve run {file} --seed {seed} --replications {replications}{changes}"),
         scenario_file: file,
         scenario_digest: digest(text.as_bytes()),
         overrides: options.set.clone(),
@@ -330,7 +331,9 @@ impl Loader<'_> {
             let words = numbers.iter().any(|number| number.is_nan());
             let mut points: Vec<PointValue> = points.into_iter().map(|point| point.0).collect();
             if words {
-                points.iter_mut().for_each(|point| point.number = f64::NAN);
+                for point in &mut points {
+                    point.number = f64::NAN;
+                }
             }
             let parameter = paths.first().map_or(String::new(), |path| path.0.clone());
             let label = block.text_opt("label").unwrap_or(&parameter).to_owned();

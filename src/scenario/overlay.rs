@@ -127,11 +127,13 @@ pub fn set(root: &mut Node, path: &str, place: Span, value: Node, diagnostics: &
     let segments = segments(path, place);
     let result = if let Some(empty) = segments.iter().find(|s| s.text.is_empty()) {
         let message = format!("the path `{path}` has an empty segment");
-        Err(Diagnostic::new(Code::BadPath, empty.span, message).help("put one dot between two keys"))
+        Err(Box::new(
+            Diagnostic::new(Code::BadPath, empty.span, message).help("put one dot between two keys"),
+        ))
     } else {
         strange_component(root, &segments).and_then(|()| put(root, &segments, value))
     };
-    result.map_err(|problem| diagnostics.push(problem)).is_ok()
+    result.map_err(|problem| diagnostics.push(*problem)).is_ok()
 }
 
 /// The segments of a path with their places; a path in quotes, or one that stands elsewhere, is one place.
@@ -155,7 +157,7 @@ fn segments(path: &str, place: Span) -> Vec<Key> {
 }
 
 /// A path into a component that its section does not have, while it has others, is a slip, not a new component.
-fn strange_component(root: &Node, segments: &[Key]) -> Result<(), Diagnostic> {
+fn strange_component(root: &Node, segments: &[Key]) -> Result<(), Box<Diagnostic>> {
     let [section, name, _, ..] = segments else {
         return Ok(());
     };
@@ -166,23 +168,23 @@ fn strange_component(root: &Node, segments: &[Key]) -> Result<(), Diagnostic> {
     let names: Vec<&str> = known.iter().map(|(key, _)| key.text.as_str()).take(8).collect();
     let message = format!("there is no `{}` under `{}`", name.text, section.text);
     let problem = Diagnostic::new(Code::BadPath, name.span, message);
-    Err(
-        match nearest(&name.text, known.iter().map(|(key, _)| key.text.as_str())) {
-            Some(near) if name.span.end - name.span.start == name.text.len() => {
-                problem.help(format!("did you mean `{near}`?")).suggest(name.span, near)
-            }
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem.help(format!("known are {}", names.join(", "))),
-        },
-    )
+    let near = nearest(&name.text, known.iter().map(|(key, _)| key.text.as_str()));
+    let problem = match near {
+        Some(near) if name.span.end - name.span.start == name.text.len() => {
+            problem.help(format!("did you mean `{near}`?")).suggest(name.span, near)
+        }
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("known are {}", names.join(", "))),
+    };
+    Err(Box::new(problem))
 }
 
-fn nowhere(segment: &Key, message: String) -> Diagnostic {
+fn nowhere(segment: &Key, message: String) -> Box<Diagnostic> {
     let help = "a path goes through maps by key and through lists by position, such as `clients.web.timeout`";
-    Diagnostic::new(Code::BadPath, segment.span, message).help(help)
+    Box::new(Diagnostic::new(Code::BadPath, segment.span, message).help(help))
 }
 
-fn put(node: &mut Node, segments: &[Key], value: Node) -> Result<(), Diagnostic> {
+fn put(node: &mut Node, segments: &[Key], value: Node) -> Result<(), Box<Diagnostic>> {
     let Some((segment, rest)) = segments.split_first() else {
         *node = value;
         return Ok(());

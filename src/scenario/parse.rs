@@ -312,7 +312,7 @@ impl<'t> Builder<'t> {
             NodeKind::Seq(items) => items.into_iter().for_each(|item| self.collect_merge(item, merges)),
             // An alias without an anchor has been reported.
             NodeKind::Null => {}
-            _ => self.problem(
+            NodeKind::Scalar(_) => self.problem(
                 Code::Syntax,
                 value.span,
                 "`<<` merges maps; this is none",

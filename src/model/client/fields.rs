@@ -455,7 +455,7 @@ fn read_diurnal(block: &Block) -> RateCurve {
         .collect();
     let start = block.duration("start").0 % (168 * HOUR);
     pieces.rotate_left((start / HOUR) as usize);
-    if start % HOUR > 0 {
+    if !start.is_multiple_of(HOUR) {
         let first = pieces[0];
         pieces[0].length_ns = HOUR - start % HOUR;
         pieces.push(Piece {
