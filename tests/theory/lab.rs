@@ -1,6 +1,7 @@
 //! Scenario text to plans, plans to replications, replications to one number each.
 
 use coldcurve::cost::Meter;
+use coldcurve::kernel::StreamKey;
 use coldcurve::model::Plan;
 use coldcurve::model::build::build;
 use coldcurve::model::world::{RunResult, World};
@@ -52,9 +53,12 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Runs a scenario's text so many times.
+    /// Runs a scenario's text so many times. Each text has a seed of its own: two cases that shared their dice would
+    /// be right or wrong by luck together.
     pub fn run(text: &str, replications: u64) -> Self {
-        Self::of(plan(text), replications)
+        let mut plan = plan(text);
+        plan.seed = StreamKey::new(text, "seed").0;
+        Self::of(plan, replications)
     }
 
     /// Runs a plan so many times.
