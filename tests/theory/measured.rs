@@ -49,7 +49,7 @@ fn published() -> Vec<Experiment> {
     reader.records().map(read).collect()
 }
 
-/// The model at an experiment's rate and times, long enough for about 6,000 cold starts in all.
+/// The model at an experiment's rate and times, long enough for about 3,000 cold starts in all.
 fn simulated(e: &Experiment, idle_timeout: u32) -> Lab {
     Lab::run(
         &format!(
@@ -57,7 +57,7 @@ fn simulated(e: &Experiment, idle_timeout: u32) -> Lab {
              clients: {{ web: {{ to: f, arrivals: {{ poisson: {}/s }} }} }}\n\
              functions:\n  f:\n    idle_timeout: {idle_timeout} s\n    placement: {} ms\n    \
              handler: [ wait: {{ exponential: {} ms }} ]\n",
-            2000.0 + 400.0 / (e.rate * e.cold_ratio),
+            2000.0 + 200.0 / (e.rate * e.cold_ratio),
             e.rate,
             e.cold_ms - e.warm_ms,
             e.warm_ms

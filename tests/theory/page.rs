@@ -237,7 +237,9 @@ impl Group {
         let mut text = format!("\n## {}\n\n{}\n\n", self.title, self.about.trim());
         text.push_str("| inputs | quantity | expected | source | simulated | difference | verdict |\n");
         text.push_str("|---|---|--:|---|--:|--:|---|\n");
-        self.cases.iter().for_each(|case| text.push_str(&case.line()));
+        for case in &self.cases {
+            text.push_str(&case.line());
+        }
         text
     }
 }
@@ -323,7 +325,9 @@ fn page() -> String {
         .count();
     let mut text = INTRODUCTION.to_owned();
     let _ = writeln!(text, "\n{held} of {cases} cases hold.");
-    groups.iter().for_each(|group| text.push_str(&group.section()));
+    for group in groups {
+        text.push_str(&group.section());
+    }
     text
 }
 
@@ -347,7 +351,7 @@ fn the_page_shows_what_came_out() {
 
 #[test]
 fn numbers_keep_six_digits() {
-    let shown = [0.099_699_81, 12.0, 1234.567_89, 0.000_012_345_678, 0.0].map(number);
+    let shown = [0.099_699_81, 12.0, 1_234.567_89, 0.000_012_345_678, 0.0].map(number);
     assert_eq!(shown, ["0.0996998", "12", "1234.57", "0.0000123457", "0"]);
     assert_eq!(
         [0.092_2, 3_229.999_999].map(|value| rounded(value, 10)),
