@@ -100,7 +100,7 @@ impl Lab {
     /// Each run's distribution of a time.
     pub fn histograms(&self, name: &str, metric: &str) -> Vec<&Histogram> {
         let histogram = |value| match value {
-            Value::Latency(histogram) => &**histogram,
+            Value::Latency(histogram) => histogram.as_ref(),
             other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
         };
         self.values(name, metric).into_iter().map(histogram).collect()
