@@ -43,7 +43,7 @@ fn fork_join(cases: &mut Vec<Case>) {
             &format!(
                 "  outer: {{ handler: [ parallel: [ {calls} ] ] }}\n  leaf: {{ handler: [ wait: {{ exponential: 100 ms }} ] }}\n"
             ),
-            1000,
+            if n == 20 { 400 } else { 1000 },
         );
         let inputs = format!("{n} calls at once, each exponential 100 ms");
         let latency = lab.histograms("web", "latency");
@@ -88,7 +88,7 @@ fn chain(cases: &mut Vec<Case>) {
         "  outer: { memory: 1024 MB, handler: [ wait: { exponential: 100 ms }, call: middle ] }\n  \
          middle: { memory: 512 MB, handler: [ wait: { exponential: 100 ms }, call: inner ] }\n  \
          inner: { memory: 256 MB, handler: [ wait: { exponential: 100 ms } ] }\n",
-        2000,
+        1000,
     );
     let inputs = "three functions in a chain, each exponential 100 ms of its own";
     let latency = lab.histograms("web", "latency");
@@ -141,7 +141,7 @@ pub fn compositions() -> &'static Group {
         let lab = scenario(
             "  outer: { handler: [ loop: { times: 3, steps: [ cache: { hit: 80 %, lookup: 1 ms, miss: [ call: store ] } ] } ] }\n  \
              store: { failure: 10 %, handler: [ wait: { exponential: 50 ms } ] }\n",
-            2000,
+            1000,
         );
         let inputs = "three look-ups of 1 ms, hit ratio 80 %, a miss calls 50 ms that fail in 10 %";
         let calls = with(&lab.each("store", "invocations"), &lab.each("outer", "invocations"), |part, whole| part / whole);

@@ -26,9 +26,9 @@ pub fn law() -> &'static Group {
         for (lambda, service, expiry, requests) in [
             (1.0, 2.0, 10.0, 60_000.0),
             (0.1, 2.0, 60.0, 40_000.0),
-            (5.0, 0.2, 30.0, 400_000.0),
-            (20.0, 0.5, 60.0, 600_000.0),
-            (0.9, 1.991, 600.0, 900_000.0),
+            (5.0, 0.2, 30.0, 250_000.0),
+            (20.0, 0.5, 60.0, 450_000.0),
+            (0.9, 1.991, 600.0, 600_000.0),
         ] {
             let lab = Lab::run(&scenario(lambda, service, expiry, "most-recent", requests / lambda), 32);
             let exact = KeepAlive::new(lambda, service, expiry);

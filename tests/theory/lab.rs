@@ -1,6 +1,7 @@
 //! Scenario text to plans, plans to replications, replications to one number each.
 
 use coldcurve::cost::Meter;
+use coldcurve::kernel::StreamKey;
 use coldcurve::model::Plan;
 use coldcurve::model::build::build;
 use coldcurve::model::world::{RunResult, World};
@@ -52,9 +53,12 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Runs a scenario's text so many times.
+    /// Runs a scenario's text so many times. Each text has a seed of its own: two cases that shared their dice would
+    /// be right or wrong by luck together.
     pub fn run(text: &str, replications: u64) -> Self {
-        Self::of(plan(text), replications)
+        let mut plan = plan(text);
+        plan.seed = StreamKey::new(text, "seed").0;
+        Self::of(plan, replications)
     }
 
     /// Runs a plan so many times.
@@ -96,7 +100,7 @@ impl Lab {
     /// Each run's distribution of a time.
     pub fn histograms(&self, name: &str, metric: &str) -> Vec<&Histogram> {
         let histogram = |value| match value {
-            &Value::Latency(ref histogram) => &**histogram,
+            Value::Latency(histogram) => histogram.as_ref(),
             other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
         };
         self.values(name, metric).into_iter().map(histogram).collect()

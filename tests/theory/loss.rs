@@ -18,7 +18,7 @@ pub fn reserved() -> &'static Group {
             (50.0, 50, "{ exponential: 1 s }"),
             (84.06, 100, "{ exponential: 1 s }"),
         ] {
-            let seconds = if c == 100 { 20_000.0 } else { 8000.0 + 40_000.0 / a };
+            let seconds = if c == 100 { 9000.0 } else { 2000.0 + 40_000.0 / a };
             let lab = Lab::run(
                 &format!(
                     "run: {{ length: {} s, warmup: 20 s, window: 100 h }}\n\
@@ -89,8 +89,8 @@ pub fn buckets() -> &'static Group {
     static GROUP: OnceLock<Group> = OnceLock::new();
     GROUP.get_or_init(|| {
         let mut cases = Vec::new();
-        for (lambda, rate, burst) in [(9.0, 10.0, 10), (11.0, 10.0, 5), (20.0, 10.0, 3), (1000.0, 1000.0, 100), (3.0, 1.0, 1)] {
-            let seconds = if burst == 100 { 3000.0 } else { 200_000.0 / lambda };
+        for (lambda, rate, burst) in [(9.0, 10.0, 10), (11.0, 10.0, 5), (20.0, 10.0, 3), (100.0, 100.0, 20), (3.0, 1.0, 1)] {
+            let seconds = if burst == 20 { 3000.0 } else { 200_000.0 / lambda };
             let lab = Lab::run(
                 &format!(
                     "run: {{ length: {} s, warmup: {} s, window: 10000 h }}\n\

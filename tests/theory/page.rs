@@ -6,7 +6,7 @@ use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_qu
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// How many standard errors a simulated value may lie from the expected one: one in a thousand does by chance.
+/// How many standard errors a simulated value may lie from the expected one: two in a thousand do by chance.
 const Z_MAX: f64 = 3.3;
 /// The standard error of replications may be at most this part of the expected value, so that the test is sharp.
 const SHARP: f64 = 0.01;
@@ -24,6 +24,8 @@ pub struct Case {
     expected: f64,
     simulated: f64,
     half_width: Option<f64>,
+    /// The sign before the expected value where that is a limit.
+    limit: Option<&'static str>,
     verdict: String,
     holds: bool,
 }
@@ -37,6 +39,7 @@ impl Case {
             expected,
             simulated,
             half_width: None,
+            limit: None,
             verdict: String::new(),
             holds: false,
         }
@@ -86,6 +89,21 @@ impl Case {
         Self::new(inputs, quantity, source, expected.0, interval.mean).by_z(half_width, se, expected.1, SHARP)
     }
 
+    /// An estimate with its standard error that must be at most the expected value, one-sided by the same rule.
+    pub fn estimate_at_most(
+        inputs: impl Into<String>,
+        quantity: &str,
+        source: &'static str,
+        expected: f64,
+        (simulated, se): (f64, f64),
+    ) -> Self {
+        let mut case = Self::new(inputs, quantity, source, expected, simulated);
+        // 1.96 standard errors: the normal distribution's 95 %.
+        case.half_width = Some(1.96 * se);
+        case.limit = Some("≤ ");
+        case.judge(simulated <= expected + Z_MAX * se, "limit")
+    }
+
     /// A tail quantile (of times in ns, shown in ms) against a value in ms that is known exactly.
     pub fn quantile(
         inputs: impl Into<String>,
@@ -125,8 +143,9 @@ impl Case {
         expected: f64,
         simulated: f64,
     ) -> Self {
-        let words = format!("at least {}", number(expected));
-        Self::new(inputs, quantity, source, expected, simulated).judge(simulated >= expected, &words)
+        let mut case = Self::new(inputs, quantity, source, expected, simulated);
+        case.limit = Some("≥ ");
+        case.judge(simulated >= expected, "limit")
     }
 
     /// A value that must be at most the expected one.
@@ -137,8 +156,9 @@ impl Case {
         expected: f64,
         simulated: f64,
     ) -> Self {
-        let words = format!("at most {}", number(expected));
-        Self::new(inputs, quantity, source, expected, simulated).judge(simulated <= expected, &words)
+        let mut case = Self::new(inputs, quantity, source, expected, simulated);
+        case.limit = Some("≤ ");
+        case.judge(simulated <= expected, "limit")
     }
 
     /// A single measurement that is only shown: whether it holds is judged over all of its kind.
@@ -162,24 +182,34 @@ impl Case {
         (self.simulated / self.expected - 1.0).abs()
     }
 
+    /// The standard error of the simulated value, as a part of the expected one.
+    pub fn relative_se(&self) -> f64 {
+        self.half_width.map_or(0.0, |half| half / 1.96 / self.expected)
+    }
+
     fn line(&self) -> String {
         let half_width = self
             .half_width
             .map_or_else(String::new, |half| format!(" ± {}", rounded(half, 2)));
-        let difference = if self.simulated.total_cmp(&self.expected).is_eq() {
-            "0".to_owned()
-        } else if self.expected == 0.0 {
-            number(self.simulated)
+        let difference = match self.limit {
+            Some(_) => String::new(),
+            None if self.simulated.total_cmp(&self.expected).is_eq() => "0".to_owned(),
+            None if self.expected == 0.0 => number(self.simulated),
+            None => format!("{:+.2} %", 100.0 * (self.simulated / self.expected - 1.0)),
+        };
+        let digits = if self.half_width.is_none() && self.limit.is_none() {
+            10
         } else {
-            format!("{:+.2} %", 100.0 * (self.simulated / self.expected - 1.0))
+            6
         };
         format!(
-            "| {} | {} | {} | {} | {}{half_width} | {difference} | {} |\n",
+            "| {} | {} | {}{} | {} | {}{half_width} | {difference} | {} |\n",
             self.inputs,
             self.quantity,
-            number(self.expected),
+            self.limit.unwrap_or(""),
+            rounded(self.expected, digits),
             self.source,
-            number(self.simulated),
+            rounded(self.simulated, digits),
             self.verdict
         )
     }
@@ -207,28 +237,33 @@ impl Group {
         let mut text = format!("\n## {}\n\n{}\n\n", self.title, self.about.trim());
         text.push_str("| inputs | quantity | expected | source | simulated | difference | verdict |\n");
         text.push_str("|---|---|--:|---|--:|--:|---|\n");
-        self.cases.iter().for_each(|case| text.push_str(&case.line()));
+        for case in &self.cases {
+            text.push_str(&case.line());
+        }
         text
     }
 }
 
-/// A number to six significant digits; whole ones below 2^53 in full.
+/// A number to six significant digits; whole ones in full.
 pub fn number(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 9e15 {
-        return format!("{value}");
-    }
     rounded(value, 6)
 }
 
+/// A number to so many significant digits, without zeros at the end of its fraction.
 fn rounded(value: f64, digits: i32) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if (value.fract() == 0.0 && value.abs() < 9e15) || !value.is_finite() {
         return format!("{value}");
     }
     let magnitude = value.abs().log10().floor() as i32;
     if magnitude < -5 {
         return format!("{value:.*e}", (digits - 1) as usize);
     }
-    format!("{value:.*}", (digits - 1 - magnitude).max(0) as usize)
+    let text = format!("{value:.*}", (digits - 1 - magnitude).max(0) as usize);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// All groups, in the order of the page.
@@ -266,9 +301,9 @@ confidence interval over independent replications where there is chance in it. T
 - **exact**: no chance is involved (a trace computed by hand, a count, a bill), and the two must be equal.
 - **z**: the difference in standard errors, those of the expected value included where it is itself an estimate.
   It must be at most 3.3, and the simulation's standard error at most 1 % of the expected value (2 % for the 99th
-  percentile), so that a wrong model has nowhere to hide. One right case in a thousand would fail by bad luck.
-- **at least**, **at most**: a limit stated beforehand, for comparisons with measured data. *Shown* lines are
-  judged together by such a line.
+  percentile), so that a wrong model has nowhere to hide. Two right cases in a thousand would fail by bad luck.
+- **limit**: at least, or at most, what was stated beforehand, for comparisons with measured data. Lines marked
+  *shown* are judged together by such a line.
 
 What is exact and what is not. The formulas are exact for the idealised systems that they describe (Poisson traffic,
 exponential service where it says so), so these tables show that the simulator does what its model says. They do
@@ -290,7 +325,9 @@ fn page() -> String {
         .count();
     let mut text = INTRODUCTION.to_owned();
     let _ = writeln!(text, "\n{held} of {cases} cases hold.");
-    groups.iter().for_each(|group| text.push_str(&group.section()));
+    for group in groups {
+        text.push_str(&group.section());
+    }
     text
 }
 
@@ -314,8 +351,12 @@ fn the_page_shows_what_came_out() {
 
 #[test]
 fn numbers_keep_six_digits() {
-    let shown = [0.099_699_81, 12.0, 1234.567_89, 0.000_012_345_678, 0.0].map(number);
+    let shown = [0.099_699_81, 12.0, 1_234.567_89, 0.000_012_345_678, 0.0].map(number);
     assert_eq!(shown, ["0.0996998", "12", "1234.57", "0.0000123457", "0"]);
+    assert_eq!(
+        [0.092_2, 3_229.999_999].map(|value| rounded(value, 10)),
+        ["0.0922", "3229.999999"]
+    );
 }
 
 #[test]

@@ -22,9 +22,9 @@ pub fn attempts() -> &'static Group {
     static GROUP: OnceLock<Group> = OnceLock::new();
     GROUP.get_or_init(|| {
         let mut cases = Vec::new();
-        for (p, n) in [(0.5, 3_u8), (0.2, 4), (0.9, 10)] {
+        for (p, n) in [(0.5, 3_u8), (0.3, 4), (0.9, 10)] {
             let retry = format!("retry: {{ attempts: {n}, base: 100 ms, jitter: full, cap: 1 h }}");
-            let lab = scenario(&retry, &format!("failure: {} %, handler: []", 100.0 * p), 4000);
+            let lab = scenario(&retry, &format!("failure: {} %, handler: []", 100.0 * p), 1200);
             let inputs = format!("failure p = {p}, attempts n = {n}, full jitter, base 100 ms");
             let failed = f64::powi(p, n.into());
             let made = (1.0 - failed) / (1.0 - p);
@@ -39,7 +39,7 @@ pub fn attempts() -> &'static Group {
         }
         for p in [0.6, 0.9] {
             let retry = "retry: { attempts: 2, base: 10 ms, budget: { capacity: 100, cost: 5, refund: 1 } }";
-            let lab = scenario(retry, &format!("failure: {} %, handler: []", 100.0 * p), 4000);
+            let lab = scenario(retry, &format!("failure: {} %, handler: []", 100.0 * p), 1200);
             // What retries take, 5 each, is what successes give back: 1 at the first attempt, 5 after a retry.
             let expected = 1.0 + (1.0 - p) / (5.0 * p);
             let inputs = format!("failure p = {p}, 2 attempts, budget of 100 at 5 a retry");
@@ -64,7 +64,7 @@ pub fn timeouts() -> &'static Group {
         let mut cases = Vec::new();
         for (mean, limit) in [(100.0, 200.0), (100.0, 50.0)] {
             let client = format!("timeout: {limit} ms");
-            let lab = scenario(&client, &format!("memory: 1024 MB, handler: [ wait: {{ exponential: {mean} ms }} ]"), 2000);
+            let lab = scenario(&client, &format!("memory: 1024 MB, handler: [ wait: {{ exponential: {mean} ms }} ]"), 800);
             let inputs = format!("exponential {mean} ms, client gives up after {limit} ms");
             let late = libm::exp(-limit / mean);
             let ended = lab.each("web", "requests");
@@ -89,7 +89,7 @@ pub fn timeouts() -> &'static Group {
             ]);
         }
         let client = "timeout: 100 ms, retry: { attempts: 3, base: 20 ms, jitter: none }";
-        let lab = scenario(client, "handler: [ wait: { exponential: 100 ms } ]", 2000);
+        let lab = scenario(client, "handler: [ wait: { exponential: 100 ms } ]", 800);
         let q = libm::exp(-1.0);
         let made = 1.0 + q + q * q;
         // Each attempt lasts S (1 - q) on average; the waits are 20 and 40 ms.
@@ -101,7 +101,7 @@ pub fn timeouts() -> &'static Group {
             Case::mean(inputs, "mean latency, ms", "sum of the parts", latency, &times(&lab.each("web", "latency"), 1e-6)),
             Case::mean(inputs, "busy instances", "λ S × attempts", 10.0 * made, &lab.each("f", "instances.busy")),
         ]);
-        let lab = scenario("retry: none", "timeout: 100 ms, memory: 1024 MB, handler: [ wait: { exponential: 100 ms } ]", 2000);
+        let lab = scenario("retry: none", "timeout: 100 ms, memory: 1024 MB, handler: [ wait: { exponential: 100 ms } ]", 800);
         let cut = with(&lab.each("f", "timed_out"), &lab.each("f", "invocations"), |part, whole| part / whole);
         let inputs = "exponential 100 ms, function cut off after 100 ms";
         cases.extend([

@@ -19,7 +19,7 @@ pub fn unlimited() -> &'static Group {
         ] {
             let lab = Lab::run(
                 &format!(
-                    "run: {{ length: 1620 s, warmup: 20 s, window: 10 h }}\n\
+                    "run: {{ length: 1900 s, warmup: 300 s, window: 10 h }}\n\
                      clients: {{ web: {{ to: f, arrivals: {{ poisson: {lambda}/s }} }} }}\n\
                      functions: {{ f: {{ handler: [ wait: {service} ] }} }}\n"
                 ),
