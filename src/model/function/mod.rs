@@ -453,7 +453,7 @@ impl Function {
             }
         }
         if self.timed {
-            cx.agenda.after(
+            cx.after(
                 self.time_limit,
                 super::Event::Function(Event::TimeLimit { function, request: key }),
             );
