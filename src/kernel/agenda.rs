@@ -3,8 +3,8 @@
 //! The order is total: time, then class (releases before timers before arrivals, so that what becomes free at an
 //! instant can be used at that instant), then the order in which the events were put on the agenda. What is already
 //! sorted stays out of the heap: hand-offs at the present instant go to a ring, each constant delay has a FIFO lane,
-//! and the next arrival of each source sits in a slot of its own. A tournament tree over the fronts of heap, lanes and
-//! sources says which comes next. The order does not depend on where an event waited ([`Agenda::plain`] puts everything
+//! and the next arrival of each source sits in a slot of its own. A tournament tree over the fronts of lanes and sources
+//! says which of them comes next. The order does not depend on where an event waited ([`Agenda::plain`] puts everything
 //! into the heap; a test runs both).
 
 use super::heap::{Entry, RadixHeap, Rank};
@@ -36,7 +36,12 @@ struct Lane<E> {
     class: Class,
     waiting: VecDeque<Entry<E>>,
     leaf: usize,
+    /// At this length it is worth looking for entries that mean nothing any more.
+    long: usize,
 }
+
+/// A lane shorter than this is never looked through.
+const SHORT: usize = 64;
 
 #[derive(Clone, Debug)]
 struct Source<E> {
@@ -47,7 +52,6 @@ struct Source<E> {
 /// Who owns a leaf of the tournament.
 #[derive(Clone, Copy, Debug)]
 enum Track {
-    Heap,
     Lane(u32),
     Source(u32),
 }
@@ -63,6 +67,9 @@ pub struct Agenda<E> {
     sources: Vec<Source<E>>,
     tracks: Vec<Track>,
     tournament: Tournament,
+    /// The leaf of a source that was popped: still the winner's in the tournament, because the source's next arrival
+    /// follows as a rule before anything is popped.
+    hole: Option<usize>,
     plain: bool,
     popped: u64,
 }
@@ -83,8 +90,9 @@ impl<E: Copy> Agenda<E> {
             heap: RadixHeap::default(),
             lanes: Vec::new(),
             sources: Vec::new(),
-            tracks: vec![Track::Heap],
+            tracks: Vec::new(),
             tournament: Tournament::new(1),
+            hole: None,
             plain: false,
             popped: 0,
         }
@@ -109,6 +117,12 @@ impl<E: Copy> Agenda<E> {
         self.popped
     }
 
+    /// Number of events that fit into the memory it holds.
+    pub fn capacity(&self) -> usize {
+        let lanes: usize = self.lanes.iter().map(|lane| lane.waiting.capacity()).sum();
+        lanes + self.heap.capacity() + self.ring.capacity()
+    }
+
     /// A lane for events of `class` that come exactly `delay` after they are put on the agenda. Lanes are shared.
     pub fn lane(&mut self, delay: Duration, class: Class) -> LaneId {
         if let Some(i) = self
@@ -125,6 +139,7 @@ impl<E: Copy> Agenda<E> {
             class,
             waiting: VecDeque::new(),
             leaf,
+            long: SHORT,
         });
         LaneId(id)
     }
@@ -158,7 +173,7 @@ impl<E: Copy> Agenda<E> {
     pub fn hand_over(&mut self, event: E) {
         let rank = self.rank(self.now, Class::Release);
         if self.plain {
-            self.push_heap(Entry { rank, event });
+            self.heap.push(Entry { rank, event });
         } else {
             self.ring.push_back(Entry { rank, event });
         }
@@ -169,40 +184,49 @@ impl<E: Copy> Agenda<E> {
     pub fn at(&mut self, at: Instant, class: Class, event: E) {
         if at < Instant::NEVER {
             let rank = self.rank(at, class);
-            self.push_heap(Entry { rank, event });
-        }
-    }
-
-    #[inline]
-    fn push_heap(&mut self, entry: Entry<E>) {
-        let before = self.heap.front();
-        self.heap.push(entry);
-        if entry.rank < before {
-            self.tournament.set(0, entry.rank);
+            self.heap.push(Entry { rank, event });
         }
     }
 
     /// Puts `event` on the agenda after the constant delay of `lane`.
     #[inline]
     pub fn after(&mut self, lane: LaneId, event: E) {
-        let (delay, class) = {
-            let lane = &self.lanes[lane.0 as usize];
-            (lane.delay, lane.class)
-        };
-        let at = self.now + delay;
+        let lane = &mut self.lanes[lane.0 as usize];
+        let at = self.now + lane.delay;
         if at == Instant::NEVER {
             return;
         }
-        let rank = self.rank(at, class);
-        let entry = Entry { rank, event };
+        self.sequence += 1;
+        let rank = Rank {
+            key: at.0 << 2 | lane.class as u64,
+            sequence: self.sequence,
+        };
         if self.plain {
-            return self.push_heap(entry);
+            return self.heap.push(Entry { rank, event });
         }
-        let lane = &mut self.lanes[lane.0 as usize];
         if lane.waiting.is_empty() {
             self.tournament.set(lane.leaf, rank);
         }
-        lane.waiting.push_back(entry);
+        lane.waiting.push_back(Entry { rank, event });
+    }
+
+    /// Whether `lane` is so long that a [`Agenda::sweep`] pays off.
+    #[inline]
+    pub fn is_long(&self, lane: LaneId) -> bool {
+        let lane = &self.lanes[lane.0 as usize];
+        lane.waiting.len() >= lane.long
+    }
+
+    /// Takes events off `lane` that mean nothing any more: those for which `keep` says no. Deadlines as a rule outlive
+    /// what they limit, so without this a lane would hold one event for each request of its delay.
+    #[cold]
+    pub fn sweep(&mut self, lane: LaneId, mut keep: impl FnMut(&E) -> bool) {
+        let lane = &mut self.lanes[lane.0 as usize];
+        lane.waiting.retain(|entry| keep(&entry.event));
+        // Twice what is left: each event is looked at a bounded number of times on average.
+        lane.long = (2 * lane.waiting.len()).max(SHORT);
+        let front = lane.waiting.front().map_or(Rank::LAST, |entry| entry.rank);
+        self.tournament.set(lane.leaf, front);
     }
 
     /// Sets the next arrival of `source`, which must have none pending.
@@ -214,118 +238,120 @@ impl<E: Copy> Agenda<E> {
         let rank = self.rank(at, Class::Arrival);
         let entry = Entry { rank, event };
         if self.plain {
-            return self.push_heap(entry);
+            return self.heap.push(entry);
         }
         let slot = &mut self.sources[source.0 as usize];
         assert!(slot.next.is_none(), "a source has one next arrival");
         slot.next = Some(entry);
+        if self.hole == Some(slot.leaf) {
+            self.hole = None;
+        }
         self.tournament.set(slot.leaf, rank);
     }
 
     /// Takes the next event and moves the present to its time. `None` when nothing is left.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {
-        let best = self.tournament.best();
+        if let Some(leaf) = self.hole.take() {
+            self.tournament.set(leaf, Rank::LAST);
+        }
+        let (heap, track) = (self.heap.front(), self.tournament.best());
         if let Some(first) = self.ring.front()
-            && first.rank < best
+            && first.rank < heap
+            && first.rank < track
         {
             self.popped += 1;
             return self.ring.pop_front().map(|entry| entry.event);
         }
-        if best == Rank::LAST {
+        if heap < track {
+            self.popped += 1;
+            self.now = Instant(heap.key >> 2);
+            return self.heap.pop();
+        }
+        if track == Rank::LAST {
             return None;
         }
         self.popped += 1;
-        self.now = Instant(best.key >> 2);
+        self.now = Instant(track.key >> 2);
         match self.tracks[self.tournament.winner()] {
-            Track::Heap => {
-                let event = self.heap.pop();
-                self.tournament.set(0, self.heap.front());
-                event
-            }
             Track::Lane(id) => {
                 let lane = &mut self.lanes[id as usize];
                 let event = lane.waiting.pop_front().map(|entry| entry.event);
-                self.tournament
-                    .set(lane.leaf, lane.waiting.front().map_or(Rank::LAST, |entry| entry.rank));
+                let front = lane.waiting.front().map_or(Rank::LAST, |entry| entry.rank);
+                self.tournament.set(lane.leaf, front);
                 event
             }
             Track::Source(id) => {
                 let source = &mut self.sources[id as usize];
-                self.tournament.set(source.leaf, Rank::LAST);
+                self.hole = Some(source.leaf);
                 source.next.take().map(|entry| entry.event)
             }
         }
     }
 }
 
+/// A place in the tournament: a rank, and which leaf it came from.
+#[derive(Clone, Copy, Debug)]
+struct Player {
+    rank: Rank,
+    leaf: usize,
+}
+
 /// A winner tree: the smallest of n ranks at the root, an update in log2 n comparisons.
 #[derive(Clone, Debug)]
 struct Tournament {
-    /// Leaves at `size..2 * size`; node i is the smaller of nodes 2i and 2i + 1.
-    ranks: Vec<Rank>,
-    /// Which leaf won at each node.
-    winners: Vec<u32>,
+    /// Leaves at `size..2 * size`; node i is the better of nodes 2i and 2i + 1.
+    nodes: Vec<Player>,
     size: usize,
 }
 
 impl Tournament {
     fn new(leaves: usize) -> Self {
         let size = leaves.next_power_of_two();
-        let mut tree = Self {
-            ranks: vec![Rank::LAST; 2 * size],
-            winners: vec![0; 2 * size],
+        let leaf = |node: usize| node.saturating_sub(size);
+        let nodes = (0..2 * size).map(|node| Player {
+            rank: Rank::LAST,
+            leaf: leaf(node),
+        });
+        Self {
+            nodes: nodes.collect(),
             size,
-        };
-        for leaf in 0..size {
-            tree.winners[size + leaf] = leaf as u32;
         }
-        for node in (1..size).rev() {
-            tree.play(node);
-        }
-        tree
     }
 
     fn grow(&mut self, leaves: usize) {
         if leaves > self.size {
             let mut larger = Self::new(leaves);
             for leaf in 0..self.size {
-                larger.set(leaf, self.ranks[self.size + leaf]);
+                larger.set(leaf, self.nodes[self.size + leaf].rank);
             }
             *self = larger;
         }
     }
 
     #[inline]
-    fn play(&mut self, node: usize) {
-        let (left, right) = (2 * node, 2 * node + 1);
-        let better = if self.ranks[right] < self.ranks[left] {
-            right
-        } else {
-            left
-        };
-        self.ranks[node] = self.ranks[better];
-        self.winners[node] = self.winners[better];
-    }
-
-    #[inline]
     fn set(&mut self, leaf: usize, rank: Rank) {
         let mut node = self.size + leaf;
-        self.ranks[node] = rank;
+        let mut winner = Player { rank, leaf };
+        self.nodes[node] = winner;
         while node > 1 {
+            let other = self.nodes[node ^ 1];
+            if other.rank < winner.rank {
+                winner = other;
+            }
             node /= 2;
-            self.play(node);
+            self.nodes[node] = winner;
         }
     }
 
     #[inline]
     fn best(&self) -> Rank {
-        self.ranks[1]
+        self.nodes[1].rank
     }
 
     #[inline]
     fn winner(&self) -> usize {
-        self.winners[1] as usize
+        self.nodes[1].leaf
     }
 }
 

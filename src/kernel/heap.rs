@@ -1,11 +1,11 @@
 //! A stable radix heap: the part of the agenda whose order is not known beforehand.
 //!
-//! Entries sit in buckets by the highest bit in which their key differs from the last time popped; a pop from an empty
-//! front redistributes one bucket. That needs what a simulation gives anyway: integer keys, and nothing pushed before
-//! the present. Equal keys always share a bucket and keep the order in which they were pushed, so ties are first in,
-//! first out without comparing sequence numbers. (Ahuja, Mehlhorn, Orlin and Tarjan 1990, doi 10.1145/77600.77615.)
-
-use std::collections::VecDeque;
+//! Entries sit in buckets by the highest bit in which their key differs from a base, a key popped in the past; when it is
+//! the turn of a bucket, the base moves and the bucket is spread over the lower ones. That needs what a simulation gives
+//! anyway: integer keys, and nothing pushed before the present. (Ahuja, Mehlhorn, Orlin and Tarjan 1990,
+//! doi 10.1145/77600.77615.) A bucket with few entries is not spread but sorted, and what is pushed into its range is
+//! inserted in its place, as at the bottom of a ladder queue (Tang, Goh and Thng 2005, doi 10.1145/1103323.1103324): with
+//! few entries pending the whole heap is one short sorted list.
 
 /// How an event sorts: (time and class, sequence number), see [`super::agenda`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,37 +33,40 @@ pub struct Entry<E> {
     pub event: E,
 }
 
-/// The low bits of a key, which hold the class. Their three buckets are drained without redistribution, so an event of
-/// an earlier class may be pushed at the present instant.
-const CLASS_BITS: u32 = 2;
-/// Buckets for entries of the present instant, one a class.
-const PRESENT: usize = 3;
+/// A bucket with at most this many entries is sorted; a sorted list of more than twice as many goes back to the buckets.
+const SORTED: usize = 32;
 
 /// The heap. Pop-min and push cost a few dozen nanoseconds from a hundred to a million pending entries.
 #[derive(Clone, Debug)]
 pub struct RadixHeap<E> {
-    /// Entries of the last time popped, by class.
-    present: [VecDeque<Entry<E>>; PRESENT],
-    /// Later entries: bucket i holds keys whose highest bit differing from `last` is bit i.
+    /// From `head` on: all entries whose key is below `near_end`, in their order.
+    near: Vec<Entry<E>>,
+    head: usize,
+    near_end: u64,
+    /// The others. Bucket 0 holds keys equal to `base`, bucket i those whose highest bit differing from it is bit i - 1;
+    /// the last one also holds those that differ in the top bit.
     later: Vec<Vec<Entry<E>>>,
     /// Bit i is set when `later[i]` has entries.
     occupied: u64,
-    /// The time of the last pop, class bits zero.
+    /// A key popped in the past.
+    base: u64,
+    /// The key popped last.
     last: u64,
     /// The smallest rank, kept so that looking is free.
     front: Rank,
-    len: usize,
 }
 
 impl<E: Copy> Default for RadixHeap<E> {
     fn default() -> Self {
         Self {
-            present: std::array::from_fn(|_| VecDeque::new()),
+            near: Vec::new(),
+            head: 0,
+            near_end: 0,
             later: (0..64).map(|_| Vec::new()).collect(),
             occupied: 0,
+            base: 0,
             last: 0,
             front: Rank::LAST,
-            len: 0,
         }
     }
 }
@@ -75,98 +78,130 @@ impl<E: Copy> RadixHeap<E> {
         self.front
     }
 
-    /// Number of entries.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.front == Rank::LAST
     }
 
-    /// Adds an entry; its time must not lie before the last time popped.
+    /// Number of entries that fit into the memory it holds.
+    pub fn capacity(&self) -> usize {
+        self.near.capacity() + self.later.iter().map(Vec::capacity).sum::<usize>()
+    }
+
+    /// Adds an entry; it must not come before the last one popped, and its sequence must be the greatest so far.
     #[inline]
     pub fn push(&mut self, entry: Entry<E>) {
         debug_assert!(entry.rank.key >= self.last, "nothing happens in the past");
-        self.len += 1;
+        if entry.rank.key < self.near_end {
+            return self.insert(entry);
+        }
+        self.place(entry);
         if entry.rank < self.front {
             self.front = entry.rank;
         }
-        self.place(entry);
+    }
+
+    /// Adds an entry to the sorted ones.
+    #[inline]
+    fn insert(&mut self, entry: Entry<E>) {
+        let mut place = self.near.len();
+        while place > self.head && entry.rank.key < self.near[place - 1].rank.key {
+            place -= 1;
+        }
+        self.near.insert(place, entry);
+        self.front = self.near[self.head].rank;
+        if self.near.len() > 2 * SORTED {
+            self.shorten();
+        }
+    }
+
+    /// Makes the sorted list short again: what was popped is dropped, and if that is not enough, all go back to the
+    /// buckets.
+    #[cold]
+    fn shorten(&mut self) {
+        if self.head >= SORTED {
+            self.near.drain(..self.head);
+            self.head = 0;
+        } else if self.near_end > self.base + 1 {
+            // Nothing popped lies outside the range of the sorted ones, so the higher buckets stay as they are.
+            self.base = self.last;
+            let mut near = std::mem::take(&mut self.near);
+            near[self.head..].iter().for_each(|entry| self.place(*entry));
+            near.clear();
+            self.near = near;
+            self.head = 0;
+            self.settle();
+        }
     }
 
     #[inline]
     fn place(&mut self, entry: Entry<E>) {
-        let difference = entry.rank.key ^ self.last;
-        if difference >> CLASS_BITS == 0 {
-            self.present[difference as usize].push_back(entry);
-        } else {
-            let bucket = 63 - difference.leading_zeros() as usize;
-            self.later[bucket].push(entry);
-            self.occupied |= 1 << bucket;
-        }
+        let bucket = (64 - (entry.rank.key ^ self.base).leading_zeros()).min(63);
+        self.later[bucket as usize].push(entry);
+        self.occupied |= 1 << bucket;
     }
 
     /// Takes the entry of smallest rank.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {
-        if self.len == 0 {
-            return None;
+        if self.head == self.near.len() {
+            if self.is_empty() {
+                return None;
+            }
+            self.advance();
         }
-        self.len -= 1;
-        let mut popped = self.pop_present();
-        if popped.is_none() {
-            popped = self.advance();
+        let popped = self.near[self.head];
+        self.head += 1;
+        self.last = popped.rank.key;
+        match self.near.get(self.head) {
+            Some(next) => self.front = next.rank,
+            None => self.settle(),
         }
-        self.front = self.find_front();
-        popped
+        Some(popped.event)
     }
 
-    #[inline]
-    fn pop_present(&mut self) -> Option<E> {
-        self.present
-            .iter_mut()
-            .find_map(VecDeque::pop_front)
-            .map(|entry| entry.event)
-    }
-
-    /// Moves to the next time that has entries and takes its first one.
-    fn advance(&mut self) -> Option<E> {
+    /// The time of the first entry has come, and its bucket is too large to be sorted: spreads it.
+    #[cold]
+    fn advance(&mut self) {
         let bucket = self.occupied.trailing_zeros() as usize;
         self.occupied &= !(1 << bucket);
-        // `front` is the smallest rank of all, and it is in the first occupied bucket.
-        self.last = self.front.key >> CLASS_BITS << CLASS_BITS;
+        self.base = self.front.key;
         let mut entries = std::mem::take(&mut self.later[bucket]);
-        let popped = if let [only] = entries[..] {
-            Some(only.event)
-        } else {
-            for entry in &entries {
-                self.place(*entry);
-            }
-            self.pop_present()
-        };
+        entries.iter().for_each(|entry| self.place(*entry));
         entries.clear();
         self.later[bucket] = entries;
-        popped
+        // The first entry is in bucket 0 now.
+        self.settle();
     }
 
+    /// When no entry is sorted: sorts the first bucket if it is short, and finds the smallest rank.
     #[inline]
-    fn find_front(&self) -> Rank {
-        if let Some(first) = self.present.iter().find_map(VecDeque::front) {
-            return first.rank;
-        }
+    fn settle(&mut self) {
+        self.near.clear();
+        self.head = 0;
+        self.near_end = 0;
+        self.front = Rank::LAST;
         if self.occupied == 0 {
-            return Rank::LAST;
+            return;
         }
-        let bucket = &self.later[self.occupied.trailing_zeros() as usize];
-        let mut best = bucket[0].rank;
-        for entry in &bucket[1..] {
+        let bucket = self.occupied.trailing_zeros() as usize;
+        let entries = &mut self.later[bucket];
+        if bucket > 0 && entries.len() > SORTED {
             // Entries of one key stand in the order of their sequence, so the first of the smallest key is it.
-            if entry.rank.key < best.key {
-                best = entry.rank;
-            }
+            self.front = entries.iter().fold(entries[0].rank, |best, entry| {
+                if entry.rank.key < best.key { entry.rank } else { best }
+            });
+            return;
         }
-        best
+        self.occupied &= !(1 << bucket);
+        std::mem::swap(&mut self.near, entries);
+        // Bucket 0 has one key, and is in order.
+        if bucket > 0 && self.near.len() > 1 {
+            self.near.sort_unstable_by_key(|entry| entry.rank);
+        }
+        self.front = self.near[0].rank;
+        // All keys that have the base's bits from the bucket's on; the last bucket has no end.
+        let free = if bucket == 63 { u64::MAX } else { (1 << bucket) - 1 };
+        self.near_end = (self.base | free).saturating_add(1);
     }
 }

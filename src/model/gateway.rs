@@ -339,7 +339,7 @@ impl Gateways {
             let u = unit(&mut entry.luck.dice(ROUTE_STEP + u64::from(hop)));
             routes[routes.partition_point(|route| route.0 <= u).min(routes.len() - 1)].1
         };
-        cx.agenda.after(
+        cx.after(
             state.timeout,
             super::Event::Gateway(Event::Deadline { request: key, hop }),
         );

@@ -22,7 +22,7 @@ pub mod sharing;
 pub mod tracking;
 pub mod world;
 
-use crate::kernel::{Agenda, Class, Duration, Instant, Key, Slab};
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Slab};
 use crate::scenario::Target;
 use account::Account;
 use request::{Caller, Cause, Frame, Request, Status};
@@ -116,6 +116,19 @@ pub enum Event {
 
 const _: () = assert!(size_of::<Event>() <= 16, "the agenda moves events by value");
 
+impl Event {
+    /// The request whose deadline this is: once that is gone, the event means nothing.
+    #[inline]
+    fn request(&self) -> Option<Key> {
+        match self {
+            Self::Deadline { request }
+            | Self::Gateway(gateway::Event::Deadline { request, .. })
+            | Self::Function(function::Event::TimeLimit { request, .. }) => Some(*request),
+            _ => None,
+        }
+    }
+}
+
 /// What a handler may use: the agenda, the requests, and what an account's components share.
 #[derive(Debug)]
 pub struct Cx {
@@ -134,6 +147,18 @@ impl Cx {
     #[inline]
     pub fn now(&self) -> Instant {
         self.agenda.now()
+    }
+
+    /// Puts a deadline of a request on `lane`. Deadlines whose requests are gone make room now and then, so that a lane
+    /// holds about as many as there are requests in flight.
+    #[inline]
+    pub fn after(&mut self, lane: LaneId, deadline: Event) {
+        if self.agenda.is_long(lane) {
+            let requests = &self.requests;
+            self.agenda
+                .sweep(lane, |event| event.request().is_none_or(|key| requests.contains(key)));
+        }
+        self.agenda.after(lane, deadline);
     }
 
     /// Hands `request` to the component `to` now.

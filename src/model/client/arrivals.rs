@@ -248,6 +248,9 @@ impl Arrivals {
             let left = piece.length_ns as f64 - offset;
             let available = left * rate.midpoint(piece.to);
             if mass < available {
+                if slope == 0.0 {
+                    return at + Duration::from_nanos_f64(mass / rate);
+                }
                 // Solves slope/2 x^2 + rate x = mass in the form that does not cancel.
                 let root = (rate * rate + 2.0 * slope * mass).max(0.0).sqrt();
                 return at + Duration::from_nanos_f64(2.0 * mass / (rate + root));

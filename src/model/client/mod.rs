@@ -224,7 +224,7 @@ impl Clients {
     fn send(&mut self, spec: &ClientPlan, client: u16, key: Key, cx: &mut Cx) {
         let state = &mut self.state[client as usize];
         state.sent += 1;
-        cx.agenda.after(state.timeout, super::Event::Deadline { request: key });
+        cx.after(state.timeout, super::Event::Deadline { request: key });
         if !spec.network.is_zero() {
             let entry = &mut cx.requests[key];
             let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));

@@ -455,7 +455,7 @@ impl Function {
             }
         }
         if self.timed {
-            cx.agenda.after(
+            cx.after(
                 self.time_limit,
                 super::Event::Function(Event::TimeLimit { function, request: key }),
             );
