@@ -99,11 +99,13 @@ impl Lab {
 
     /// Each run's distribution of a time.
     pub fn histograms(&self, name: &str, metric: &str) -> Vec<&Histogram> {
-        let histogram = |value| match value {
-            Value::Latency(histogram) => histogram.as_ref(),
-            other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
-        };
-        self.values(name, metric).into_iter().map(histogram).collect()
+        let values = self.values(name, metric).into_iter();
+        values
+            .map(|value| match value {
+                Value::Latency(histogram) => histogram.as_ref(),
+                other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
+            })
+            .collect()
     }
 
     /// Each run's windows of a metric.
