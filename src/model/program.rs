@@ -119,29 +119,14 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
     let now = cx.agenda.now();
     loop {
         let entry = &mut cx.requests[request];
-        let step = entry.frame.step;
+        let next = delays(program, entry, cpu);
         let ahead = entry.mark > now;
-        match &program.steps[step as usize] {
-            Step::Cpu(sampler) => match cpu {
-                Cpu::Alone(factor) => {
-                    let drawn = sampler.value(&mut entry.luck.dice(u64::from(step)));
-                    entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn * factor));
-                }
-                Cpu::Shared if ahead => return Next::At(entry.mark),
-                Cpu::Shared => {
-                    entry.frame.step += 1;
-                    return Next::Compute(sampler.draw(&mut entry.luck.dice(u64::from(step))));
-                }
-            },
-            Step::Wait(sampler) => {
-                let drawn = sampler.draw(&mut entry.luck.dice(u64::from(step)));
-                entry.spend(Cause::Waiting, drawn);
-            }
-            Step::Skip { hit, to } => {
-                if chance(&mut entry.luck.dice(u64::from(step)), *hit) {
-                    entry.frame.step = *to;
-                    continue;
-                }
+        match next {
+            Step::Cpu(_) if ahead => return Next::At(entry.mark),
+            Step::Cpu(sampler) => {
+                let step = entry.frame.step;
+                entry.frame.step += 1;
+                return Next::Compute(sampler.draw(&mut entry.luck.dice(u64::from(step))));
             }
             Step::End if entry.frame.batch_left > 1 && !matches!(entry.caller, Caller::Handler(_)) => {
                 entry.frame.batch_left -= 1;
@@ -166,8 +151,36 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                 }
                 return Next::Answers;
             }
+            Step::Wait(_) | Step::Skip { .. } => unreachable!("delays go on"),
         }
         cx.requests[request].frame.step += 1;
+    }
+}
+
+/// Goes through steps that only take time, and accounts that, up to one that needs something else.
+#[inline]
+fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
+    let mut step = entry.frame.step;
+    loop {
+        let mut dice = entry.luck.dice(u64::from(step));
+        let this = &program.steps[step as usize];
+        match (this, cpu) {
+            (Step::Cpu(sampler), Cpu::Alone(factor)) => {
+                let drawn = sampler.value(&mut dice) * factor;
+                entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn));
+            }
+            (Step::Wait(sampler), _) => entry.spend(Cause::Waiting, sampler.draw(&mut dice)),
+            (Step::Skip { hit, to }, _) if chance(&mut dice, *hit) => {
+                step = *to;
+                continue;
+            }
+            (Step::Skip { .. }, _) => {}
+            _ => {
+                entry.frame.step = step;
+                return this;
+            }
+        }
+        step += 1;
     }
 }
 

@@ -505,7 +505,7 @@ impl Function {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         let frame = entry.frame;
-        let luckless = chance(&mut entry.luck.dice(step::FAILURE), spec.failure);
+        let luckless = spec.failure > 0.0 && chance(&mut entry.luck.dice(step::FAILURE), spec.failure);
         let status = if status.is_ok() && !luckless {
             Status::Ok
         } else {
