@@ -36,6 +36,16 @@ pub struct Entry<E> {
 /// A bucket with at most this many entries is sorted; a sorted list of more than twice as many goes back to the buckets.
 const SORTED: usize = 32;
 
+/// The low bits of a key, which hold the class. The base of the buckets has them zero, so that an event of an earlier
+/// class may be pushed at the present instant.
+const CLASS_BITS: u32 = 2;
+
+/// The first key of the instant of `key`.
+#[inline]
+const fn instant(key: u64) -> u64 {
+    key >> CLASS_BITS << CLASS_BITS
+}
+
 /// The heap. Pop-min and push cost a few dozen nanoseconds from a hundred to a million pending entries.
 #[derive(Clone, Debug)]
 pub struct RadixHeap<E> {
@@ -91,7 +101,7 @@ impl<E: Copy> RadixHeap<E> {
     /// Adds an entry; it must not come before the last one popped, and its sequence must be the greatest so far.
     #[inline]
     pub fn push(&mut self, entry: Entry<E>) {
-        debug_assert!(entry.rank.key >= self.last, "nothing happens in the past");
+        debug_assert!(entry.rank.key >= instant(self.last), "nothing happens in the past");
         if entry.rank.key < self.near_end {
             return self.insert(entry);
         }
@@ -122,9 +132,9 @@ impl<E: Copy> RadixHeap<E> {
         if self.head >= SORTED {
             self.near.drain(..self.head);
             self.head = 0;
-        } else if self.near_end > self.base + 1 {
+        } else if self.near_end > self.base + (1 << CLASS_BITS) {
             // Nothing popped lies outside the range of the sorted ones, so the higher buckets stay as they are.
-            self.base = self.last;
+            self.base = instant(self.last);
             let mut near = std::mem::take(&mut self.near);
             near[self.head..].iter().for_each(|entry| self.place(*entry));
             near.clear();
@@ -164,13 +174,17 @@ impl<E: Copy> RadixHeap<E> {
     #[cold]
     fn advance(&mut self) {
         let bucket = self.occupied.trailing_zeros() as usize;
+        // The buckets of the present instant cannot be spread any further.
+        if bucket <= CLASS_BITS as usize {
+            return self.settle();
+        }
         self.occupied &= !(1 << bucket);
-        self.base = self.front.key;
+        self.base = instant(self.front.key);
         let mut entries = std::mem::take(&mut self.later[bucket]);
         entries.iter().for_each(|entry| self.place(*entry));
         entries.clear();
         self.later[bucket] = entries;
-        // The first entry is in bucket 0 now.
+        // The first entry is in a bucket of one class now.
         self.settle();
     }
 
@@ -186,7 +200,7 @@ impl<E: Copy> RadixHeap<E> {
         }
         let bucket = self.occupied.trailing_zeros() as usize;
         let entries = &mut self.later[bucket];
-        if bucket > 0 && entries.len() > SORTED {
+        if bucket > CLASS_BITS as usize && entries.len() > SORTED {
             // Entries of one key stand in the order of their sequence, so the first of the smallest key is it.
             self.front = entries.iter().fold(entries[0].rank, |best, entry| {
                 if entry.rank.key < best.key { entry.rank } else { best }
@@ -195,8 +209,8 @@ impl<E: Copy> RadixHeap<E> {
         }
         self.occupied &= !(1 << bucket);
         std::mem::swap(&mut self.near, entries);
-        // Bucket 0 has one key, and is in order.
-        if bucket > 0 && self.near.len() > 1 {
+        // The buckets of the classes have one key each, and are in order.
+        if bucket > CLASS_BITS as usize && self.near.len() > 1 {
             self.near.sort_unstable_by_key(|entry| entry.rank);
         }
         self.front = self.near[0].rank;

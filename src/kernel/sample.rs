@@ -189,8 +189,9 @@ impl Sampler {
     }
 
     /// Whether it always gives zero: nothing needs to be scheduled for it.
+    #[inline]
     pub fn is_zero(&self) -> bool {
-        self.as_constant() == Some(Duration::ZERO)
+        matches!(self, Self::Constant(v) if *v < 0.5)
     }
 
     /// The mean of the distribution (infinite for a Pareto with a shape of 1 or less). A cut-off is ignored.

@@ -130,53 +130,22 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
     let now = cx.agenda.now();
     loop {
         let entry = &mut cx.requests[request];
-        let step = entry.frame.step;
-        let ahead = entry.mark > now;
         // A call that failed in the end and was not optional has thrown: the rest is not done.
-        if !entry.frame.worst.is_ok() {
-            return if ahead {
-                Next::At(entry.mark)
-            } else {
-                Next::Done(entry.frame.worst)
-            };
-        }
-        match &program.steps[step as usize] {
-            Step::Cpu(sampler) => match cpu {
-                Cpu::Alone(factor) => {
-                    let drawn = sampler.value(&mut entry.luck.dice(u64::from(step)));
-                    entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn * factor));
-                }
-                Cpu::Shared if ahead => return Next::At(entry.mark),
-                Cpu::Shared => {
-                    entry.frame.step += 1;
-                    return Next::Compute(sampler.draw(&mut entry.luck.dice(u64::from(step))));
-                }
-            },
-            Step::Wait(sampler) => {
-                let drawn = sampler.draw(&mut entry.luck.dice(u64::from(step)));
-                entry.spend(Cause::Waiting, drawn);
+        let thrown = !entry.frame.worst.is_ok();
+        let next = if thrown {
+            &Step::End
+        } else {
+            delays(program, entry, cpu)
+        };
+        let ahead = entry.mark > now;
+        match next {
+            Step::Cpu(_) if ahead => return Next::At(entry.mark),
+            Step::Cpu(sampler) => {
+                let step = entry.frame.step;
+                entry.frame.step += 1;
+                return Next::Compute(sampler.draw(&mut entry.luck.dice(u64::from(step))));
             }
-            Step::Skip { hit, to } => {
-                if chance(&mut entry.luck.dice(u64::from(step)), *hit) {
-                    entry.frame.step = *to;
-                    continue;
-                }
-            }
-            Step::End
-                if entry.frame.batch_fate == BatchFate::Partial
-                    && !entry.frame.worst.is_ok()
-                    && !matches!(entry.caller, Caller::Handler(_)) =>
-            {
-                entry.frame.batch_failed += 1;
-                entry.frame.worst = Status::Ok;
-                continue;
-            }
-            Step::End if entry.frame.batch_left > 1 && !matches!(entry.caller, Caller::Handler(_)) => {
-                entry.frame.batch_left -= 1;
-                entry.frame.step = 0;
-                entry.luck = entry.luck.derive(BATCH_STEP);
-                continue;
-            }
+            Step::End if next_message(program, entry) => continue,
             _ if ahead => return Next::At(entry.mark),
             Step::End => return Next::Done(entry.frame.worst),
             Step::Send(call) => send(cx, program, request, *call),
@@ -194,8 +163,61 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                 }
                 return Next::Answers;
             }
+            Step::Wait(_) | Step::Skip { .. } => unreachable!("delays go on"),
         }
         cx.requests[request].frame.step += 1;
+    }
+}
+
+/// At the end of a message of a batch: counts it if it failed alone, and goes on to the next one if there is one.
+fn next_message(program: &Program, entry: &mut Request) -> bool {
+    let frame = &mut entry.frame;
+    if frame.batch_left == 0 || matches!(entry.caller, Caller::Handler(_)) {
+        return false;
+    }
+    if !frame.worst.is_ok() {
+        if frame.batch_fate != BatchFate::Partial {
+            return false;
+        }
+        frame.batch_failed += 1;
+        frame.worst = Status::Ok;
+        // The first end from here on is that of the main program: branches stand behind it.
+        let rest = program.steps[frame.step as usize..].iter();
+        frame.step += rest.take_while(|step| **step != Step::End).count() as u16;
+    }
+    if frame.batch_left == 1 {
+        return false;
+    }
+    frame.batch_left -= 1;
+    frame.step = program.entry(entry.path);
+    entry.luck = entry.luck.derive(BATCH_STEP);
+    true
+}
+
+/// Goes through steps that only take time, and accounts that, up to one that needs something else.
+#[inline]
+fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
+    let mut step = entry.frame.step;
+    loop {
+        let mut dice = entry.luck.dice(u64::from(step));
+        let this = &program.steps[step as usize];
+        match (this, cpu) {
+            (Step::Cpu(sampler), Cpu::Alone(factor)) => {
+                let drawn = sampler.value(&mut dice) * factor;
+                entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn));
+            }
+            (Step::Wait(sampler), _) => entry.spend(Cause::Waiting, sampler.draw(&mut dice)),
+            (Step::Skip { hit, to }, _) if chance(&mut dice, *hit) => {
+                step = *to;
+                continue;
+            }
+            (Step::Skip { .. }, _) => {}
+            _ => {
+                entry.frame.step = step;
+                return this;
+            }
+        }
+        step += 1;
     }
 }
 

@@ -104,7 +104,7 @@ impl<'p> World<'p> {
     /// Runs to the end.
     pub fn run(mut self) -> RunResult {
         while let Some(event) = self.cx.agenda.pop() {
-            if event == Event::Stop {
+            if matches!(event, Event::Stop) {
                 break;
             }
             self.dispatch(event);

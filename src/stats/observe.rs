@@ -129,18 +129,21 @@ impl CauseTable {
     ///
     /// `causes_ns` may be shorter than the table is wide (the rest is zero) but not longer.
     #[inline]
-    pub fn record(&mut self, latency_ns: u64, causes_ns: &[u64]) {
-        debug_assert!(causes_ns.len() <= self.causes, "more causes than the table is wide");
+    pub fn record<const N: usize>(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
+        debug_assert!(N <= self.causes, "more causes than the table is wide");
         let index = index_of::<CAUSE_PRECISION>(latency_ns);
         if index >= self.counts.len() {
             self.grow(room_for::<CAUSE_PRECISION>(index));
         }
         self.counts[index] += 1;
-        let row = &mut self.sums_ns[index * self.causes..(index + 1) * self.causes];
-        for (sum, &ns) in row.iter_mut().zip(causes_ns) {
-            // Most requests meet few of the causes: a line of cache that stays untouched is cheaper than an addition.
-            if ns != 0 {
-                *sum += u128::from(ns);
+        let row = self.sums_ns[index * self.causes..].first_chunk_mut::<N>();
+        if let Some(row) = row {
+            for (sum, &ns) in row.iter_mut().zip(causes_ns) {
+                // Most requests meet few of the causes: a line of cache that stays untouched is cheaper than an
+                // addition.
+                if ns != 0 {
+                    *sum += u128::from(ns);
+                }
             }
         }
     }

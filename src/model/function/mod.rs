@@ -510,7 +510,7 @@ impl Function {
         // Whether handling a message fails is that message's luck, which its poller knows.
         let luckless = match entry.caller {
             Caller::Poller { .. } => frame.batch_fate == BatchFate::Doomed,
-            _ => chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
+            _ => spec.failure > 0.0 && chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
         };
         let status = if status.is_ok() && !luckless {
             Status::Ok

@@ -114,8 +114,12 @@ impl FunctionPlan {
     /// Billed milliseconds of an invocation that took this long.
     #[inline]
     pub fn billed_ms(&self, duration: Duration) -> u64 {
+        let least = Duration(duration.0.max(self.billing_minimum.0));
+        if self.billing_step == Duration::from_millis(1) {
+            // The rule as a rule, and a division by a constant.
+            return least.millis_ceil();
+        }
         let step = self.billing_step.0.max(1);
-        let stepped = duration.0.max(self.billing_minimum.0).div_ceil(step) * step;
-        Duration(stepped).millis_ceil()
+        Duration(least.0.div_ceil(step) * step).millis_ceil()
     }
 }
