@@ -291,6 +291,10 @@ impl Plan {
                 .functions
                 .get(worker as usize)
                 .map(|function| (function.component, &function.program)),
+            kind::FLEET => {
+                let fleet = self.fleets.get(worker as usize);
+                fleet.map(|fleet| (fleet.component, &fleet.program))
+            }
             _ => None,
         }
     }

@@ -141,9 +141,10 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
         match next {
             Step::Cpu(_) if ahead => return Next::At(entry.mark),
             Step::Cpu(sampler) => {
-                let step = entry.frame.step;
+                let drawn = sampler.draw(&mut entry.luck.dice(u64::from(entry.frame.step)));
                 entry.frame.step += 1;
-                return Next::Compute(sampler.draw(&mut entry.luck.dice(u64::from(step))));
+                entry.frame.cpu += drawn;
+                return Next::Compute(drawn);
             }
             Step::End if next_message(program, entry) => continue,
             _ if ahead => return Next::At(entry.mark),
@@ -203,8 +204,9 @@ fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
         let this = &program.steps[step as usize];
         match (this, cpu) {
             (Step::Cpu(sampler), Cpu::Alone(factor)) => {
-                let drawn = sampler.value(&mut dice) * factor;
-                entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn));
+                let drawn = sampler.value(&mut dice);
+                entry.frame.cpu += Duration::from_nanos_f64(drawn);
+                entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn * factor));
             }
             (Step::Wait(sampler), _) => entry.spend(Cause::Waiting, sampler.draw(&mut dice)),
             (Step::Skip { hit, to }, _) if chance(&mut dice, *hit) => {

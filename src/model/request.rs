@@ -178,6 +178,8 @@ pub struct Frame {
     pub started: Instant,
     /// What the work waited for on its host before it began: initialisation (functions), a slot (fleets).
     pub prelude: Duration,
+    /// CPU time of the work so far, at one full vCPU, branches not counted.
+    pub cpu: Duration,
     /// The instance that does the work.
     pub instance: u32,
     /// The next step of the handler.

@@ -1,8 +1,8 @@
 //! Cores shared by running jobs: processor sharing, with contention that grows past the knee.
 //!
 //! Model: n jobs on c cores each run at speed min(1, c / n), divided by a loss 1 + sigma (m - 1) + kappa m (m - 1) with
-//! m = max(1, n / c): the Universal Scalability Law in units of the load per core, so that nothing is lost up to the
-//! knee (n = c) and throughput falls beyond its peak at m = sqrt((1 - sigma) / kappa). sigma = kappa = 0 is plain
+//! m = max(1, n / c): the Universal Scalability Law in units of the load per core. Nothing is lost up to the knee
+//! (n = c); beyond it throughput is c / loss and falls, since the cores are busy already. sigma = kappa = 0 is plain
 //! egalitarian processor sharing.
 //! One virtual clock (work done per job) serves all jobs, in fixed point (2^-32 ns): exact, and one event per change.
 //! Sources: Kleinrock (1967), "Time-shared systems"; Gunther, "Guerrilla Capacity Planning" (2007), chapter 4.

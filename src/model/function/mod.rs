@@ -151,7 +151,7 @@ impl Functions {
                     .as_ref()
                     .map(|p| Provisioned::new(p, spec, dice("provisioned"))),
                 on_demand: 0,
-                reserved_free: spec.reserved.unwrap_or(0),
+                reserved_free: spec.reserved_on_demand(),
                 scaling: spec
                     .scaling
                     .map(|(burst, refill)| TokenBucket::new(refill, burst as f64)),

@@ -103,12 +103,21 @@ impl FunctionPlan {
 
     /// Concurrency that the account sets aside for it.
     pub fn set_aside(&self) -> u64 {
-        let provisioned = self.provisioned.as_ref().map_or(0, |p| {
+        self.reserved.unwrap_or(0).max(self.provisioned_most())
+    }
+
+    /// Reserved concurrency that is left for running on demand beside the provisioned instances, which are a part of it.
+    pub fn reserved_on_demand(&self) -> u64 {
+        self.reserved.unwrap_or(0).saturating_sub(self.provisioned_most())
+    }
+
+    /// The most instances that are ever provisioned.
+    fn provisioned_most(&self) -> u64 {
+        self.provisioned.as_ref().map_or(0, |p| {
             let scheduled = p.schedule.iter().map(|change| change.1).max().unwrap_or(0);
             let tracked = p.tracking.map_or(0, |t| t.maximum);
             p.count.max(scheduled).max(tracked)
-        });
-        self.reserved.unwrap_or(0).max(provisioned)
+        })
     }
 
     /// Billed milliseconds of an invocation that took this long.

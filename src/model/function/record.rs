@@ -83,6 +83,7 @@ impl Record {
         self.failed += u64::from(!status.is_ok());
         self.timed_out += u64::from(status == Status::TimedOut);
         self.duration.record(duration.0);
+        self.cpu_ns += u128::from(entry.frame.cpu.0);
         let billed = spec.billed_ms(duration);
         if entry.frame.provisioned {
             self.on_provisioned += 1;
