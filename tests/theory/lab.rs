@@ -99,11 +99,14 @@ impl Lab {
 
     /// Each run's distribution of a time.
     pub fn histograms(&self, name: &str, metric: &str) -> Vec<&Histogram> {
-        let histogram = |value| match value {
-            Value::Latency(histogram) => histogram.as_ref(),
-            other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
-        };
-        self.values(name, metric).into_iter().map(histogram).collect()
+        let mut histograms = Vec::new();
+        for value in self.values(name, metric) {
+            match value {
+                Value::Latency(histogram) => histograms.push(histogram.as_ref()),
+                other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
+            }
+        }
+        histograms
     }
 
     /// Each run's windows of a metric.
