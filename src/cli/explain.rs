@@ -1,7 +1,7 @@
 //! `coldcurve explain`: what a field, a code, a metric or a service means.
 
 use super::{BAD_INPUT, complain, say};
-use crate::model::build::ROOT;
+use crate::model::build::{INNER, ROOT};
 use crate::run::{billing, expect, load, metrics};
 use crate::scenario::schema::{self, tables_below};
 use crate::scenario::{CODES, Catalog, Diagnostics, Node, NodeKind, Service, Sources, Table, nearest};
@@ -19,7 +19,9 @@ pub enum Everything {
 
 /// All tables of fields.
 fn tables() -> Vec<&'static Table> {
-    tables_below(&[&ROOT, &billing::TABLE, &load::SWEEP, &expect::TABLE])
+    let mut roots = vec![&ROOT, &billing::TABLE, &load::SWEEP, &expect::TABLE];
+    roots.extend(INNER);
+    tables_below(&roots)
 }
 
 /// Explains `word`, or lists what can be explained.

@@ -8,10 +8,12 @@ use super::database::proxy::ProxyPlan;
 use super::fleet::plan::{FleetPlan, Machine};
 use super::function::plan::FunctionPlan;
 use super::gateway::GatewayPlan;
+use super::lint::lint;
 use super::program::{Program, Step};
-use super::program_fields::read_program;
+use super::program_fields::{self, read_program};
 use super::queue::plan::QueuePlan;
 use super::request::HOPS_MAX;
+use super::retry::TABLE as RETRY;
 use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue};
 use crate::kernel::Duration;
 use crate::scenario::{
@@ -19,6 +21,16 @@ use crate::scenario::{
     Target, prices, read_duration,
 };
 use std::collections::BTreeSet;
+
+/// Blocks that fields of free form hold, for the reference.
+pub const INNER: [&Table; 6] = [
+    &RETRY,
+    &function::fields::PROVISIONED,
+    &program_fields::CALL,
+    &program_fields::LOOP,
+    &program_fields::CACHE,
+    &client::fields::BATCH,
+];
 
 /// The fields of `run`.
 pub const RUN: Table = Table {
@@ -157,6 +169,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.sessions();
     builder.account_shares();
     builder.ways(root);
+    lint(&builder.plan, &cx);
     if builder.plan.clients.is_empty() && !diagnostics.has_errors() {
         cx.error(
             Code::MissingKey,
@@ -552,7 +565,7 @@ fn machine(name: &str) -> Option<Machine> {
 }
 
 /// What a handler calls and waits for.
-fn called(program: &Program) -> Vec<Target> {
+pub(super) fn called(program: &Program) -> Vec<Target> {
     let call = |step: &Step| match step {
         Step::Call(call) => Some(program.calls[*call as usize].to),
         _ => None,

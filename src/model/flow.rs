@@ -117,15 +117,15 @@ impl Flow {
                 values,
             });
         };
-        let each = |get: fn(&WindowStats) -> u64| windows.iter().map(move |w| get(w) as f64);
+        let each = |get: fn(&WindowStats) -> u64| windows.iter().map(move |w| w.seen(get(w) as f64));
         let seconds = window.as_secs_f64();
-        let rates = each(|w| w.count).map(|n| n / seconds).collect();
+        let rates = windows.iter().map(|w| w.count as f64 / seconds).collect();
         line("requests", SeriesUnit::PerSecond, rates);
         line("latency.p50", SeriesUnit::Nanoseconds, each(|w| w.p50_ns).collect());
         line("latency.p99", SeriesUnit::Nanoseconds, each(|w| w.p99_ns).collect());
         line("latency.max", SeriesUnit::Nanoseconds, each(|w| w.max_ns).collect());
         let failures = self.window_failures.iter().zip(each(|w| w.count));
-        let ratios = failures.map(|(failures, n)| failures / n.max(1.0)).collect();
+        let ratios = failures.map(|(failures, n)| failures / n).collect();
         line("error_ratio", SeriesUnit::Ratio, ratios);
         FlowResult {
             component,

@@ -12,6 +12,7 @@ pub mod function;
 pub mod gateway;
 pub mod flow;
 pub mod limit;
+mod lint;
 pub mod program;
 pub mod program_fields;
 pub mod queue;

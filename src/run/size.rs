@@ -47,7 +47,7 @@ fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> u64 {
         (ok, load) = enough(high);
     }
     // The load alone rules out everything below this; it is often enough, so the search gallops up from it.
-    let least = (load / goal.utilisation.unwrap_or(1.0)).ceil().max(1.0) as u64;
+    let least = (load / goal.utilisation.unwrap_or(1.0)).ceil().max(goal.minimum as f64) as u64;
     let (mut low, mut step) = (least - 1, 1);
     while low + step < high {
         if enough(low + step).0 {

@@ -330,6 +330,11 @@ impl Context<'_> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Reports a warning; an empty help says nothing.
+    pub fn warn(&self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.report(Diagnostic::new(code, span, message).help(help));
+    }
+
     /// Reports an error; an empty help says nothing.
     pub fn error(&self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.report(Diagnostic::new(code, span, message).help(help));

@@ -325,6 +325,11 @@ pub struct WindowStats {
 }
 
 impl WindowStats {
+    /// A figure of this window for a series: not a number if the window saw no request.
+    pub fn seen(&self, figure: f64) -> f64 {
+        if self.count == 0 { f64::NAN } else { figure }
+    }
+
     /// The line that stands for the values of `h`.
     pub fn of(h: &Histogram) -> Self {
         Self {

@@ -99,13 +99,14 @@ impl Lab {
 
     /// Each run's distribution of a time.
     pub fn histograms(&self, name: &str, metric: &str) -> Vec<&Histogram> {
-        let values = self.values(name, metric).into_iter();
-        values
-            .map(|value| match value {
-                Value::Latency(histogram) => histogram.as_ref(),
+        let mut histograms = Vec::new();
+        for value in self.values(name, metric) {
+            match value {
+                Value::Latency(histogram) => histograms.push(histogram.as_ref()),
                 other => panic!("`{name}` `{metric}` is not a distribution: {other:?}"),
-            })
-            .collect()
+            }
+        }
+        histograms
     }
 
     /// Each run's windows of a metric.

@@ -349,7 +349,8 @@ fn read_batch(cx: &Context, node: &Node) -> Sampler {
     }
 }
 
-const BATCH: Table = Table {
+/// The fields of a size of batches that is written out.
+pub const BATCH: Table = Table {
     name: "batch",
     doc: "How many requests an arrival brings: log-normal, rounded to the nearest.",
     fields: &[

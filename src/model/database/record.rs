@@ -166,8 +166,8 @@ impl Record {
             });
         };
         let ns = SeriesUnit::Nanoseconds;
-        line("query.p50", ns, lines.iter().map(|w| w.p50_ns as f64).collect());
-        line("query.p99", ns, lines.iter().map(|w| w.p99_ns as f64).collect());
+        line("query.p50", ns, lines.iter().map(|w| w.seen(w.p50_ns as f64)).collect());
+        line("query.p99", ns, lines.iter().map(|w| w.seen(w.p99_ns as f64)).collect());
         observe_windows(&self.lines, spec, window, &mut line);
     }
 }

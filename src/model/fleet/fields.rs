@@ -77,6 +77,13 @@ const SIZE: Table = Table {
         )
         .positive(),
         Field::optional("utilisation", Kind::Share, "Mean CPU utilisation, at most.").within(0.01, 1.0),
+        Field::default(
+            "minimum",
+            Kind::Count,
+            "1",
+            "Fewest instances, such as one for each of two zones.",
+        )
+        .at_least(1.0),
     ],
 };
 
@@ -327,6 +334,7 @@ fn read_size(block: &Block) -> Option<SizeGoal> {
     let goal = SizeGoal {
         p99: size.duration_opt("p99"),
         utilisation: size.share_opt("utilisation"),
+        minimum: size.count("minimum"),
     };
     if goal.p99.is_none() && goal.utilisation.is_none() {
         let help = "add `p99`, `utilisation` or both";
@@ -428,6 +436,7 @@ mod tests {
             .0
             .size;
         let expected = SizeGoal {
+            minimum: 1,
             p99: Some(Duration::from_millis(200)),
             utilisation: Some(0.6),
         };

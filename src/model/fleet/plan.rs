@@ -58,6 +58,8 @@ pub struct SizeGoal {
     pub p99: Option<Duration>,
     /// Mean CPU utilisation, at most, as a share of one.
     pub utilisation: Option<f64>,
+    /// Fewest instances.
+    pub minimum: u64,
 }
 
 /// A fleet whose instances share the requests of one balancer, see the module [`super`].

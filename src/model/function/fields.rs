@@ -57,7 +57,8 @@ const TRACKING: Table = Table {
     ],
 };
 
-const PROVISIONED: Table = Table {
+/// The fields of provisioned concurrency that is written out.
+pub const PROVISIONED: Table = Table {
     name: "provisioned concurrency",
     doc: "Instances kept ready. `provisioned_concurrency: 400` is short for `{ count: 400 }`.",
     fields: &[

@@ -153,7 +153,11 @@ impl Record {
             rate,
             lines.iter().map(|w| w.count as f64 / seconds).collect(),
         );
-        line("borrow.p99", ns, lines.iter().map(|w| w.p99_ns as f64).collect());
+        line(
+            "borrow.p99",
+            ns,
+            lines.iter().map(|w| w.seen(w.p99_ns as f64)).collect(),
+        );
         let lines = &self.lines;
         let mut each = |metric, unit, value: &dyn Fn(&Window) -> f64| {
             line(metric, unit, lines.iter().map(value).collect());

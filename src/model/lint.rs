@@ -1,0 +1,74 @@
+//! Warnings about the design: what can be simulated, and is likely to hurt in production.
+
+use super::program::Program;
+use super::{Plan, kind};
+use crate::scenario::{Code, Context, Target, units};
+
+/// Warns about a plan.
+pub fn lint(plan: &Plan, cx: &Context) {
+    gateway_timeouts(plan, cx);
+    connection_limits(plan, cx);
+}
+
+/// Gateways that give up before the function behind them: clients get errors while the work goes on and is billed.
+fn gateway_timeouts(plan: &Plan, cx: &Context) {
+    for (index, gateway) in plan.gateways.iter().enumerate() {
+        let behind = gateway
+            .routes
+            .iter()
+            .flatten()
+            .filter(|route| route.1.kind == kind::FUNCTION);
+        let slow = |target: &Target| {
+            let function = plan.functions.get(target.index as usize);
+            function.is_some_and(|function| function.timeout > gateway.timeout)
+        };
+        let Some(function) = behind.map(|route| route.1).find(slow) else {
+            continue;
+        };
+        let target = Target {
+            kind: kind::GATEWAY,
+            index: index as u16,
+        };
+        let message = format!(
+            "`{}` gives up after {}, `{}` may run for {}",
+            cx.names.name(target),
+            units::show_duration(gateway.timeout),
+            cx.names.name(function),
+            units::show_duration(plan.functions[function.index as usize].timeout)
+        );
+        let help = "clients get errors while the work goes on and is billed; shorten the function's `timeout`";
+        cx.warn(Code::GatewayTimeout, cx.names.span(function), message, help);
+    }
+}
+
+/// Databases that allow fewer connections than the functions that call them directly may open.
+fn connection_limits(plan: &Plan, cx: &Context) {
+    for (index, database) in plan.databases.iter().enumerate() {
+        let target = Target {
+            kind: kind::DATABASE,
+            index: index as u16,
+        };
+        let calls = |program: &Program| program.calls.iter().any(|call| call.to == target);
+        let most = |function: &super::function::plan::FunctionPlan| {
+            let account = function
+                .account
+                .map(|account| plan.accounts[account as usize].concurrency);
+            function
+                .reserved
+                .or(function.maximum_instances)
+                .or(account)
+                .unwrap_or(0)
+        };
+        let callers = plan.functions.iter().filter(|function| calls(&function.program));
+        let connections: u64 = callers.map(most).sum();
+        if connections > database.connections {
+            let message = format!(
+                "functions may open {connections} connections with `{}`, which allows {}",
+                cx.names.name(target),
+                database.connections
+            );
+            let help = "put a proxy or a queue in between, or cap the functions with `reserved_concurrency`";
+            cx.warn(Code::ConnectionLimit, cx.names.span(target), message, help);
+        }
+    }
+}
