@@ -136,7 +136,9 @@ impl<E: Copy> RadixHeap<E> {
             // Nothing popped lies outside the range of the sorted ones, so the higher buckets stay as they are.
             self.base = instant(self.last);
             let mut near = std::mem::take(&mut self.near);
-            near[self.head..].iter().for_each(|entry| self.place(*entry));
+            for entry in &near[self.head..] {
+                self.place(*entry);
+            }
             near.clear();
             self.near = near;
             self.head = 0;
@@ -181,7 +183,9 @@ impl<E: Copy> RadixHeap<E> {
         self.occupied &= !(1 << bucket);
         self.base = instant(self.front.key);
         let mut entries = std::mem::take(&mut self.later[bucket]);
-        entries.iter().for_each(|entry| self.place(*entry));
+        for entry in &entries {
+            self.place(*entry);
+        }
         entries.clear();
         self.later[bucket] = entries;
         // The first entry is in a bucket of one class now.

@@ -245,7 +245,7 @@ impl Arrivals {
             let offset = at.since(self.edge).0 as f64;
             let left = piece.length_ns as f64 - offset;
             let available;
-            if piece.from == piece.to {
+            if piece.from.to_bits() == piece.to.to_bits() {
                 available = left * piece.from;
                 if mass < available {
                     return at + Duration::from_nanos_f64(mass / piece.from);
