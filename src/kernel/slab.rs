@@ -45,19 +45,34 @@ impl<T> Default for Slab<T> {
 impl<T> Slab<T> {
     /// Puts `value` in a free place and returns its key.
     #[inline]
-    pub fn insert(&mut self, value: T) -> Key {
-        if let Some(index) = self.free.pop() {
-            self.entries[index as usize] = value;
-            return Key {
-                index,
-                generation: self.generations[index as usize],
-            };
+    pub fn insert(&mut self, value: T) -> Key
+    where
+        T: Default,
+    {
+        // There is one way to the place, so that the value is built there and not copied to it.
+        let index = self.free.pop().unwrap_or_else(|| self.grow());
+        self.entries[index as usize] = value;
+        Key {
+            index,
+            generation: self.generations[index as usize],
         }
+    }
+
+    #[cold]
+    fn grow(&mut self) -> u32
+    where
+        T: Default,
+    {
         let index = self.entries.len() as u32;
         assert!(index < u32::MAX, "more than four billion entries alive at once");
-        self.entries.push(value);
+        self.entries.push(T::default());
         self.generations.push(0);
-        Key { index, generation: 0 }
+        index
+    }
+
+    /// Number of entries that fit into the memory it holds.
+    pub fn capacity(&self) -> usize {
+        self.entries.capacity()
     }
 
     /// Frees the place of `key`. The entry must be alive.

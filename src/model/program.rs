@@ -125,11 +125,17 @@ const CHILD_STEP: u64 = 1 << 32;
 /// The part of a luck that each further message of a batch derives.
 const BATCH_STEP: u64 = 1 << 33;
 
+/// The step of a handler that is done as soon as the delays accounted to its request have passed.
+const ENDED: u16 = u16::MAX;
+
 /// Runs the handler of `request` until it needs something.
 pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
     let now = cx.agenda.now();
     loop {
         let entry = &mut cx.requests[request];
+        if entry.frame.step == ENDED {
+            return Next::Done(entry.frame.worst);
+        }
         // A call that failed in the end and was not optional has thrown: the rest is not done.
         let thrown = !entry.frame.worst.is_ok();
         let next = if thrown {
@@ -147,6 +153,10 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                 return Next::Compute(drawn);
             }
             Step::End if next_message(program, entry) => continue,
+            Step::End if ahead => {
+                entry.frame.step = ENDED;
+                return Next::At(entry.mark);
+            }
             _ if ahead => return Next::At(entry.mark),
             Step::End => return Next::Done(entry.frame.worst),
             Step::Send(call) => send(cx, program, request, *call),

@@ -233,6 +233,12 @@ pub struct Request {
     pub frame: Frame,
 }
 
+impl Default for Request {
+    fn default() -> Self {
+        Self::new(Caller::Nobody, Luck::default(), Instant::ZERO)
+    }
+}
+
 impl Request {
     /// A request that begins now.
     #[inline]

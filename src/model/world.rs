@@ -101,6 +101,11 @@ impl<'p> World<'p> {
         }
     }
 
+    /// Room in memory for requests in flight and for pending events: bounded by what is alive at once.
+    pub fn capacity(&self) -> (usize, usize) {
+        (self.cx.requests.capacity(), self.cx.agenda.capacity())
+    }
+
     /// Runs to the end.
     pub fn run(mut self) -> RunResult {
         while let Some(event) = self.cx.agenda.pop() {

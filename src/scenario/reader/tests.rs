@@ -582,7 +582,7 @@ fn data_files() {
     bad("negative.csv", "time", "the negative value -1");
     bad("ragged.csv", "time", "line 3");
     bad("empty.csv", "time", "no values in column `time`");
-    bad("nothing.csv", "time", "no column `time`");
+    bad("nothing.csv", "time", "`nothing.csv` is empty");
     bad("good.csv", "tme", "did you mean `time`?");
     bad("good.csv", "age", "columns are time, size");
     bad("torn.csv.gz", "time", "cannot decompress");
