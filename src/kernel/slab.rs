@@ -10,6 +10,12 @@ pub struct Key {
     pub generation: u32,
 }
 
+impl Default for Key {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Key {
     /// A key that no entry ever has.
     pub const NONE: Self = Self {

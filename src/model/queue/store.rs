@@ -6,9 +6,10 @@ use crate::kernel::{Instant, Key, Luck, Slab};
 use std::collections::VecDeque;
 
 /// Where a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) enum State {
     /// Sent, not yet to be seen.
+    #[default]
     Delayed,
     /// To be received.
     Visible,
@@ -17,7 +18,7 @@ pub(super) enum State {
 }
 
 /// A message.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Message {
     /// When its sender's call took effect.
     pub sent: Instant,
