@@ -3,9 +3,9 @@
 //! The order is total: time, then class (releases before timers before arrivals, so that what becomes free at an
 //! instant can be used at that instant), then the order in which the events were put on the agenda. What is already
 //! sorted stays out of the heap: hand-offs at the present instant go to a ring, each constant delay has a FIFO lane,
-//! and the next arrival of each source sits in a slot of its own. A tournament tree over the fronts of lanes and sources
-//! says which of them comes next. The order does not depend on where an event waited ([`Agenda::plain`] puts everything
-//! into the heap; a test runs both).
+//! and the next arrival of each source sits in a slot of its own. A tournament tree over the fronts of lanes and
+//! sources says which of them comes next. The order does not depend on where an event waited ([`Agenda::plain`] puts
+//! everything into the heap; a test runs both).
 
 use super::heap::{Entry, RadixHeap, Rank};
 use super::time::{Duration, Instant};

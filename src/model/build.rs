@@ -306,7 +306,7 @@ impl<'a> Builder<'a> {
         let cx = self.cx;
         let id = self.plan.components.len() as u32;
         let service = node.get("service").and_then(Node::scalar).map(str::to_owned);
-        let mut attributes = Vec::new();
+        let mut attributes = Attributes::new();
         let block = |table| Block::keyed(cx, key, node, table);
         match target.kind {
             kind::ACCOUNT => self.plan.accounts.push(AccountPlan::read(&block(&account::TABLE))),
@@ -326,16 +326,7 @@ impl<'a> Builder<'a> {
                 self.plan
                     .functions
                     .push(FunctionPlan::read(&block, id, &key.text, &self.paths, account));
-                attributes.push((
-                    "architecture".to_owned(),
-                    function::fields::architecture(&block).to_owned(),
-                ));
-                attributes.extend(
-                    block
-                        .text_opt("runtime")
-                        .map(|runtime| ("runtime".to_owned(), runtime.to_owned())),
-                );
-                commitment(&block, &mut attributes);
+                attributes = function_attributes(&block);
             }
             kind::QUEUE => {
                 let block = block(&queue::fields::TABLE);
@@ -347,7 +338,7 @@ impl<'a> Builder<'a> {
                 attributes.extend(
                     block
                         .text_opt("instance")
-                        .map(|class| ("instance_type".to_owned(), class.to_owned())),
+                        .map(|class| attribute("instance_type", class)),
                 );
             }
             kind::PROXY => {
@@ -361,12 +352,7 @@ impl<'a> Builder<'a> {
                 self.plan
                     .fleets
                     .push(FleetPlan::read(&block, id, &key.text, program, machine));
-                attributes.extend(fleet::fields::attributes(&block));
-                if !attributes.iter().any(|attribute| attribute.0 == "architecture") {
-                    let listed = block.text_opt("instance").and_then(prices::instance_type);
-                    let architecture = listed.map_or("x86", |machine| machine.architecture.as_str());
-                    attributes.push(("architecture".to_owned(), architecture.to_owned()));
-                }
+                attributes = fleet_attributes(&block);
             }
             _ => {}
         }
@@ -573,12 +559,32 @@ pub(super) fn called(program: &Program) -> Vec<Target> {
     program.steps.iter().filter_map(call).collect()
 }
 
-/// How the capacity of a component is bought, for the price book.
-fn commitment(block: &Block, attributes: &mut Vec<(String, String)>) {
-    if let Some(choice) = block.choice_opt("commitment") {
-        attributes.push((
-            "commitment".to_owned(),
-            function::fields::COMMITMENTS[choice].to_owned(),
+/// What selects among a service's prices.
+type Attributes = Vec<(String, String)>;
+
+fn attribute(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+fn function_attributes(block: &Block) -> Attributes {
+    let mut attributes = vec![attribute("architecture", function::fields::architecture(block))];
+    attributes.extend(block.text_opt("runtime").map(|runtime| attribute("runtime", runtime)));
+    let commitment = block
+        .choice_opt("commitment")
+        .map(|choice| function::fields::COMMITMENTS[choice]);
+    attributes.extend(commitment.map(|word| attribute("commitment", word)));
+    attributes
+}
+
+/// Those that the fleet names, and the architecture of its machines where it does not say.
+fn fleet_attributes(block: &Block) -> Attributes {
+    let mut attributes = fleet::fields::attributes(block);
+    if !attributes.iter().any(|attribute| attribute.0 == "architecture") {
+        let listed = block.text_opt("instance").and_then(prices::instance_type);
+        attributes.push(attribute(
+            "architecture",
+            listed.map_or("x86", |machine| &machine.architecture),
         ));
     }
+    attributes
 }

@@ -61,8 +61,8 @@ pub mod kind {
     pub const FLEET: u8 = 7;
 }
 
-/// What can happen. Closed, `Copy` and at most 16 bytes, so that the agenda moves nothing larger. The tag has four bytes:
-/// the rest is then copied in pieces that do not overlap, which the processor can forward from store to load.
+/// What can happen. Closed, `Copy` and at most 16 bytes, so that the agenda moves nothing larger. The tag has four
+/// bytes: the rest is then copied in pieces that do not overlap, which the processor can forward from store to load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(u32)]
 pub enum Event {

@@ -73,8 +73,8 @@ struct Reader<'a> {
     overflow: bool,
 }
 
-/// Reads the handler of a block (the field `handler`; an absent one does nothing) and those of its own that `paths` have
-/// (the field `handlers`). `paths` are all paths that clients of the scenario ask for.
+/// Reads the handler of a block (the field `handler`; an absent one does nothing) and those of its own that `paths`
+/// have (the field `handlers`). `paths` are all paths that clients of the scenario ask for.
 pub fn read_program(block: &Block, paths: &[String]) -> Program {
     let cx = block.context();
     let mut reader = Reader {

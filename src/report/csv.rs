@@ -9,8 +9,9 @@
 //! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications` |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
 //! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
-//! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd, amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` |
-//! | `causes.csv` | `requests, cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` |
+//! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
+//! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` | | `causes.csv` | `requests,
+//! cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` |
 
 use std::io;
 

@@ -362,8 +362,8 @@ impl Loader<'_> {
         axes
     }
 
-    /// The path of a swept parameter within the tree of a variant. One that begins with `variants.name` is swept in that
-    /// variant alone, and one of a component that a variant does not have means nothing there.
+    /// The path of a swept parameter within the tree of a variant. One that begins with `variants.name` is swept in
+    /// that variant alone, and one of a component that a variant does not have means nothing there.
     fn path_in<'p>(path: &'p str, variant: &str, tree: &Node) -> Option<&'p str> {
         if let Some(rest) = path.strip_prefix("variants.") {
             let (name, rest) = rest.split_once('.')?;
@@ -375,7 +375,8 @@ impl Loader<'_> {
         (!KINDS.contains(&section) || component.is_some_and(there)).then_some(path)
     }
 
-    /// A text as a quantity of whatever kind it is written as. and, where it is a quantity, as a number in its base unit.
+    /// A text as a quantity of whatever kind it is written as. and, where it is a quantity, as a number in its base
+    /// unit.
     fn point(&self, node: &Node) -> (PointValue, Unit) {
         let Some(text) = node.scalar() else {
             let cx = Context {

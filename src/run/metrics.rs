@@ -41,6 +41,16 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("clients", "requests", "Requests that ended."),
     (
         "clients",
+        "latency.p99.worst_window",
+        "The largest p99 of its answers among the windows of a run.",
+    ),
+    (
+        "queues",
+        "latency.p99.worst_window",
+        "The largest p99, from sending to deleting a message, among the windows of a run.",
+    ),
+    (
+        "clients",
         "error_ratio",
         "Requests that ended badly, after their retries, over all.",
     ),

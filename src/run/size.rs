@@ -1,8 +1,8 @@
 //! Sizes fleets: the smallest number of instances that keeps a fleet's goals, found by pilot runs.
 //!
 //! CPU utilisation falls and response times shorten with every instance, so the search first finds a number that is
-//! enough, takes from it the load that the traffic brings, gallops up from the number that this load needs at least, and
-//! halves the distance to the largest that is not enough.
+//! enough, takes from it the load that the traffic brings, gallops up from the number that this load needs at least,
+//! and halves the distance to the largest that is not enough.
 
 use super::study::CellPlan;
 use crate::kernel::Duration;

@@ -9,7 +9,8 @@
 //! sources: { list: Acme's price list }
 //! services:
 //!   acme.functions:
-//!     - { line: requests, meter: requests, unit: 1M requests, price: 0.40, source: list, as_of: 2026-11, confidence: high }
+//!     - { line: requests, meter: requests, unit: 1M requests, price: 0.40, source: list, as_of: 2026-11, confidence:
+//! high }
 //! ```
 
 mod unit;

@@ -145,7 +145,8 @@ pub fn compositions() -> &'static Group {
         );
         let inputs = "three look-ups of 1 ms, hit ratio 80 %, a miss calls 50 ms that fail in 10 %";
         let calls = with(&lab.each("store", "invocations"), &lab.each("outer", "invocations"), |part, whole| part / whole);
-        // The handler ends at the first call that fails: look-up k happens with probability r^(k - 1), r = 1 - 0.2 x 0.1.
+        // The handler ends at the first call that fails: look-up k happens with probability r^(k - 1), r = 1 - 0.2 x
+        // 0.1.
         let rounds = 1.0 + 0.98 + 0.98 * 0.98;
         cases.extend([
             Case::mean(inputs, "calls per request", "0.2 (1 + r + r²)", 0.2 * rounds, &calls),

@@ -296,8 +296,8 @@ fn nested() -> Vec<Case> {
 }
 
 fn computing() -> Vec<Case> {
-    // Half a vCPU takes twice as long to compute, and as long to wait. Shared cores: two requests of 100 ms on one core,
-    // the second 50 ms later: both run at half speed from 50 to 150 ms; the second has 50 ms left then.
+    // Half a vCPU takes twice as long to compute, and as long to wait. Shared cores: two requests of 100 ms on one
+    // core, the second 50 ms later: both run at half speed from 50 to 150 ms; the second has 50 ms left then.
     let f = "functions: { f: { cpu: 0.5, handler: [ cpu: 10 ms, wait: 10 ms ] } }";
     let half = Trace::new(
         "10 ms of computing and 10 ms of waiting at half a vCPU",

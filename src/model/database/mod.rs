@@ -4,12 +4,12 @@
 //! new one. A new session waits its turn where the server limits how fast it accepts, takes its set-up time, and burns
 //! CPU of the server, on the same cores as the queries: a connection storm slows everybody. At the limit a new session
 //! is refused at once (SQLSTATE 53300, error 1040): there is no queue in the server. A query waits for its latency
-//! (network, storage), then computes on the shared cores: processor sharing, and with m > 1 queries per core all of them
-//! are slower by the loss of the Universal Scalability Law, 1 + sigma (m - 1) + kappa m (m - 1), so that throughput
-//! falls under overload instead of staying at its best (see [`super::sharing`]). It goes on when its caller gives up, unless the server has a
-//! statement time-out. A connection whose instance has gone away may linger on the server. A client that calls a
-//! database itself has one pool of sessions, as many as it has queries at the same time; a query that nobody waits for
-//! opens a session of its own.
+//! (network, storage), then computes on the shared cores: processor sharing, and with m > 1 queries per core all of
+//! them are slower by the loss of the Universal Scalability Law, 1 + sigma (m - 1) + kappa m (m - 1), so that
+//! throughput falls under overload instead of staying at its best (see [`super::sharing`]). It goes on when its caller
+//! gives up, unless the server has a statement time-out. A connection whose instance has gone away may linger on the
+//! server. A client that calls a database itself has one pool of sessions, as many as it has queries at the same time;
+//! a query that nobody waits for opens a session of its own.
 //! Not modelled: locks between queries, memory and swapping, the cost of idle connections and of refusals, replicas,
 //! bursting credits, disconnecting by choice (clients that close after each query, idle time-outs).
 //! Units: query times are CPU time on one core; limits are connections that clients may open.
@@ -212,7 +212,8 @@ impl Databases {
         } else if last_try || state.holders.is_empty() {
             self.refuse(database, key, cx);
         } else {
-            // Instances whose time is up hold sessions until somebody looks: they go first, then this query tries again.
+            // Instances whose time is up hold sessions until somebody looks: they go first, then this query tries
+            // again.
             for &function in &state.holders {
                 let event = super::Event::Function(function::Event::Reap { function });
                 cx.agenda.hand_over(event);

@@ -1,6 +1,7 @@
 //! Which instance of a fleet serves a request: the balancer's policy over the instances in service.
 //!
-//! Sources: Elastic Load Balancing user guide, "Routing algorithms" (round robin by default, least outstanding requests).
+//! Sources: Elastic Load Balancing user guide, "Routing algorithms" (round robin by default, least outstanding
+//! requests).
 
 use crate::kernel::Luck;
 use crate::kernel::stream::below;

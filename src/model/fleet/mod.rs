@@ -1,10 +1,10 @@
 //! Fleets: instances that are there whether requests come or not, each of which serves many at once.
 //!
-//! Model: a balancer gives each request to an instance in service. An instance has cores, shared by whatever computes on
-//! it, and slots; a request without a slot waits in the instance's queue (or in one line for all instances), and is
+//! Model: a balancer gives each request to an instance in service. An instance has cores, shared by whatever computes
+//! on it, and slots; a request without a slot waits in the instance's queue (or in one line for all instances), and is
 //! refused (503) when that is full or no instance is in service. Handler steps that wait hold their slot but no core.
-//! The count is fixed, or follows a target: the metric of a minute is seen a minute later, a new instance boots before it
-//! serves, and one that is not wanted any more takes no new requests and goes when its last one is done.
+//! The count is fixed, or follows a target: the metric of a minute is seen a minute later, a new instance boots before
+//! it serves, and one that is not wanted any more takes no new requests and goes when its last one is done.
 //! Not modelled: health checks, zones, slow start, launch quotas, connection draining that is cut short, deploys,
 //! time limits of the instance itself (those of clients, calls and gateways apply, and the work goes on), throttling of
 //! fractional CPUs in periods (they are slow cores here).

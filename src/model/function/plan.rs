@@ -106,7 +106,8 @@ impl FunctionPlan {
         self.reserved.unwrap_or(0).max(self.provisioned_most())
     }
 
-    /// Reserved concurrency that is left for running on demand beside the provisioned instances, which are a part of it.
+    /// Reserved concurrency that is left for running on demand beside the provisioned instances, which are a part of
+    /// it.
     pub fn reserved_on_demand(&self) -> u64 {
         self.reserved.unwrap_or(0).saturating_sub(self.provisioned_most())
     }

@@ -2,7 +2,8 @@
 //!
 //! ```yaml
 //! queues:
-//!   orders: { service: aws.sqs.standard, to: worker, poller: { batch_size: 100, batch_window: 1 s }, dead_letter: failed }
+//!   orders: { service: aws.sqs.standard, to: worker, poller: { batch_size: 100, batch_window: 1 s }, dead_letter:
+//! failed }
 //!   failed: { service: aws.sqs.standard }
 //! ```
 //!
@@ -277,7 +278,8 @@ mod tests {
     use super::*;
     use crate::scenario::{Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
 
-    /// Reads the first queue of a scenario whose functions, all alike, have a timeout of 10 s; with the problems' codes.
+    /// Reads the first queue of a scenario whose functions, all alike, have a timeout of 10 s; with the problems'
+    /// codes.
     fn read(text: &str) -> (QueuePlan, Vec<&'static str>) {
         let diagnostics = Diagnostics::new();
         let mut sources = Sources::new();

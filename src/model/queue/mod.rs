@@ -14,10 +14,11 @@
 //! limits of FIFO queues, provisioned pollers, several half-full batches at once (one fills at a time), scaling down
 //! on errors, messages that are moved back by hand. A handler works a batch off to its end before it fails.
 //! Units: nanoseconds; concurrency in batches under way (one invocation each).
-//! Sources: Amazon SQS Developer Guide (visibility timeout, FIFO delivery logic, dead-letter queues, quotas); AWS Lambda
-//! Developer Guide, "Using Lambda with Amazon SQS", "Configuring scaling behavior for SQS event source mappings".
-//! Validated by: hand-computed traces (visibility, dead letters, groups, idle polls), the drain time of 100,000 messages
-//! under the rules of 2018 and today against the closed form, and the published measurement of the former.
+//! Sources: Amazon SQS Developer Guide (visibility timeout, FIFO delivery logic, dead-letter queues, quotas); AWS
+//! Lambda Developer Guide, "Using Lambda with Amazon SQS", "Configuring scaling behavior for SQS event source
+//! mappings".
+//! Validated by: hand-computed traces (visibility, dead letters, groups, idle polls), the drain time of 100,000
+//! messages under the rules of 2018 and today against the closed form, and the published measurement of the former.
 
 pub mod fields;
 mod poller;

@@ -331,7 +331,8 @@ fn drain(per_minute: u64) -> (f64, u64) {
 
 #[test]
 fn a_hundred_thousand_messages_drain_as_the_scaling_rules_say() {
-    // With c(t) = 5 + r t invocations at once, 120 a minute each, n messages take the root of 120 (5 T + r T^2 / 2) = n.
+    // With c(t) = 5 + r t invocations at once, 120 a minute each, n messages take the root of 120 (5 T + r T^2 / 2) =
+    // n.
     let root = |r: f64| ((25.0 + 2.0 * r * 100_000.0 / 120.0).sqrt() - 5.0) / r;
     // The rules of 2018; measured then (M. Stephenson, 2018-11): 5.5 minutes, about 335 instances at the end.
     let (minutes, at_once) = drain(60);
