@@ -72,7 +72,12 @@ fn main() {
             engine / hand
         );
     }
-    let of = |name: &str| lines.iter().find(|line| line.0.starts_with(name)).map_or(f64::NAN, |line| line.1);
+    let of = |name: &str| {
+        lines
+            .iter()
+            .find(|line| line.0.starts_with(name))
+            .map_or(f64::NAN, |line| line.1)
+    };
     println!(
         "from 100 to 100,000 busy instances a request costs {:.2} times as much",
         of("100,000 busy") / of("100 busy")
