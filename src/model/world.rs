@@ -245,14 +245,8 @@ functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100
         let (short, requests, events) = room(100);
         let (long, requests_10, events_10) = room(1_000);
         assert!(short > 15_000 && long > 9 * short, "{short} and {long} requests");
-        // About 20 requests are in flight, and capacities double: ten times the requests may meet a larger maximum.
-        assert!(
-            requests_10 <= 128 && requests_10 <= 2 * requests,
-            "{requests} then {requests_10}"
-        );
-        assert!(
-            events_10 <= 2_048 && events_10 <= 2 * events,
-            "{events} then {events_10}"
-        );
+        // About 20 requests are in flight; capacities double, and the heap keeps a buffer for each of 64 buckets.
+        assert!(requests.max(requests_10) <= 128, "{requests} then {requests_10}");
+        assert!(events.max(events_10) <= 8_192, "{events} then {events_10}");
     }
 }
