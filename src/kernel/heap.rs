@@ -216,3 +216,46 @@ impl<E: Copy> RadixHeap<E> {
         self.near_end = (self.base | free).saturating_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::stream::{Stream, StreamKey, below};
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    /// Holds about `pending` entries whose distances are drawn below `spread`, many of them equal, and compares each
+    /// pop with a sorted list. Pushes may have an earlier class than what was popped last.
+    fn hold(pending: u64, spread: u64, seed: u64) {
+        let mut dice = Stream::new(seed, 0, StreamKey::new("heap", "test"));
+        let (mut heap, mut reference) = (RadixHeap::default(), BinaryHeap::new());
+        let (mut now, mut sequence) = (0, 0);
+        for turn in 0..20 * pending {
+            let pushes = if turn < 2 * pending { 2 } else { below(&mut dice, 3) };
+            for _ in 0..pushes {
+                sequence += 1;
+                let width = 1 + below(&mut dice, spread);
+                let key = (now + below(&mut dice, width)) << CLASS_BITS | below(&mut dice, 3);
+                let rank = Rank { key, sequence };
+                heap.push(Entry { rank, event: sequence });
+                reference.push(Reverse(rank));
+            }
+            let expected = reference.peek().map_or(Rank::LAST, |first| first.0);
+            assert_eq!((heap.front(), heap.is_empty()), (expected, reference.is_empty()));
+            if turn % 2 == 0 || turn >= 2 * pending {
+                let expected = reference.pop().map(|first| first.0);
+                assert_eq!(heap.pop(), expected.map(|rank| rank.sequence));
+                now = expected.map_or(now, |rank| rank.key >> CLASS_BITS);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_a_sorted_list_however_many_wait_and_however_close() {
+        for (seed, pending) in [3, 40, 70, 2_000].into_iter().enumerate() {
+            for spread in [1, 5, 1_000, 1_000_000_000, 1 << 58] {
+                hold(pending, spread, seed as u64);
+            }
+        }
+    }
+}
