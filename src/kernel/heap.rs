@@ -135,7 +135,9 @@ impl<E: Copy> RadixHeap<E> {
             // Nothing popped lies outside the range of the sorted ones, so the higher buckets stay as they are.
             self.base = self.last;
             let mut near = std::mem::take(&mut self.near);
-            near[self.head..].iter().for_each(|entry| self.place(*entry));
+            for entry in &near[self.head..] {
+                self.place(*entry);
+            }
             near.clear();
             self.near = near;
             self.head = 0;
@@ -176,7 +178,9 @@ impl<E: Copy> RadixHeap<E> {
         self.occupied &= !(1 << bucket);
         self.base = instant_of(self.front.key);
         let mut entries = std::mem::take(&mut self.later[bucket]);
-        entries.iter().for_each(|entry| self.place(*entry));
+        for entry in &entries {
+            self.place(*entry);
+        }
         // Keys of the first instant, and those far beyond it, may have stayed in their bucket.
         if self.later[bucket].is_empty() {
             entries.clear();

@@ -242,7 +242,7 @@ impl Arrivals {
         // A repeating curve whose every piece has rate zero would never reach anything.
         for _ in 0..=MAX_PIECES_WITHOUT_ARRIVAL {
             let piece = curve.pieces[self.index];
-            if piece.length_ns == u64::MAX && piece.from == piece.to {
+            if piece.length_ns == u64::MAX && piece.to - piece.from == 0.0 {
                 // The same rate for ever, as in most scenarios. (At rate zero the division gives infinity, so never.)
                 return at + Duration::from_nanos_f64(mass / piece.from);
             }
