@@ -61,6 +61,8 @@ enum Track {
 pub struct Agenda<E> {
     now: Instant,
     sequence: u64,
+    /// What was handed over when nothing else was due: certain to be the next event, whatever is pushed after it.
+    handed: Option<E>,
     ring: VecDeque<Entry<E>>,
     heap: RadixHeap<E>,
     lanes: Vec<Lane<E>>,
@@ -86,6 +88,7 @@ impl<E: Copy> Agenda<E> {
         Self {
             now: Instant::ZERO,
             sequence: 0,
+            handed: None,
             ring: VecDeque::new(),
             heap: RadixHeap::default(),
             lanes: Vec::new(),
@@ -174,6 +177,12 @@ impl<E: Copy> Agenda<E> {
         let rank = self.rank(self.now, Class::Release);
         if self.plain {
             self.heap.push(Entry { rank, event });
+        } else if self.handed.is_none()
+            && self.ring.is_empty()
+            && rank.key < self.heap.front().key
+            && rank.key < self.tournament.best().key
+        {
+            self.handed = Some(event);
         } else {
             self.ring.push_back(Entry { rank, event });
         }
@@ -252,6 +261,10 @@ impl<E: Copy> Agenda<E> {
     /// Takes the next event and moves the present to its time. `None` when nothing is left.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {
+        if let Some(event) = self.handed.take() {
+            self.popped += 1;
+            return Some(event);
+        }
         if let Some(leaf) = self.hole.take() {
             self.tournament.set(leaf, Rank::LAST);
         }

@@ -1,11 +1,11 @@
 //! A stable radix heap: the part of the agenda whose order is not known beforehand.
 //!
-//! Entries sit in buckets by the highest bit in which their key differs from a base, a key popped in the past; when it
-//! is the turn of a bucket, the base moves and the bucket is spread over the lower ones. That needs what a simulation
-//! gives anyway: integer keys, and nothing pushed before the present. (Ahuja, Mehlhorn, Orlin and Tarjan 1990,
+//! Entries sit in buckets by the highest bit in which their key differs from a base, a key popped in the past; when it is
+//! the turn of a bucket, the base moves and the bucket is spread over the lower ones. That needs what a simulation gives
+//! anyway: integer keys, and nothing pushed before the present. (Ahuja, Mehlhorn, Orlin and Tarjan 1990,
 //! doi 10.1145/77600.77615.) A bucket with few entries is not spread but sorted, and what is pushed into its range is
-//! inserted in its place, as at the bottom of a ladder queue (Tang, Goh and Thng 2005, doi 10.1145/1103323.1103324):
-//! with few entries pending the whole heap is one short sorted list.
+//! inserted in its place, as at the bottom of a ladder queue (Tang, Goh and Thng 2005, doi 10.1145/1103323.1103324): with
+//! few entries pending the whole heap is one short sorted list.
 
 /// How an event sorts: (time and class, sequence number), see [`super::agenda`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,17 +33,15 @@ pub struct Entry<E> {
     pub event: E,
 }
 
-/// A bucket with at most this many entries is sorted; a sorted list of more than twice as many goes back to the
-/// buckets.
+/// A bucket with at most this many entries is sorted; a sorted list of more than twice as many goes back to the buckets.
 const SORTED: usize = 32;
 
-/// The low bits of a key, which hold the class. The base of the buckets has them zero, so that an event of an earlier
-/// class may be pushed at the present instant.
+/// The low bits of a key, which hold the class. An event of an earlier class may be pushed at the present instant, so
+/// base and last key are those of the instant, and the buckets of these bits are always sorted.
 const CLASS_BITS: u32 = 2;
 
-/// The first key of the instant of `key`.
-#[inline]
-const fn instant(key: u64) -> u64 {
+/// The first key of an instant.
+const fn instant_of(key: u64) -> u64 {
     key >> CLASS_BITS << CLASS_BITS
 }
 
@@ -54,14 +52,14 @@ pub struct RadixHeap<E> {
     near: Vec<Entry<E>>,
     head: usize,
     near_end: u64,
-    /// The others. Bucket 0 holds keys equal to `base`, bucket i those whose highest bit differing from it is bit i -
-    /// 1; the last one also holds those that differ in the top bit.
+    /// The others. Bucket 0 holds keys equal to `base`, bucket i those whose highest bit differing from it is bit i - 1;
+    /// the last one also holds those that differ in the top bit.
     later: Vec<Vec<Entry<E>>>,
     /// Bit i is set when `later[i]` has entries.
     occupied: u64,
-    /// A key popped in the past.
+    /// An instant popped in the past.
     base: u64,
-    /// The key popped last.
+    /// The instant popped last.
     last: u64,
     /// The smallest rank, kept so that looking is free.
     front: Rank,
@@ -102,7 +100,7 @@ impl<E: Copy> RadixHeap<E> {
     /// Adds an entry; it must not come before the last one popped, and its sequence must be the greatest so far.
     #[inline]
     pub fn push(&mut self, entry: Entry<E>) {
-        debug_assert!(entry.rank.key >= instant(self.last), "nothing happens in the past");
+        debug_assert!(entry.rank.key >= self.last, "nothing happens in the past");
         if entry.rank.key < self.near_end {
             return self.insert(entry);
         }
@@ -135,7 +133,7 @@ impl<E: Copy> RadixHeap<E> {
             self.head = 0;
         } else if self.near_end > self.base + (1 << CLASS_BITS) {
             // Nothing popped lies outside the range of the sorted ones, so the higher buckets stay as they are.
-            self.base = instant(self.last);
+            self.base = self.last;
             let mut near = std::mem::take(&mut self.near);
             for entry in &near[self.head..] {
                 self.place(*entry);
@@ -165,7 +163,7 @@ impl<E: Copy> RadixHeap<E> {
         }
         let popped = self.near[self.head];
         self.head += 1;
-        self.last = popped.rank.key;
+        self.last = instant_of(popped.rank.key);
         match self.near.get(self.head) {
             Some(next) => self.front = next.rank,
             None => self.settle(),
@@ -177,19 +175,18 @@ impl<E: Copy> RadixHeap<E> {
     #[cold]
     fn advance(&mut self) {
         let bucket = self.occupied.trailing_zeros() as usize;
-        // The buckets of the present instant cannot be spread any further.
-        if bucket <= CLASS_BITS as usize {
-            return self.settle();
-        }
         self.occupied &= !(1 << bucket);
-        self.base = instant(self.front.key);
+        self.base = instant_of(self.front.key);
         let mut entries = std::mem::take(&mut self.later[bucket]);
         for entry in &entries {
             self.place(*entry);
         }
-        entries.clear();
-        self.later[bucket] = entries;
-        // The first entry is in a bucket of one class now.
+        // Keys of the first instant, and those far beyond it, may have stayed in their bucket.
+        if self.later[bucket].is_empty() {
+            entries.clear();
+            self.later[bucket] = entries;
+        }
+        // The first entry is in one of the buckets that are always sorted now.
         self.settle();
     }
 
@@ -214,13 +211,55 @@ impl<E: Copy> RadixHeap<E> {
         }
         self.occupied &= !(1 << bucket);
         std::mem::swap(&mut self.near, entries);
-        // The buckets of the classes have one key each, and are in order.
-        if bucket > CLASS_BITS as usize && self.near.len() > 1 {
+        if self.near.len() > 1 {
             self.near.sort_unstable_by_key(|entry| entry.rank);
         }
         self.front = self.near[0].rank;
         // All keys that have the base's bits from the bucket's on; the last bucket has no end.
         let free = if bucket == 63 { u64::MAX } else { (1 << bucket) - 1 };
         self.near_end = (self.base | free).saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::stream::{Stream, StreamKey, below};
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
+    /// Holds about `pending` entries whose distances are drawn below `spread`, many of them equal, and compares each
+    /// pop with a sorted list. Pushes may have an earlier class than what was popped last.
+    fn hold(pending: u64, spread: u64, seed: u64) {
+        let mut dice = Stream::new(seed, 0, StreamKey::new("heap", "test"));
+        let (mut heap, mut reference) = (RadixHeap::default(), BinaryHeap::new());
+        let (mut now, mut sequence) = (0, 0);
+        for turn in 0..20 * pending {
+            let pushes = if turn < 2 * pending { 2 } else { below(&mut dice, 3) };
+            for _ in 0..pushes {
+                sequence += 1;
+                let width = 1 + below(&mut dice, spread);
+                let key = (now + below(&mut dice, width)) << CLASS_BITS | below(&mut dice, 3);
+                let rank = Rank { key, sequence };
+                heap.push(Entry { rank, event: sequence });
+                reference.push(Reverse(rank));
+            }
+            let expected = reference.peek().map_or(Rank::LAST, |first| first.0);
+            assert_eq!((heap.front(), heap.is_empty()), (expected, reference.is_empty()));
+            if turn % 2 == 0 || turn >= 2 * pending {
+                let expected = reference.pop().map(|first| first.0);
+                assert_eq!(heap.pop(), expected.map(|rank| rank.sequence));
+                now = expected.map_or(now, |rank| rank.key >> CLASS_BITS);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_a_sorted_list_however_many_wait_and_however_close() {
+        for (seed, pending) in [3, 40, 70, 2_000].into_iter().enumerate() {
+            for spread in [1, 5, 1_000, 1_000_000_000, 1 << 58] {
+                hold(pending, spread, seed as u64);
+            }
+        }
     }
 }

@@ -129,6 +129,7 @@ const BATCH_STEP: u64 = 1 << 33;
 const ENDED: u16 = u16::MAX;
 
 /// Runs the handler of `request` until it needs something.
+#[inline]
 pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
     let now = cx.agenda.now();
     loop {

@@ -101,20 +101,19 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Room in memory for requests in flight and for pending events: bounded by what is alive at once.
-    pub fn capacity(&self) -> (usize, usize) {
-        (self.cx.requests.capacity(), self.cx.agenda.capacity())
-    }
-
     /// Runs to the end.
     pub fn run(mut self) -> RunResult {
+        self.run_to_end();
+        self.finish()
+    }
+
+    fn run_to_end(&mut self) {
         while let Some(event) = self.cx.agenda.pop() {
             if matches!(event, Event::Stop) {
                 break;
             }
             self.dispatch(event);
         }
-        self.finish()
     }
 
     #[inline]
@@ -251,5 +250,46 @@ impl<'p> World<'p> {
         }
         result.flows = flows;
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::build::build;
+    use crate::scenario::{Catalog, Diagnostics, Folder, Sources, parse};
+
+    /// A client with deadlines of an hour that are never met, a gateway and a function, over so many seconds.
+    fn plan(seconds: u32) -> Plan {
+        let text = format!(
+            "run: {{ length: {seconds} s, warmup: 0 s }}
+clients: {{ web: {{ to: door, timeout: 1 h, arrivals: {{ poisson: 200/s }} }} }}
+gateways: {{ door: {{ to: work, timeout: 50 min, overhead: 2 ms }} }}
+functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100 ms }} ] }} }}"
+        );
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let file = sources.add("memory.yaml", text);
+        let root = parse(&sources, file, &diagnostics).unwrap();
+        let built = build(&root, &Catalog::default(), &diagnostics, &Folder(".".into()));
+        built
+            .unwrap_or_else(|| panic!("{}", diagnostics.render(&sources, false)))
+            .0
+    }
+
+    #[test]
+    fn memory_follows_what_is_alive_and_not_what_was_served() {
+        let room = |seconds| {
+            let plan = plan(seconds);
+            let mut world = World::new(&plan, 0);
+            world.run_to_end();
+            let ended = world.clients.ended();
+            (ended, world.cx.requests.capacity(), world.cx.agenda.capacity())
+        };
+        let (short, requests, events) = room(100);
+        let (long, requests_10, events_10) = room(1_000);
+        assert!(short > 15_000 && long > 9 * short, "{short} and {long} requests");
+        // About 20 requests are in flight; capacities double, and the heap keeps a buffer for each of 64 buckets.
+        assert!(requests.max(requests_10) <= 128, "{requests} then {requests_10}");
+        assert!(events.max(events_10) <= 8_192, "{events} then {events_10}");
     }
 }

@@ -189,13 +189,22 @@ impl Loader<'_> {
             return None;
         }
         for (path, place) in axes.iter().flat_map(|axis| &axis.paths) {
-            if !variants
-                .iter()
-                .any(|(name, _, tree)| Self::path_in(path, name, tree).is_some())
+            let swept = |variant: &Variant| Self::path_in(path, &variant.0, &variant.2).is_some();
+            if let Some(first) = variants.first()
+                && !variants.iter().any(swept)
             {
-                let message = format!("`{path}` leads nowhere in any variant");
-                let help = "a path is `section.component.field`, or `variants.name.section.component.field`";
-                cx.error(Code::BadPath, *place, message, help);
+                // Setting it says what is wrong with it, in the place where it is written.
+                let path = path
+                    .strip_prefix("variants.")
+                    .and_then(|path| path.split_once('.'))
+                    .map_or(&**path, |p| p.1);
+                set(
+                    &mut first.2.clone(),
+                    path,
+                    *place,
+                    Node::empty_map(*place),
+                    self.diagnostics,
+                );
             }
         }
         let (mut cells, mut spec, mut heard) = (Vec::new(), None, Vec::new());
@@ -211,11 +220,9 @@ impl Loader<'_> {
         }
         report_all(&variants, &heard, self.diagnostics);
         let declared = root.get("variants").map_or(&[][..], Node::entries);
-        let known: Vec<&str> = declared
-            .iter()
-            .map(|(key, _)| key.text.as_str())
-            .chain(["base"])
-            .collect();
+        let picked = self.options.variants.iter().any(|name| name == "base");
+        let base = (declared.is_empty() || picked).then_some("base");
+        let known: Vec<&str> = declared.iter().map(|(key, _)| key.text.as_str()).chain(base).collect();
         let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
         let mut expectations = expect::read(&block, &known, &axes);
         // What is asked about variants that were not picked cannot be judged.

@@ -242,23 +242,19 @@ impl Arrivals {
         // A repeating curve whose every piece has rate zero would never reach anything.
         for _ in 0..=MAX_PIECES_WITHOUT_ARRIVAL {
             let piece = curve.pieces[self.index];
+            if piece.length_ns == u64::MAX && piece.to - piece.from == 0.0 {
+                // The same rate for ever, as in most scenarios. (At rate zero the division gives infinity, so never.)
+                return at + Duration::from_nanos_f64(mass / piece.from);
+            }
             let offset = at.since(self.edge).0 as f64;
+            let slope = (piece.to - piece.from) / piece.length_ns as f64;
+            let rate = piece.from + slope * offset;
             let left = piece.length_ns as f64 - offset;
-            let available;
-            if piece.from.to_bits() == piece.to.to_bits() {
-                available = left * piece.from;
-                if mass < available {
-                    return at + Duration::from_nanos_f64(mass / piece.from);
-                }
-            } else {
-                let slope = (piece.to - piece.from) / piece.length_ns as f64;
-                let rate = piece.from + slope * offset;
-                available = left * rate.midpoint(piece.to);
-                if mass < available {
-                    // Solves slope/2 x^2 + rate x = mass in the form that does not cancel.
-                    let root = (rate * rate + 2.0 * slope * mass).max(0.0).sqrt();
-                    return at + Duration::from_nanos_f64(2.0 * mass / (rate + root));
-                }
+            let available = left * rate.midpoint(piece.to);
+            if mass < available {
+                // Solves slope/2 x^2 + rate x = mass in the form that does not cancel.
+                let root = (rate * rate + 2.0 * slope * mass).max(0.0).sqrt();
+                return at + Duration::from_nanos_f64(2.0 * mass / (rate + root));
             }
             if piece.length_ns == u64::MAX {
                 return Instant::NEVER;
@@ -377,9 +373,9 @@ mod tests {
         let plan = ArrivalPlan::Poisson(RateCurve::new(vec![piece(1, 100.0, 100.0), piece(1, 20.0, 60.0)], true));
         let times = times(&plan, 20_000.0);
         let mut counts = vec![0.0_f64; 20_000];
-        for time in times {
-            counts[time.floor().min(19_999.0) as usize] += 1.0;
-        }
+        times
+            .iter()
+            .for_each(|t| counts[t.floor().min(19_999.0) as usize] += 1.0);
         for (parity, mean) in [(0, 100.0), (1, 40.0)] {
             let sample: Vec<f64> = counts.iter().copied().skip(parity).step_by(2).collect();
             let n = sample.len() as f64;

@@ -506,10 +506,10 @@ impl Function {
     fn finish(&mut self, spec: &FunctionPlan, key: Key, status: Status, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
-        let frame = entry.frame;
+        let (instance, provisioned) = (entry.frame.instance, entry.frame.provisioned);
         // Whether handling a message fails is that message's luck, which its poller knows.
         let luckless = match entry.caller {
-            Caller::Poller { .. } => frame.batch_fate == BatchFate::Doomed,
+            Caller::Poller { .. } => entry.frame.batch_fate == BatchFate::Doomed,
             _ => spec.failure > 0.0 && chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
         };
         let status = if status.is_ok() && !luckless {
@@ -518,7 +518,7 @@ impl Function {
             Status::Failed
         };
         self.record.finished(spec, entry, now, status);
-        self.release(spec, frame, now, cx);
+        self.release(spec, instance, provisioned, now, cx);
         cx.reply(key, status);
     }
 
@@ -526,28 +526,27 @@ impl Function {
     fn cut_off(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
-        let frame = entry.frame;
+        let (instance, provisioned) = (entry.frame.instance, entry.frame.provisioned);
         entry.cut_off_at(now);
         self.record.finished(spec, entry, now, Status::TimedOut);
-        self.instances.spoil(frame.instance, key, now);
-        cx.sessions.close_all(spec.component, frame.instance, now);
-        self.release(spec, frame, now, cx);
+        self.instances.spoil(instance, key, now);
+        cx.sessions.close_all(spec.component, instance, now);
+        self.release(spec, instance, provisioned, now, cx);
         cx.reply(key, Status::Failed);
     }
 
     #[inline]
-    fn release(&mut self, spec: &FunctionPlan, frame: super::request::Frame, now: Instant, cx: &mut Cx) {
-        if frame.provisioned {
-            self.instances.vacate_provisioned(frame.instance, now);
-            if let Some(provisioned) = &mut self.provisioned
-                && !provisioned.give_back(frame.instance, now)
+    fn release(&mut self, spec: &FunctionPlan, instance: u32, provisioned: bool, now: Instant, cx: &mut Cx) {
+        if provisioned {
+            self.instances.vacate_provisioned(instance, now);
+            if let Some(pool) = &mut self.provisioned
+                && !pool.give_back(instance, now)
             {
-                self.instances
-                    .remove_provisioned(spec, frame.instance, now, &mut cx.sessions);
+                self.instances.remove_provisioned(spec, instance, now, &mut cx.sessions);
             }
         } else {
             self.give_concurrency(spec, cx);
-            self.instances.give_back(spec, frame.instance, now, &mut cx.sessions);
+            self.instances.give_back(spec, instance, now, &mut cx.sessions);
         }
     }
 }
