@@ -15,6 +15,7 @@ use coldcurve::stats::{Histogram, Value};
 use rand::Rng;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt::Write as _;
 
 /// Steps of a request's luck, as the model numbers them.
 const PLACEMENT: u64 = 1 << 46;
@@ -111,8 +112,9 @@ impl Case {
             } else {
                 (format!("work{i}"), "1 h")
             };
-            text += &format!(
-                "  web{i}: {{ to: {to}, timeout: {timeout}, arrivals: {{ poisson: {}/s }} }}\n",
+            let _ = writeln!(
+                text,
+                "  web{i}: {{ to: {to}, timeout: {timeout}, arrivals: {{ poisson: {}/s }} }}",
                 self.rate
             );
         }
@@ -121,8 +123,9 @@ impl Case {
         }
         text += "functions:\n";
         for i in 0..self.functions {
-            text += &format!(
-                "  work{i}: {{ cpu: 1, idle_timeout: 10 min, placement: {}, init: {}, handler: [ cpu: {} ] }}\n",
+            let _ = writeln!(
+                text,
+                "  work{i}: {{ cpu: 1, idle_timeout: 10 min, placement: {}, init: {}, handler: [ cpu: {} ] }}",
                 placement().0,
                 init().0,
                 self.service.0

@@ -37,7 +37,9 @@ fn main() {
             "{:28} {:>10} {:>10} {:>10} {:>8} {:>6}",
             "", "requests/s", "events/s", "ns/request", "by hand", "ratio"
         );
-        cases.iter().for_each(|case| time(case, requests));
+        for case in &cases {
+            time(case, requests);
+        }
     }
 }
 

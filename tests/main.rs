@@ -1,5 +1,7 @@
 //! All integration tests in one binary: one link step, one command.
 
+#![allow(clippy::too_many_lines, reason = "a group of cases is a list, and lists are long")]
+
 mod broken;
 mod cli;
 mod properties;

@@ -1,11 +1,11 @@
 //! A stable radix heap: the part of the agenda whose order is not known beforehand.
 //!
-//! Entries sit in buckets by the highest bit in which their key differs from a base, a key popped in the past; when it is
-//! the turn of a bucket, the base moves and the bucket is spread over the lower ones. That needs what a simulation gives
-//! anyway: integer keys, and nothing pushed before the present. (Ahuja, Mehlhorn, Orlin and Tarjan 1990,
+//! Entries sit in buckets by the highest bit in which their key differs from a base, a key popped in the past; when it
+//! is the turn of a bucket, the base moves and the bucket is spread over the lower ones. That needs what a simulation
+//! gives anyway: integer keys, and nothing pushed before the present. (Ahuja, Mehlhorn, Orlin and Tarjan 1990,
 //! doi 10.1145/77600.77615.) A bucket with few entries is not spread but sorted, and what is pushed into its range is
-//! inserted in its place, as at the bottom of a ladder queue (Tang, Goh and Thng 2005, doi 10.1145/1103323.1103324): with
-//! few entries pending the whole heap is one short sorted list.
+//! inserted in its place, as at the bottom of a ladder queue (Tang, Goh and Thng 2005, doi 10.1145/1103323.1103324):
+//! with few entries pending the whole heap is one short sorted list.
 
 /// How an event sorts: (time and class, sequence number), see [`super::agenda`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,8 @@ pub struct Entry<E> {
     pub event: E,
 }
 
-/// A bucket with at most this many entries is sorted; a sorted list of more than twice as many goes back to the buckets.
+/// A bucket with at most this many entries is sorted; a sorted list of more than twice as many goes back to the
+/// buckets.
 const SORTED: usize = 32;
 
 /// The low bits of a key, which hold the class. An event of an earlier class may be pushed at the present instant, so
@@ -52,8 +53,8 @@ pub struct RadixHeap<E> {
     near: Vec<Entry<E>>,
     head: usize,
     near_end: u64,
-    /// The others. Bucket 0 holds keys equal to `base`, bucket i those whose highest bit differing from it is bit i - 1;
-    /// the last one also holds those that differ in the top bit.
+    /// The others. Bucket 0 holds keys equal to `base`, bucket i those whose highest bit differing from it is bit i -
+    /// 1; the last one also holds those that differ in the top bit.
     later: Vec<Vec<Entry<E>>>,
     /// Bit i is set when `later[i]` has entries.
     occupied: u64,

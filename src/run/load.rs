@@ -188,25 +188,7 @@ impl Loader<'_> {
             cx.error(Code::BadSweep, block.span_of("sweep"), message, help);
             return None;
         }
-        for (path, place) in axes.iter().flat_map(|axis| &axis.paths) {
-            let swept = |variant: &Variant| Self::path_in(path, &variant.0, &variant.2).is_some();
-            if let Some(first) = variants.first()
-                && !variants.iter().any(swept)
-            {
-                // Setting it says what is wrong with it, in the place where it is written.
-                let path = path
-                    .strip_prefix("variants.")
-                    .and_then(|path| path.split_once('.'))
-                    .map_or(&**path, |p| p.1);
-                set(
-                    &mut first.2.clone(),
-                    path,
-                    *place,
-                    Node::empty_map(*place),
-                    self.diagnostics,
-                );
-            }
-        }
+        self.report_lost_paths(&axes, &variants);
         let (mut cells, mut spec, mut heard) = (Vec::new(), None, Vec::new());
         for (variant, _, tree) in &variants {
             let own = Diagnostics::new();
@@ -219,14 +201,8 @@ impl Loader<'_> {
             heard.push(own.sorted());
         }
         report_all(&variants, &heard, self.diagnostics);
-        let declared = root.get("variants").map_or(&[][..], Node::entries);
-        let picked = self.options.variants.iter().any(|name| name == "base");
-        let base = (declared.is_empty() || picked).then_some("base");
-        let known: Vec<&str> = declared.iter().map(|(key, _)| key.text.as_str()).chain(base).collect();
         let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
-        let mut expectations = expect::read(&block, &known, &axes);
-        // What is asked about variants that were not picked cannot be judged.
-        expectations.retain(|expectation| expectation.variants().all(|name| variants.iter().any(|v| v.0 == name)));
+        let expectations = self.expectations(&block, &variants, &axes);
         if !self.diagnostics.has_errors() {
             expect::check(&expectations, &cells, self.diagnostics);
         }
@@ -243,6 +219,36 @@ impl Loader<'_> {
             places: Vec::new(),
             manifest: Manifest::default(),
         })
+    }
+
+    /// Reports swept paths that mean something in no variant.
+    fn report_lost_paths(&self, axes: &[SweepAxis], variants: &[Variant]) {
+        for (path, place) in axes.iter().flat_map(|axis| &axis.paths) {
+            let swept = |variant: &Variant| Self::path_in(path, &variant.0, &variant.2).is_some();
+            let Some((_, _, tree)) = variants.first().filter(|_| !variants.iter().any(swept)) else {
+                continue;
+            };
+            // Setting it says what is wrong with it, in the place where it is written.
+            let within = path.strip_prefix("variants.").and_then(|path| path.split_once('.'));
+            let rest = within.map_or(path.as_str(), |(_, rest)| rest);
+            let place = Span {
+                start: place.start + (path.len() - rest.len()),
+                ..*place
+            };
+            set(&mut tree.clone(), rest, place, Node::empty_map(place), self.diagnostics);
+        }
+    }
+
+    /// What must come out of the variants that run.
+    fn expectations(&self, root: &Block, variants: &[Variant], axes: &[Axis]) -> Vec<Expectation> {
+        let declared = root.whole().get("variants").map_or(&[][..], Node::entries);
+        let picked = self.options.variants.iter().any(|name| name == "base");
+        let base = (declared.is_empty() || picked).then_some("base");
+        let known: Vec<&str> = declared.iter().map(|(key, _)| key.text.as_str()).chain(base).collect();
+        let mut expectations = expect::read(root, &known, axes);
+        // What is asked about variants that were not picked cannot be judged.
+        expectations.retain(|expectation| expectation.variants().all(|name| variants.iter().any(|v| v.0 == name)));
+        expectations
     }
 
     /// A variant at a point of the sweep, and how it is run; what is wrong goes to `diagnostics`.

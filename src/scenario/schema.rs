@@ -211,7 +211,8 @@ mod tests {
     fn a_field_is_explained_with_all_that_is_known() {
         assert_eq!(
             explain(&ROOT, "wait").unwrap(),
-            "root.wait: How long.\n  value:   a duration, such as `250 ms`\n  default: `3 s`\n  range:   from 0 to 15 min\n  \
+            "root.wait: How long.\n  value:   a duration, such as `250 ms`\n  default: `3 s`\n  range:   from 0 to 15 \
+            min\n  \
              source:  a page\n"
         );
         assert!(explain(&ROOT, "share").unwrap().contains("range:   from 0% to 100%"));

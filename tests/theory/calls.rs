@@ -139,12 +139,17 @@ pub fn compositions() -> &'static Group {
         fork_join(&mut cases);
         chain(&mut cases);
         let lab = scenario(
-            "  outer: { handler: [ loop: { times: 3, steps: [ cache: { hit: 80 %, lookup: 1 ms, miss: [ call: store ] } ] } ] }\n  \
+            "  outer: { handler: [ loop: { times: 3, steps: [ cache: { hit: 80 %, lookup: 1 ms, miss: [ call: store ] \
+            } ] } ] }\n  \
              store: { failure: 10 %, handler: [ wait: { exponential: 50 ms } ] }\n",
             1000,
         );
         let inputs = "three look-ups of 1 ms, hit ratio 80 %, a miss calls 50 ms that fail in 10 %";
-        let calls = with(&lab.each("store", "invocations"), &lab.each("outer", "invocations"), |part, whole| part / whole);
+        let calls = with(
+            &lab.each("store", "invocations"),
+            &lab.each("outer", "invocations"),
+            |part, whole| part / whole,
+        );
         // The handler ends at the first call that fails: look-up k happens with probability r^(k - 1), r = 1 - 0.2 x
         // 0.1.
         let rounds = 1.0 + 0.98 + 0.98 * 0.98;
@@ -157,11 +162,18 @@ pub fn compositions() -> &'static Group {
                 11.0 * rounds,
                 &times(&lab.each("web", "latency"), 1e-6),
             ),
-            Case::mean(inputs, "error ratio", "1 - r³, r = 0.98", 1.0 - f64::powi(0.98, 3), &lab.each("web", "error_ratio")),
+            Case::mean(
+                inputs,
+                "error ratio",
+                "1 - r³, r = 0.98",
+                1.0 - f64::powi(0.98, 3),
+                &lab.each("web", "error_ratio"),
+            ),
         ]);
         Group {
             title: "Functions that call functions",
-            about: "Without queueing, n calls at once last as long as the longest of n exponentials, a chain as long as their \
+            about: "Without queueing, n calls at once last as long as the longest of n exponentials, a chain as long \
+            as their \
                     sum, and every caller is busy, and billed, until the ones that it called are done.",
             cases,
         }

@@ -44,17 +44,43 @@ pub fn users() -> &'static Group {
             let inputs = format!("{n} users, think 2 s, unlimited, `{service}`");
             let (rate, busy) = (f64::from(n) / 2.5, f64::from(n) / 5.0);
             cases.extend([
-                Case::mean(&inputs, "throughput, 1/s", "N / (Z + S)", rate, &lab.per_second("people", "requests")),
-                Case::mean(&inputs, "busy instances", "N S / (Z + S)", busy, &lab.each("f", "instances.busy")),
+                Case::mean(
+                    &inputs,
+                    "throughput, 1/s",
+                    "N / (Z + S)",
+                    rate,
+                    &lab.per_second("people", "requests"),
+                ),
+                Case::mean(
+                    &inputs,
+                    "busy instances",
+                    "N S / (Z + S)",
+                    busy,
+                    &lab.each("f", "instances.busy"),
+                ),
             ]);
         }
         for (n, c) in [(10, 3), (30, 8)] {
-            let lab = scenario(n, &format!("reserved_concurrency: {c}, handler: [ wait: {{ exponential: 500 ms }} ]"), 4000);
+            let lab = scenario(
+                n,
+                &format!("reserved_concurrency: {c}, handler: [ wait: {{ exponential: 500 ms }} ]"),
+                4000,
+            );
             let expected = engset(n, 0.25, c);
             let inputs = format!("{n} users, think 2 s, limit {c}, exponential 0.5 s");
-            cases.push(Case::mean(inputs, "throttle ratio", "Engset", expected, &lab.each("f", "throttle_ratio")));
+            cases.push(Case::mean(
+                inputs,
+                "throttle ratio",
+                "Engset",
+                expected,
+                &lab.each("f", "throttle_ratio"),
+            ));
         }
-        for (n, service) in [(5, "{ exponential: 500 ms }"), (5, "{ mean: 500 ms, cv: 2 }"), (10, "{ constant: 250 ms }")] {
+        for (n, service) in [
+            (5, "{ exponential: 500 ms }"),
+            (5, "{ mean: 500 ms, cv: 2 }"),
+            (10, "{ constant: 250 ms }"),
+        ] {
             let seconds = if n == 10 { 250 } else { 500 };
             let one = "cpu: 1, concurrency_per_instance: 1000, maximum_instances: 1, idle_timeout: 10 h";
             let lab = scenario(n, &format!("{one}, handler: [ cpu: {service} ]"), 4000);
@@ -63,15 +89,24 @@ pub fn users() -> &'static Group {
             let inputs = format!("{n} users, think 2 s, one shared core, `{service}`");
             let latency = times(&lab.each("people", "latency"), 1e-6);
             cases.extend([
-                Case::mean(&inputs, "throughput, 1/s", "machine repairman", rate, &lab.per_second("people", "requests")),
+                Case::mean(
+                    &inputs,
+                    "throughput, 1/s",
+                    "machine repairman",
+                    rate,
+                    &lab.per_second("people", "requests"),
+                ),
                 Case::mean(&inputs, "mean response, ms", "N / X - Z", response, &latency),
             ]);
         }
         Group {
             title: "Users who think",
-            about: "Closed clients: N users who call, wait for the answer and think for Z = 2 s (exponential). Without a limit \
-                    their throughput is N / (Z + S). Refused by a limit they think again, which is Engset's loss system. On one \
-                    shared core they are the machine repairman's machines; sharing makes the throughput depend on the mean \
+            about: "Closed clients: N users who call, wait for the answer and think for Z = 2 s (exponential). \
+            Without a limit \
+                    their throughput is N / (Z + S). Refused by a limit they think again, which is Engset's loss \
+                    system. On one \
+                    shared core they are the machine repairman's machines; sharing makes the throughput depend on the \
+                    mean \
                     demand only (a product-form network: Baskett, Chandy, Muntz and Palacios 1975).",
             cases,
         }

@@ -34,17 +34,39 @@ pub fn law() -> &'static Group {
             let exact = KeepAlive::new(lambda, service, expiry);
             let inputs = format!("λ = {lambda}, S = {service}, T = {expiry}");
             cases.extend([
-                Case::mean(&inputs, "cold ratio", "exact law", exact.p_cold(), &lab.each("f", "cold_ratio")),
-                Case::mean(&inputs, "instances", "exact law", exact.mean_instances(), &lab.each("f", "instances")),
-                Case::mean(&inputs, "busy instances", "a", lambda * service, &lab.each("f", "instances.busy")),
+                Case::mean(
+                    &inputs,
+                    "cold ratio",
+                    "exact law",
+                    exact.p_cold(),
+                    &lab.each("f", "cold_ratio"),
+                ),
+                Case::mean(
+                    &inputs,
+                    "instances",
+                    "exact law",
+                    exact.mean_instances(),
+                    &lab.each("f", "instances"),
+                ),
+                Case::mean(
+                    &inputs,
+                    "busy instances",
+                    "a",
+                    lambda * service,
+                    &lab.each("f", "instances.busy"),
+                ),
             ]);
         }
         Group {
             title: "Cold starts under a fixed keep-alive",
-            about: "Unlimited instances, exponential service, cold starts that take no time, the most recently idled instance \
-                    first. An arrival is cold if and only if the number busy, itself included, exceeds its maximum over the last \
-                    T; that makes the cold ratio and the mean number of instances sums of first-passage probabilities of a \
-                    birth-death process (`stats::formulas::KeepAlive`). The last point is the README example of SimFaaS, whose \
+            about: "Unlimited instances, exponential service, cold starts that take no time, the most recently idled \
+            instance \
+                    first. An arrival is cold if and only if the number busy, itself included, exceeds its maximum \
+                    over the last \
+                    T; that makes the cold ratio and the mean number of instances sums of first-passage probabilities \
+                    of a \
+                    birth-death process (`stats::formulas::KeepAlive`). The last point is the README example of \
+                    SimFaaS, whose \
                     own simulation of 10^6 s gave 0.00135 and 7.66 with another choice of instances (newest first).",
             cases,
         }
@@ -85,8 +107,10 @@ pub fn choices() -> &'static Group {
         }
         Group {
             title: "Which instance serves matters",
-            about: "The first point of the table above (λ = 1, S = 2, T = 10) with the other choices of instances. For them no \
-                    exact law is known; the expected values come from a separate program of a few lines, known to the digits \
+            about: "The first point of the table above (λ = 1, S = 2, T = 10) with the other choices of instances. \
+            For them no \
+                    exact law is known; the expected values come from a separate program of a few lines, known to the \
+                    digits \
                     shown. Newest first and oldest first agree by symmetry.",
             cases,
         }
@@ -146,18 +170,36 @@ pub fn paths() -> &'static Group {
                  functions: {{ f: {{ idle_timeout: {expiry_ms} ms, handler: [ wait: {service_ms} ms ] }} }}\n"
             );
             let lab = Lab::of(plan_with(&text, &Column::of(&arrivals)), 1);
-            let (cold, alive) =
-                sliding_maximum(&arrivals, service_ms * 1_000_000, expiry_ms * 1_000_000, 3_600_000_000_000);
+            let (cold, alive) = sliding_maximum(
+                &arrivals,
+                service_ms * 1_000_000,
+                expiry_ms * 1_000_000,
+                3_600_000_000_000,
+            );
             let inputs = format!("S = {} s, T = {} s", service_ms as f64 / 1e3, expiry_ms as f64 / 1e3);
             cases.extend([
-                Case::exact(&inputs, "cold starts", "sliding maximum", cold as f64, lab.one("f", "cold_starts")),
-                Case::exact(&inputs, "instances", "sliding maximum", alive, lab.one("f", "instances")),
+                Case::exact(
+                    &inputs,
+                    "cold starts",
+                    "sliding maximum",
+                    cold as f64,
+                    lab.one("f", "cold_starts"),
+                ),
+                Case::exact(
+                    &inputs,
+                    "instances",
+                    "sliding maximum",
+                    alive,
+                    lab.one("f", "instances"),
+                ),
             ]);
         }
         Group {
             title: "The law, path by path",
-            about: "The same law holds for any arrivals, not only on average: the 8,819 arrivals of `data/azure-llm-2023` (57 \
-                    minutes, gaps with a coefficient of variation of 13), constant service S. The expected numbers come from the \
+            about: "The same law holds for any arrivals, not only on average: the 8,819 arrivals of \
+            `data/azure-llm-2023` (57 \
+                    minutes, gaps with a coefficient of variation of 13), constant service S. The expected numbers \
+                    come from the \
                     sliding maximum of the number busy, without any instances.",
             cases,
         }

@@ -31,13 +31,26 @@ pub fn reserved() -> &'static Group {
             let inputs = format!("a = {a}, c = {c}, `{service}`");
             let blocked = erlang_b(a, c);
             cases.extend([
-                Case::mean(&inputs, "throttle ratio", "Erlang B", blocked, &lab.each("f", "throttle_ratio")),
-                Case::mean(&inputs, "busy instances", "a (1 - B)", a * (1.0 - blocked), &lab.each("f", "instances.busy")),
+                Case::mean(
+                    &inputs,
+                    "throttle ratio",
+                    "Erlang B",
+                    blocked,
+                    &lab.each("f", "throttle_ratio"),
+                ),
+                Case::mean(
+                    &inputs,
+                    "busy instances",
+                    "a (1 - B)",
+                    a * (1.0 - blocked),
+                    &lab.each("f", "instances.busy"),
+                ),
             ]);
         }
         Group {
             title: "Reserved concurrency",
-            about: "A function with reserved concurrency c refuses what finds all c in use. Under Poisson traffic that is \
+            about: "A function with reserved concurrency c refuses what finds all c in use. Under Poisson traffic \
+            that is \
                     Erlang's loss system, whose loss depends on the mean service time only, not on its distribution \
                     (Erlang 1917; Sevastyanov 1957 for the insensitivity).",
             cases,
@@ -68,16 +81,33 @@ pub fn provisioned() -> &'static Group {
             );
             let inputs = format!("a = {a}, provisioned {p}, `{service}`");
             let spilled = erlang_b(a, p);
-            let on_demand = with(&lab.each("f", "instances.busy"), &lab.each("f", "provisioned.busy"), |all, p| all - p);
+            let on_demand = with(
+                &lab.each("f", "instances.busy"),
+                &lab.each("f", "provisioned.busy"),
+                |all, p| all - p,
+            );
             cases.extend([
-                Case::mean(&inputs, "spill ratio", "Erlang B", spilled, &lab.each("f", "spill_ratio")),
-                Case::mean(&inputs, "busy, provisioned", "a (1 - B)", a * (1.0 - spilled), &lab.each("f", "provisioned.busy")),
+                Case::mean(
+                    &inputs,
+                    "spill ratio",
+                    "Erlang B",
+                    spilled,
+                    &lab.each("f", "spill_ratio"),
+                ),
+                Case::mean(
+                    &inputs,
+                    "busy, provisioned",
+                    "a (1 - B)",
+                    a * (1.0 - spilled),
+                    &lab.each("f", "provisioned.busy"),
+                ),
                 Case::mean(&inputs, "busy, on demand", "a B", a * spilled, &on_demand),
             ]);
         }
         Group {
             title: "Provisioned concurrency that spills over",
-            about: "Requests take provisioned instances first; what finds none runs on demand. The share that spills over is \
+            about: "Requests take provisioned instances first; what finds none runs on demand. The share that spills \
+            over is \
                     Erlang B with as many servers as are provisioned, whatever the distribution of service.",
             cases,
         }
@@ -89,7 +119,13 @@ pub fn buckets() -> &'static Group {
     static GROUP: OnceLock<Group> = OnceLock::new();
     GROUP.get_or_init(|| {
         let mut cases = Vec::new();
-        for (lambda, rate, burst) in [(9.0, 10.0, 10), (11.0, 10.0, 5), (20.0, 10.0, 3), (100.0, 100.0, 20), (3.0, 1.0, 1)] {
+        for (lambda, rate, burst) in [
+            (9.0, 10.0, 10),
+            (11.0, 10.0, 5),
+            (20.0, 10.0, 3),
+            (100.0, 100.0, 20),
+            (3.0, 1.0, 1),
+        ] {
             let seconds = if burst == 20 { 3000.0 } else { 200_000.0 / lambda };
             let lab = Lab::run(
                 &format!(
@@ -102,7 +138,11 @@ pub fn buckets() -> &'static Group {
                 ),
                 32,
             );
-            let refused = with(&lab.each("g", "throttled"), &lab.each("g", "requests"), |part, whole| part / whole);
+            let refused = with(
+                &lab.each("g", "throttled"),
+                &lab.each("g", "requests"),
+                |part, whole| part / whole,
+            );
             cases.push(Case::mean(
                 format!("λ = {lambda}, rate {rate}/s, burst {burst}"),
                 "refused",
@@ -113,8 +153,10 @@ pub fn buckets() -> &'static Group {
         }
         Group {
             title: "Token buckets",
-            about: "A bucket that refills continuously at a rate and holds a burst refuses the same share of Poisson traffic as \
-                    M/D/1/K loses, with service time 1/rate and K = burst: missing tokens are its work in queue (loss from \
+            about: "A bucket that refills continuously at a rate and holds a burst refuses the same share of Poisson \
+            traffic as \
+                    M/D/1/K loses, with service time 1/rate and K = burst: missing tokens are its work in queue (loss \
+                    from \
                     the departures' chain, Cooper 1981, chapter 5).",
             cases,
         }

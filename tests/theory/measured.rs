@@ -116,8 +116,20 @@ pub fn experiments() -> &'static Group {
                     "λ = {:.4}, warm {:.0} ms, cold {:.0} ms, T = {idle_timeout}",
                     e.rate, e.warm_ms, e.cold_ms
                 );
-                let cold = Case::shown(&inputs, "cold ratio", "AWS, 28 h", e.cold_ratio, &lab.each("f", "cold_ratio"));
-                let instances = Case::shown(&inputs, "instances", "AWS, 28 h", e.instances, &lab.each("f", "instances"));
+                let cold = Case::shown(
+                    &inputs,
+                    "cold ratio",
+                    "AWS, 28 h",
+                    e.cold_ratio,
+                    &lab.each("f", "cold_ratio"),
+                );
+                let instances = Case::shown(
+                    &inputs,
+                    "instances",
+                    "AWS, 28 h",
+                    e.instances,
+                    &lab.each("f", "instances"),
+                );
                 cold_errors.add(&cold, law.p_cold(), e.cold_ratio);
                 instance_errors.add(&instances, law.mean_instances(), e.instances);
                 cases.extend([cold, instances]);
@@ -127,16 +139,28 @@ pub fn experiments() -> &'static Group {
             cases.extend(instance_errors.judged(&all, "instances", 5.0));
         }
         let inputs = format!("all {}, as published", own.len());
-        cases.push(Case::at_least(inputs, "their own standard error, cold ratio, %", "", 9.0, mean_percent(&own)));
+        cases.push(Case::at_least(
+            inputs,
+            "their own standard error, cold ratio, %",
+            "",
+            9.0,
+            mean_percent(&own),
+        ));
         Group {
             title: "Measured: cold starts of AWS Lambda, 2020",
             about: "Ten experiments of 28 hours each with Poisson traffic at a fixed rate (Mahmoudi and Khazaei, \
-                    `data/lambda-poisson-2020/simfaas-aws-experiments.csv`); *expected* is what AWS Lambda did. The only inputs \
-                    are the rate, the mean warm and cold response times, and the idle timeout: 10 minutes as the authors assumed, \
-                    then 635 s as their logs show. Single cold ratios are off by up to 40 %: the experiments are random themselves \
-                    (a rate of 0.002/s makes 190 calls in 28 hours), by 10 % on average, and that does not explain all of it. \
-                    The exact law, which has no chance in it, is given beside the simulation; it takes cold calls to be as long as \
-                    warm ones. They are longer, and they come when all instances are busy, so the simulation has about 1 % more \
+                    `data/lambda-poisson-2020/simfaas-aws-experiments.csv`); *expected* is what AWS Lambda did. The \
+                    only inputs \
+                    are the rate, the mean warm and cold response times, and the idle timeout: 10 minutes as the \
+                    authors assumed, \
+                    then 635 s as their logs show. Single cold ratios are off by up to 40 %: the experiments are \
+                    random themselves \
+                    (a rate of 0.002/s makes 190 calls in 28 hours), by 10 % on average, and that does not explain \
+                    all of it. \
+                    The exact law, which has no chance in it, is given beside the simulation; it takes cold calls to \
+                    be as long as \
+                    warm ones. They are longer, and they come when all instances are busy, so the simulation has \
+                    about 1 % more \
                     of them.",
             cases,
         }

@@ -107,31 +107,73 @@ pub fn logs() -> &'static Group {
         for rate in RATES {
             let calls = read(&format!("rate-{rate}.csv.gz"));
             let cold = replayed(&calls, "635 s", "most-recent");
-            let right = calls.iter().zip(&cold).filter(|(call, cold)| call.cold == **cold).count();
-            let (seen, predicted) = (calls.iter().filter(|call| call.cold).count(), cold.iter().filter(|cold| **cold).count());
-            let both = calls.iter().zip(&cold).filter(|(call, cold)| call.cold && **cold).count();
-            let inputs = format!("`rate-{rate}`, {} calls: {seen} cold as logged, {predicted} in the pool, {both} in both", calls.len());
+            let right = calls
+                .iter()
+                .zip(&cold)
+                .filter(|(call, cold)| call.cold == **cold)
+                .count();
+            let (seen, predicted) = (
+                calls.iter().filter(|call| call.cold).count(),
+                cold.iter().filter(|cold| **cold).count(),
+            );
+            let both = calls
+                .iter()
+                .zip(&cold)
+                .filter(|(call, cold)| call.cold && **cold)
+                .count();
+            let inputs = format!(
+                "`rate-{rate}`, {} calls: {seen} cold as logged, {predicted} in the pool, {both} in both",
+                calls.len()
+            );
             let share = right as f64 / calls.len() as f64;
-            cases.push(Case::at_least(inputs, "classified as logged", "threshold", LEAST, share));
+            cases.push(Case::at_least(
+                inputs,
+                "classified as logged",
+                "threshold",
+                LEAST,
+                share,
+            ));
             let (choices, most_recent) = most_recent_share(&calls, Duration::from_secs(635));
             if choices > 1000 {
                 let inputs = format!("`rate-{rate}`, {choices} warm calls with several instances idle");
                 let share = most_recent as f64 / choices as f64;
-                cases.push(Case::at_least(inputs, "on the most recently idled", "threshold", 0.99, share));
-                let other = replayed(&calls, "635 s", "least-recent").iter().filter(|cold| **cold).count();
+                cases.push(Case::at_least(
+                    inputs,
+                    "on the most recently idled",
+                    "threshold",
+                    0.99,
+                    share,
+                ));
+                let other = replayed(&calls, "635 s", "least-recent")
+                    .iter()
+                    .filter(|cold| **cold)
+                    .count();
                 let inputs = format!("`rate-{rate}`, {seen} cold as logged");
-                cases.push(Case::at_most(inputs, "cold, least recent first", "cold as logged / 2", seen as f64 / 2.0, other as f64));
+                cases.push(Case::at_most(
+                    inputs,
+                    "cold, least recent first",
+                    "cold as logged / 2",
+                    seen as f64 / 2.0,
+                    other as f64,
+                ));
             }
         }
         Group {
             title: "Measured: logs of AWS Lambda, call by call",
-            about: "The logged arrivals and response times of `data/lambda-poisson-2020` through the model's pool of instances \
-                    (most recently idled first, idle timeout 635 s): is each call cold exactly where the log says so? The two \
-                    files at the lowest rates leave one or two calls to explain. The share alone says little where cold calls are \
-                    rare: in `rate-0.0501` calling every call warm would be right in 99.3 %, and only half of the calls logged as \
-                    cold are cold in the pool. Most of the others were no slower than warm ones: their instances seem to have \
-                    been initialised ahead of them, which this model does not know. The log also says how AWS chose among \
-                    several idle instances, and that taking the least recent one instead would have left fewer than half of \
+            about: "The logged arrivals and response times of `data/lambda-poisson-2020` through the model's pool of \
+            instances \
+                    (most recently idled first, idle timeout 635 s): is each call cold exactly where the log says so? \
+                    The two \
+                    files at the lowest rates leave one or two calls to explain. The share alone says little where \
+                    cold calls are \
+                    rare: in `rate-0.0501` calling every call warm would be right in 99.3 %, and only half of the \
+                    calls logged as \
+                    cold are cold in the pool. Most of the others were no slower than warm ones: their instances seem \
+                    to have \
+                    been initialised ahead of them, which this model does not know. The log also says how AWS chose \
+                    among \
+                    several idle instances, and that taking the least recent one instead would have left fewer than \
+                    half of \
                     the cold starts.",
             cases,
         }

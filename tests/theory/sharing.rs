@@ -26,16 +26,27 @@ pub fn unlimited() -> &'static Group {
                 32,
             );
             let busy = lab.each("f", "instances.busy");
-            let offered = with(&lab.per_second("web", "requests"), &lab.each("web", "latency"), |rate, ns| rate * ns / 1e9);
+            let offered = with(
+                &lab.per_second("web", "requests"),
+                &lab.each("web", "latency"),
+                |rate, ns| rate * ns / 1e9,
+            );
             let inputs = format!("λ = {lambda}, `{service}`");
             cases.extend([
                 Case::mean(&inputs, "busy instances", "a", lambda * mean, &busy),
-                Case::mean(&inputs, "busy / (throughput × latency)", "Little's law", 1.0, &with(&busy, &offered, |l, r| l / r)),
+                Case::mean(
+                    &inputs,
+                    "busy / (throughput × latency)",
+                    "Little's law",
+                    1.0,
+                    &with(&busy, &offered, |l, r| l / r),
+                ),
             ]);
         }
         Group {
             title: "Unlimited instances",
-            about: "M/G/infinity: the mean number busy is a = λS whatever the distribution of service, and on each path it is \
+            about: "M/G/infinity: the mean number busy is a = λS whatever the distribution of service, and on each \
+            path it is \
                     throughput times latency (Little's law), but for the requests that are under way at the edges.",
             cases,
         }
@@ -85,7 +96,13 @@ pub fn processors() -> &'static Group {
             if service.contains("exponential") && rho < 0.6 {
                 let expected = 1e3 * mm1_ps_response_variance(0.1, rho).sqrt();
                 let deviation = deviations(&lab.histograms("f", "duration"));
-                cases.push(Case::mean(&inputs, "standard deviation, ms", "Coffman et al. 1970", expected, &deviation));
+                cases.push(Case::mean(
+                    &inputs,
+                    "standard deviation, ms",
+                    "Coffman et al. 1970",
+                    expected,
+                    &deviation,
+                ));
             }
         }
         for (lambda, cores, seconds) in [(15.0, 2, 8000), (32.0, 4, 8000)] {
@@ -97,9 +114,12 @@ pub fn processors() -> &'static Group {
         }
         Group {
             title: "Requests that share an instance",
-            about: "One instance that takes any number of requests at once and shares its cores among them. On one core that is \
-                    M/G/1 with processor sharing: the mean response is S / (1 - ρ) for every distribution (Kleinrock II, \
-                    section 4.4). On c cores and with exponential demands the number present is that of M/M/c, and so is the \
+            about: "One instance that takes any number of requests at once and shares its cores among them. On one \
+            core that is \
+                    M/G/1 with processor sharing: the mean response is S / (1 - ρ) for every distribution (Kleinrock \
+                    II, \
+                    section 4.4). On c cores and with exponential demands the number present is that of M/M/c, and so \
+                    is the \
                     mean response.",
             cases,
         }

@@ -264,7 +264,8 @@ fn limits() -> Vec<Case> {
 
 fn nested() -> Vec<Case> {
     // 5 ms + the longer of (20 ms cold + 30 ms) and 40 ms + 7 ms; half of the network's 10 ms passes each way.
-    let rest = "functions:\n  outer: { memory: 1024 MB, handler: [ wait: 5 ms, parallel: [ [ call: inner ], [ wait: 40 ms ] ], wait: 7 ms ] }\n  \
+    let rest = "functions:\n  outer: { memory: 1024 MB, handler: [ wait: 5 ms, parallel: [ [ call: inner ], [ wait: \
+    40 ms ] ], wait: 7 ms ] }\n  \
                 inner: { memory: 512 MB, init: 20 ms, handler: [ wait: 30 ms ] }";
     let both = Trace::new(
         "5 ms, then 20 ms cold + 30 ms called beside 40 ms, then 7 ms; network 10 ms; at 0 and 1 s",
@@ -277,7 +278,8 @@ fn nested() -> Vec<Case> {
     .meter("inner", Meter::ComputeMbMs, 60.0 * 512.0)
     .meter("inner", Meter::InitMbMs, 20.0 * 512.0);
     // The call fails for good after two attempts and a wait of 100 ms; the handler's 50 ms after it are not done.
-    let rest = "functions:\n  outer: { handler: [ call: { to: inner, retry: { attempts: 2, base: 100 ms, jitter: none } }, wait: 50 ms ] }\n  \
+    let rest = "functions:\n  outer: { handler: [ call: { to: inner, retry: { attempts: 2, base: 100 ms, jitter: none \
+    } }, wait: 50 ms ] }\n  \
                 inner: { failure: 100 %, handler: [ wait: 30 ms ] }";
     let failing = Trace::new(
         "a call of 30 ms fails twice, wait 100 ms; the 50 ms after it are not done",

@@ -373,9 +373,9 @@ mod tests {
         let plan = ArrivalPlan::Poisson(RateCurve::new(vec![piece(1, 100.0, 100.0), piece(1, 20.0, 60.0)], true));
         let times = times(&plan, 20_000.0);
         let mut counts = vec![0.0_f64; 20_000];
-        times
-            .iter()
-            .for_each(|t| counts[t.floor().min(19_999.0) as usize] += 1.0);
+        for t in &times {
+            counts[t.floor().min(19_999.0) as usize] += 1.0;
+        }
         for (parity, mean) in [(0, 100.0), (1, 40.0)] {
             let sample: Vec<f64> = counts.iter().copied().skip(parity).step_by(2).collect();
             let n = sample.len() as f64;
