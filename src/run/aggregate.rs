@@ -34,20 +34,7 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
     let mut timelines = Vec::new();
     system(&cell.plan, results, &mut metrics, &mut distributions, &mut timelines);
     components(&cell.plan, results, &mut metrics, &mut distributions);
-    let lines = results.first().map_or(0, |result| result.series.len());
-    for line in 0..lines {
-        if results[0].series[line].metric == name::LATENCY_P99 {
-            let worst = |result: &RunResult| result.series[line].values.iter().copied().fold(f64::NAN, f64::max) / 1e9;
-            let stem = label(&cell.plan, results[0].series[line].component, name::LATENCY_P99_WORST);
-            metrics.push(metric(stem, Unit::Seconds, results.iter().map(worst).collect()));
-        }
-        let series: Vec<&Series> = results.iter().map(|result| &result.series[line]).collect();
-        timelines.push(timeline(
-            &cell.plan,
-            label(&cell.plan, series[0].component, series[0].metric),
-            &series,
-        ));
-    }
+    series(&cell.plan, results, &mut metrics, &mut timelines);
     let threshold = distributions
         .first()
         .map_or(0.0, |d: &Distribution| quantile_of(d, 0.99));
@@ -76,9 +63,24 @@ pub fn metrics_of(plan: &Plan) -> Vec<(String, Unit)> {
     let (mut metrics, mut distributions, mut timelines) = (Vec::new(), Vec::new(), Vec::new());
     system(&still, &results, &mut metrics, &mut distributions, &mut timelines);
     components(&still, &results, &mut metrics, &mut distributions);
+    series(&still, &results, &mut metrics, &mut timelines);
     let mut names: Vec<(String, Unit)> = metrics.into_iter().map(|metric| (metric.name, metric.unit)).collect();
     names.extend([name::BILL_MONTH, name::BILL_PER_MILLION].map(|name| (name.to_owned(), Unit::Dollars)));
     names
+}
+
+/// Every component's metrics by window, and the worst window of those that are percentiles of latency.
+fn series(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, timelines: &mut Vec<Timeline>) {
+    let Some(first) = results.first() else { return };
+    for (line, of_first) in first.series.iter().enumerate() {
+        let lines: Vec<&Series> = results.iter().map(|result| &result.series[line]).collect();
+        if of_first.metric == name::LATENCY_P99 {
+            let worst = |line: &&Series| line.values.iter().copied().fold(f64::NAN, f64::max) / 1e9;
+            let name = label(plan, of_first.component, name::LATENCY_P99_WORST);
+            metrics.push(metric(name, Unit::Seconds, lines.iter().map(worst).collect()));
+        }
+        timelines.push(timeline(plan, label(plan, of_first.component, of_first.metric), &lines));
+    }
 }
 
 /// The full name of a component's metric.
