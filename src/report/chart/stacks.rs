@@ -116,7 +116,34 @@ fn bars_picture(words: &str, subtitle: &str, bars: Bars, entries: &[Entry]) -> P
     picture
 }
 
-/// Bars whose parts are the largest labels over all cells, in order of size, and "other".
+/// The labels that get a colour of their own, the largest first, and whether others are left.
+fn named_parts(stacks: &[Vec<Part>]) -> (Vec<String>, bool) {
+    // What is named is what matters most in any one bar; a small bar's parts would else all be "other".
+    let mut sizes: Vec<(String, f64, f64)> = Vec::new();
+    for stack in stacks {
+        let seen = || stack.iter().filter(|part| part.size > 0.0 && part.size.is_finite());
+        let whole: f64 = seen().map(|part| part.size).sum();
+        for part in seen() {
+            match sizes.iter_mut().find(|(label, _, _)| *label == part.label) {
+                Some((_, size, share)) => (*size, *share) = (*size + part.size, share.max(part.size / whole)),
+                None => sizes.push((part.label.clone(), part.size, part.size / whole)),
+            }
+        }
+    }
+    sizes.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+    // "other" for a single part would only hide its name.
+    let named = if sizes.len() > MOST_PARTS + 1 {
+        MOST_PARTS
+    } else {
+        sizes.len()
+    };
+    let other = sizes.len() > named;
+    sizes.truncate(named);
+    sizes.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    (sizes.into_iter().map(|(label, _, _)| label).collect(), other)
+}
+
+/// Bars whose parts are the labels with the largest shares of any bar, in order of size, and "other".
 fn stacked(
     focus: &Focus,
     label: &str,
@@ -125,26 +152,7 @@ fn stacked(
     total: impl Fn(&Cell) -> (String, Option<(f64, f64)>),
 ) -> (Bars, Vec<Entry>) {
     let stacks: Vec<Vec<Part>> = focus.cells.iter().map(|(_, cell)| parts(cell)).collect();
-    let mut sizes: Vec<(String, f64)> = Vec::new();
-    for part in stacks
-        .iter()
-        .flatten()
-        .filter(|part| part.size > 0.0 && part.size.is_finite())
-    {
-        match sizes.iter_mut().find(|(label, _)| *label == part.label) {
-            Some((_, size)) => *size += part.size,
-            None => sizes.push((part.label.clone(), part.size)),
-        }
-    }
-    sizes.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    // "other" for a single part would only hide its name.
-    let named = if sizes.len() > MOST_PARTS + 1 {
-        MOST_PARTS
-    } else {
-        sizes.len()
-    };
-    let labels: Vec<String> = sizes.iter().take(named).map(|(label, _)| label.clone()).collect();
-    let other = sizes.len() > named;
+    let (labels, other) = named_parts(&stacks);
     let mut bars = Vec::new();
     for ((name, cell), stack) in focus.cells.iter().zip(&stacks) {
         let mut lengths = vec![0.0; labels.len() + usize::from(other)];
