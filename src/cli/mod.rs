@@ -178,7 +178,8 @@ fn run(args: &RunArgs) -> Result<u8, String> {
         Format::Table => {
             say(&report::terminal::text(&summary, report::terminal::View::detect()));
             let first = ["overview.png", "report.html"].map(|name| folder.join(name));
-            for path in first.iter().filter(|path| written.contains(path)) {
+            let there = |path: &&PathBuf| written.iter().any(|other| other.file_name() == path.file_name());
+            for path in first.iter().filter(there) {
                 say(&format!("Look at {}\n", path.display()));
             }
             if !written.is_empty() {
