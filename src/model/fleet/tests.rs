@@ -13,7 +13,7 @@ use crate::model::tracking::TrackingPlan;
 use crate::model::world::{RunResult, World};
 use crate::model::{Component, Plan, kind};
 use crate::scenario::Target;
-use crate::stats::formulas::{Mm1, Mmc, MmcK, ps_mean_response};
+use crate::stats::formulas::{Md1, Mm1, Mmc, MmcK, mg1_mean_wait, ps_mean_response};
 use crate::stats::{Histogram, Value};
 
 const MS: u64 = 1_000_000;
@@ -175,6 +175,40 @@ fn one_line_for_all_is_m_m_c() {
     let waits: Vec<f64> = results.iter().map(|r| number(r, "queue_wait")).collect();
     let mean = waits.iter().sum::<f64>() / waits.len() as f64;
     assert!((by_cause / mean - 1.0).abs() < 0.01, "causes and waits agree");
+}
+
+#[test]
+fn one_slot_is_m_d_1_and_m_g_1() {
+    let alone = |service: Sampler| {
+        let fleet = FleetPlan {
+            slots: 1,
+            ..computes(service)
+        };
+        replications(&plan(vec![fleet], poisson(7.0), 2_000, 100), RUNS)
+    };
+    let wait = |r: &RunResult| number(r, "queue_wait");
+    // Constant work of 100 ms at a load of 0.7: the mean wait and the share that waits longer than 2^28 ns.
+    let theory = Md1::new(7.0, 0.1);
+    let results = alone(constant_ms(100));
+    judge("M/D/1 wait", &results, theory.mean_wait() * 1e9, wait);
+    judge(
+        "M/D/1 tail",
+        &results,
+        theory.wait_above(0.268_435_456),
+        |r| match value(r, 1, "queue_wait") {
+            Value::Latency(waits) => waits.fraction_above((1 << 28) - 1),
+            other => panic!("waits are {other:?}"),
+        },
+    );
+    // Work of the same mean that varies more: Pollaczek-Khinchine needs its second moment only.
+    let lognormal = alone(Sampler::lognormal_mean_cv(1e8, 1.5));
+    let second_moment = 0.01 * (1.0 + 1.5 * 1.5);
+    judge(
+        "M/G/1 wait",
+        &lognormal,
+        mg1_mean_wait(7.0, 0.1, second_moment) * 1e9,
+        wait,
+    );
 }
 
 #[test]
