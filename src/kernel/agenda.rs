@@ -8,8 +8,10 @@
 //! everything into the heap; a test runs both).
 
 use super::heap::{Entry, RadixHeap, Rank};
+use super::pack::{Pack, Words};
 use super::time::{Duration, Instant};
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 
 /// What comes first among the events of one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,10 +33,10 @@ pub struct LaneId(u32);
 pub struct SourceId(u32);
 
 #[derive(Clone, Debug)]
-struct Lane<E> {
+struct Lane {
     delay: Duration,
     class: Class,
-    waiting: VecDeque<Entry<E>>,
+    waiting: VecDeque<Entry<Words>>,
     leaf: usize,
     /// At this length it is worth looking for entries that mean nothing any more.
     long: usize,
@@ -44,8 +46,8 @@ struct Lane<E> {
 const SHORT: usize = 64;
 
 #[derive(Clone, Debug)]
-struct Source<E> {
-    next: Option<Entry<E>>,
+struct Source {
+    next: Option<Entry<Words>>,
     leaf: usize,
 }
 
@@ -56,17 +58,17 @@ enum Track {
     Source(u32),
 }
 
-/// The agenda of one run. `E` is a small `Copy` enum.
+/// The agenda of one run. `E` is an enum that fits two words.
 #[derive(Clone, Debug)]
 pub struct Agenda<E> {
     now: Instant,
     sequence: u64,
     /// What was handed over when nothing else was due: certain to be the next event, whatever is pushed after it.
-    handed: Option<E>,
-    ring: VecDeque<Entry<E>>,
-    heap: RadixHeap<E>,
-    lanes: Vec<Lane<E>>,
-    sources: Vec<Source<E>>,
+    handed: Words,
+    ring: VecDeque<Entry<Words>>,
+    heap: RadixHeap<Words>,
+    lanes: Vec<Lane>,
+    sources: Vec<Source>,
     tracks: Vec<Track>,
     tournament: Tournament,
     /// The leaf of a source that was popped: still the winner's in the tournament, because the source's next arrival
@@ -74,21 +76,22 @@ pub struct Agenda<E> {
     hole: Option<usize>,
     plain: bool,
     popped: u64,
+    events: PhantomData<E>,
 }
 
-impl<E: Copy> Default for Agenda<E> {
+impl<E: Pack> Default for Agenda<E> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<E: Copy> Agenda<E> {
+impl<E: Pack> Agenda<E> {
     /// An empty agenda at time zero.
     pub fn new() -> Self {
         Self {
             now: Instant::ZERO,
             sequence: 0,
-            handed: None,
+            handed: Words::NOTHING,
             ring: VecDeque::new(),
             heap: RadixHeap::default(),
             lanes: Vec::new(),
@@ -98,6 +101,7 @@ impl<E: Copy> Agenda<E> {
             hole: None,
             plain: false,
             popped: 0,
+            events: PhantomData,
         }
     }
 
@@ -172,34 +176,49 @@ impl<E: Copy> Agenda<E> {
     }
 
     /// Hands `event` over at the present instant, before anything that is merely due.
-    #[inline]
+    #[inline(always)]
     pub fn hand_over(&mut self, event: E) {
+        self.hand_over_packed(event.pack());
+    }
+
+    #[inline]
+    fn hand_over_packed(&mut self, event: Words) {
         let rank = self.rank(self.now, Class::Release);
         if self.plain {
-            self.heap.push(Entry { rank, event });
-        } else if self.handed.is_none()
+            self.heap.push(rank, event);
+        } else if self.handed.is_nothing()
             && self.ring.is_empty()
             && rank.key < self.heap.front().key
             && rank.key < self.tournament.best().key
         {
-            self.handed = Some(event);
+            self.handed = event;
         } else {
             self.ring.push_back(Entry { rank, event });
         }
     }
 
     /// Puts `event` on the agenda at `at`. At [`Instant::NEVER`] it is dropped.
-    #[inline]
+    #[inline(always)]
     pub fn at(&mut self, at: Instant, class: Class, event: E) {
+        self.at_packed(at, class, event.pack());
+    }
+
+    #[inline]
+    fn at_packed(&mut self, at: Instant, class: Class, event: Words) {
         if at < Instant::NEVER {
             let rank = self.rank(at, class);
-            self.heap.push(Entry { rank, event });
+            self.heap.push(rank, event);
         }
     }
 
     /// Puts `event` on the agenda after the constant delay of `lane`.
-    #[inline]
+    #[inline(always)]
     pub fn after(&mut self, lane: LaneId, event: E) {
+        self.after_packed(lane, event.pack());
+    }
+
+    #[inline]
+    fn after_packed(&mut self, lane: LaneId, event: Words) {
         let lane = &mut self.lanes[lane.0 as usize];
         let at = self.now + lane.delay;
         if at == Instant::NEVER {
@@ -211,7 +230,7 @@ impl<E: Copy> Agenda<E> {
             sequence: self.sequence,
         };
         if self.plain {
-            return self.heap.push(Entry { rank, event });
+            return self.heap.push(rank, event);
         }
         if lane.waiting.is_empty() {
             self.tournament.set(lane.leaf, rank);
@@ -231,7 +250,7 @@ impl<E: Copy> Agenda<E> {
     #[cold]
     pub fn sweep(&mut self, lane: LaneId, mut keep: impl FnMut(&E) -> bool) {
         let lane = &mut self.lanes[lane.0 as usize];
-        lane.waiting.retain(|entry| keep(&entry.event));
+        lane.waiting.retain(|entry| keep(&E::unpack(entry.event)));
         // Twice what is left: each event is looked at a bounded number of times on average.
         lane.long = (2 * lane.waiting.len()).max(SHORT);
         let front = lane.waiting.front().map_or(Rank::LAST, |entry| entry.rank);
@@ -239,19 +258,23 @@ impl<E: Copy> Agenda<E> {
     }
 
     /// Sets the next arrival of `source`, which must have none pending.
-    #[inline]
+    #[inline(always)]
     pub fn next_arrival(&mut self, source: SourceId, at: Instant, event: E) {
+        self.next_arrival_packed(source, at, event.pack());
+    }
+
+    #[inline]
+    fn next_arrival_packed(&mut self, source: SourceId, at: Instant, event: Words) {
         if at >= Instant::NEVER {
             return;
         }
         let rank = self.rank(at, Class::Arrival);
-        let entry = Entry { rank, event };
         if self.plain {
-            return self.heap.push(entry);
+            return self.heap.push(rank, event);
         }
         let slot = &mut self.sources[source.0 as usize];
         assert!(slot.next.is_none(), "a source has one next arrival");
-        slot.next = Some(entry);
+        slot.next = Some(Entry { rank, event });
         if self.hole == Some(slot.leaf) {
             self.hole = None;
         }
@@ -261,9 +284,17 @@ impl<E: Copy> Agenda<E> {
     /// Takes the next event and moves the present to its time. `None` when nothing is left.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {
-        if let Some(event) = self.handed.take() {
+        self.pop_packed().map(E::unpack)
+    }
+
+    /// [`Agenda::pop`] for a loop that unpacks where it dispatches: the event is never put together in memory.
+    #[inline]
+    pub fn pop_packed(&mut self) -> Option<Words> {
+        let handed = self.handed;
+        if !handed.is_nothing() {
+            self.handed = Words::NOTHING;
             self.popped += 1;
-            return Some(event);
+            return Some(handed);
         }
         if let Some(leaf) = self.hole.take() {
             self.tournament.set(leaf, Rank::LAST);
@@ -377,21 +408,28 @@ mod tests {
 
     #[test]
     fn one_instant_orders_by_class_then_by_entry() {
+        const ARRIVAL: u32 = 0;
+        const TIMER: u32 = 1;
+        const RELEASE: u32 = 2;
+        const HAND_OFF: u32 = 3;
+        const SECOND: u32 = 4;
+        /// Of an earlier class, at the present instant.
+        const EARLIER: u32 = 5;
         let mut agenda = Agenda::new();
         let source = agenda.source();
         let lane = agenda.lane(Duration(5), Class::Timer);
-        agenda.next_arrival(source, Instant(5), "arrival");
-        agenda.after(lane, "timer");
-        agenda.at(Instant(5), Class::Release, "release");
-        assert_eq!(agenda.pop(), Some("release"));
-        agenda.hand_over("hand-off");
-        agenda.at(Instant(5), Class::Release, "second release");
-        assert_eq!(agenda.pop(), Some("hand-off"));
-        assert_eq!(agenda.pop(), Some("second release"));
-        assert_eq!(agenda.pop(), Some("timer"));
-        assert_eq!(agenda.pop(), Some("arrival"));
-        agenda.at(Instant(5), Class::Release, "an earlier class at the present instant");
-        assert_eq!(agenda.pop(), Some("an earlier class at the present instant"));
+        agenda.next_arrival(source, Instant(5), ARRIVAL);
+        agenda.after(lane, TIMER);
+        agenda.at(Instant(5), Class::Release, RELEASE);
+        assert_eq!(agenda.pop(), Some(RELEASE));
+        agenda.hand_over(HAND_OFF);
+        agenda.at(Instant(5), Class::Release, SECOND);
+        assert_eq!(agenda.pop(), Some(HAND_OFF));
+        assert_eq!(agenda.pop(), Some(SECOND));
+        assert_eq!(agenda.pop(), Some(TIMER));
+        assert_eq!(agenda.pop(), Some(ARRIVAL));
+        agenda.at(Instant(5), Class::Release, EARLIER);
+        assert_eq!(agenda.pop(), Some(EARLIER));
         assert_eq!((agenda.pop(), agenda.now()), (None, Instant(5)));
     }
 
@@ -399,7 +437,7 @@ mod tests {
     fn never_is_not_on_the_agenda() {
         let mut agenda = Agenda::new();
         let lane = agenda.lane(Duration::FOREVER, Class::Timer);
-        agenda.after(lane, 1);
+        agenda.after(lane, 1_u32);
         agenda.at(Instant::NEVER, Class::Timer, 2);
         assert_eq!(agenda.pop(), None);
     }

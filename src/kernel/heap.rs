@@ -100,25 +100,25 @@ impl<E: Copy> RadixHeap<E> {
 
     /// Adds an entry; it must not come before the last one popped, and its sequence must be the greatest so far.
     #[inline]
-    pub fn push(&mut self, entry: Entry<E>) {
-        debug_assert!(entry.rank.key >= self.last, "nothing happens in the past");
-        if entry.rank.key < self.near_end {
-            return self.insert(entry);
+    pub fn push(&mut self, rank: Rank, event: E) {
+        debug_assert!(rank.key >= self.last, "nothing happens in the past");
+        if rank.key < self.near_end {
+            return self.insert(rank, event);
         }
-        self.place(entry);
-        if entry.rank < self.front {
-            self.front = entry.rank;
+        self.place(Entry { rank, event });
+        if rank < self.front {
+            self.front = rank;
         }
     }
 
     /// Adds an entry to the sorted ones.
     #[inline]
-    fn insert(&mut self, entry: Entry<E>) {
+    fn insert(&mut self, rank: Rank, event: E) {
         let mut place = self.near.len();
-        while place > self.head && entry.rank.key < self.near[place - 1].rank.key {
+        while place > self.head && rank.key < self.near[place - 1].rank.key {
             place -= 1;
         }
-        self.near.insert(place, entry);
+        self.near.insert(place, Entry { rank, event });
         self.front = self.near[self.head].rank;
         if self.near.len() > 2 * SORTED {
             self.shorten();
@@ -242,7 +242,7 @@ mod tests {
                 let width = 1 + below(&mut dice, spread);
                 let key = (now + below(&mut dice, width)) << CLASS_BITS | below(&mut dice, 3);
                 let rank = Rank { key, sequence };
-                heap.push(Entry { rank, event: sequence });
+                heap.push(rank, sequence);
                 reference.push(Reverse(rank));
             }
             let expected = reference.peek().map_or(Rank::LAST, |first| first.0);

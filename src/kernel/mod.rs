@@ -2,12 +2,14 @@
 
 pub mod agenda;
 pub mod heap;
+pub mod pack;
 pub mod sample;
 pub mod slab;
 pub mod stream;
 pub mod time;
 
 pub use agenda::{Agenda, Class, LaneId, SourceId};
+pub use pack::Pack;
 pub use sample::Sampler;
 pub use slab::{Key, Slab};
 pub use stream::{Luck, Stream, StreamKey};

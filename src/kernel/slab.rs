@@ -1,6 +1,8 @@
 //! A slab: a growing array whose freed places are used again, most recently freed first (they are still in the cache).
 //! A [`Key`] carries the generation of its place, so that a late event can tell that what it meant is gone.
 
+use super::pack::Bits;
+
 /// A place in a slab and the generation that lived there when the key was made. Eight bytes, so that it fits an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -8,6 +10,21 @@ pub struct Key {
     pub index: u32,
     /// How often the place had been freed when this key was made.
     pub generation: u32,
+}
+
+impl Bits for Key {
+    const WIDTH: u32 = u64::BITS;
+    #[inline(always)]
+    fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+    #[inline(always)]
+    fn from_bits(bits: u64) -> Self {
+        Self {
+            index: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
+    }
 }
 
 impl Default for Key {

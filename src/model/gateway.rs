@@ -266,6 +266,10 @@ pub enum Event {
     },
 }
 
+crate::packed!(Event {
+    Deadline { request, hop },
+});
+
 /// The step of a luck that a gateway draws from, plus the hop.
 const OVERHEAD_STEP: u64 = 1 << 44;
 /// The step of a luck that a weighted choice is drawn from, plus the hop.

@@ -117,6 +117,24 @@ pub enum Event {
     Stop,
 }
 
+crate::packed!(Event {
+    Offer { to, request },
+    Reply { request },
+    Again { client, request },
+    Resume { request },
+    Deadline { request },
+    Client(event),
+    Gateway(event),
+    Function(event),
+    Fleet(event),
+    Database(event),
+    Proxy(event),
+    Queue(event),
+    Window,
+    WarmedUp,
+    Stop,
+});
+
 const _: () = assert!(size_of::<Event>() <= 16, "the agenda moves events by value");
 
 impl Event {
@@ -154,7 +172,7 @@ impl Cx {
 
     /// Puts a deadline of a request on `lane`. Deadlines whose requests are gone make room now and then, so that a lane
     /// holds about as many as there are requests in flight.
-    #[inline]
+    #[inline(always)]
     pub fn after(&mut self, lane: LaneId, deadline: Event) {
         if self.agenda.is_long(lane) {
             let requests = &self.requests;

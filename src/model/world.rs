@@ -13,7 +13,8 @@ use super::request::Caller;
 use super::session::Sessions;
 use super::{Cx, Event, Plan, kind};
 use crate::cost::MeterSet;
-use crate::kernel::{Agenda, Class, Duration, Instant, Key, Slab};
+use crate::kernel::pack::Words;
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack, Slab};
 use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 
@@ -108,18 +109,18 @@ impl<'p> World<'p> {
     }
 
     fn run_to_end(&mut self) {
-        while let Some(event) = self.cx.agenda.pop() {
-            if matches!(event, Event::Stop) {
+        while let Some(event) = self.cx.agenda.pop_packed() {
+            if self.dispatch(event) {
                 break;
             }
-            self.dispatch(event);
         }
     }
 
+    /// Handles an event; says whether it was the end.
     #[inline]
-    fn dispatch(&mut self, event: Event) {
+    fn dispatch(&mut self, event: Words) -> bool {
         let (plan, cx) = (self.plan, &mut self.cx);
-        match event {
+        match Event::unpack(event) {
             Event::Offer { to, request } => self.offer(to, request),
             Event::Reply { request } => self.reply(request),
             Event::Resume { request } => self.resume(request),
@@ -134,8 +135,9 @@ impl<'p> World<'p> {
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
             Event::WarmedUp => self.warmed_up(),
-            Event::Stop => {}
+            Event::Stop => return true,
         }
+        false
     }
 
     #[inline]

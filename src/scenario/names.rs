@@ -4,6 +4,7 @@
 use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use super::table::list_words;
 use super::tree::{Node, NodeKind, Span};
+use crate::kernel::pack::Bits;
 
 /// A component: its kind and its number within the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +13,21 @@ pub struct Target {
     pub kind: u8,
     /// Index within the kind, in the order of the file.
     pub index: u16,
+}
+
+impl Bits for Target {
+    const WIDTH: u32 = 24;
+    #[inline(always)]
+    fn to_bits(self) -> u64 {
+        u64::from(self.index) << 8 | u64::from(self.kind)
+    }
+    #[inline(always)]
+    fn from_bits(bits: u64) -> Self {
+        Self {
+            kind: bits as u8,
+            index: (bits >> 8) as u16,
+        }
+    }
 }
 
 /// The names of all components by kind.

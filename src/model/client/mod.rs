@@ -82,6 +82,11 @@ pub enum Event {
     },
 }
 
+crate::packed!(Event {
+    Arrive { client },
+    Think { client, user },
+});
+
 /// The step of a luck that the path is drawn from.
 const PATH_STEP: u64 = 1 << 41;
 /// The step of a luck that the network's time is drawn from.

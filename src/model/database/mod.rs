@@ -79,6 +79,15 @@ pub enum Event {
     },
 }
 
+crate::packed!(Event {
+    Forwarded { proxy, request },
+    Recheck { request },
+    Connected { request },
+    Started { request },
+    StatementTimeout { request },
+    Cores { database, epoch },
+});
+
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
     pub const QUERY: u64 = 1 << 54;

@@ -64,6 +64,12 @@ pub enum Event {
     },
 }
 
+crate::packed!(Event {
+    Cores { fleet, instance, epoch },
+    Booted { fleet, instance, launch },
+    Tracked { fleet },
+});
+
 /// The step of a request's luck that decides whether it fails.
 const FAILURE_STEP: u64 = 1 << 59;
 

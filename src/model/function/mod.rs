@@ -95,6 +95,17 @@ pub enum Event {
     },
 }
 
+crate::packed!(Event {
+    Ready { function, request },
+    TimeLimit { function, request },
+    Cores { function, instance, epoch },
+    Recycle { function, index },
+    Reap { function },
+    Scheduled { function, index },
+    Prepared { function, count, epoch },
+    Tracked { function },
+});
+
 /// Steps of a luck, far from handler steps.
 mod step {
     pub const PLACEMENT: u64 = 1 << 46;

@@ -96,6 +96,17 @@ pub enum Event {
     },
 }
 
+crate::packed!(Event {
+    Sent { queue, request },
+    Show { queue, message },
+    Visible { queue },
+    Expire { queue },
+    Pull { queue },
+    Grown { queue },
+    Flush { queue, epoch },
+    Again { queue, batch },
+});
+
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
     /// How long the send call takes.

@@ -74,6 +74,16 @@ pub enum Event {
     },
 }
 
+crate::packed!(Event {
+    Ready { request },
+    Released { proxy, job },
+    Refused { proxy, job },
+    Look { proxy },
+    Recheck { proxy },
+    Retry { proxy },
+    BorrowTimeout { request },
+});
+
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
     pub const OVERHEAD: u64 = 1 << 56;
