@@ -117,7 +117,7 @@ impl<'p> World<'p> {
     }
 
     /// Handles an event; says whether it was the end.
-    #[inline]
+    #[inline(always)]
     fn dispatch(&mut self, event: Words) -> bool {
         let (plan, cx) = (self.plan, &mut self.cx);
         match Event::unpack(event) {
