@@ -114,12 +114,16 @@ impl<E: Copy> RadixHeap<E> {
     /// Adds an entry to the sorted ones.
     #[inline]
     fn insert(&mut self, rank: Rank, event: E) {
-        let mut place = self.near.len();
-        while place > self.head && rank.key < self.near[place - 1].rank.key {
+        self.near.push(Entry { rank, event });
+        let near = &mut self.near[self.head..];
+        // What comes later moves up by one place: as a rule there is little of it.
+        let mut place = near.len() - 1;
+        while place > 0 && rank.key < near[place - 1].rank.key {
+            near[place] = near[place - 1];
             place -= 1;
         }
-        self.near.insert(place, Entry { rank, event });
-        self.front = self.near[self.head].rank;
+        near[place] = Entry { rank, event };
+        self.front = near[0].rank;
         if self.near.len() > 2 * SORTED {
             self.shorten();
         }

@@ -47,19 +47,25 @@ impl Key {
     }
 }
 
+/// A place: what lives there, and how often it has been freed. They lie together, so that a late event touches one line
+/// of the cache.
+#[derive(Clone, Debug, Default)]
+struct Slot<T> {
+    value: T,
+    generation: u32,
+}
+
 /// The array. Memory follows the largest number of entries alive at once, not the number that ever lived.
 #[derive(Clone, Debug)]
 pub struct Slab<T> {
-    entries: Vec<T>,
-    generations: Vec<u32>,
+    slots: Vec<Slot<T>>,
     free: Vec<u32>,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self {
-            entries: Vec::new(),
-            generations: Vec::new(),
+            slots: Vec::new(),
             free: Vec::new(),
         }
     }
@@ -74,10 +80,11 @@ impl<T> Slab<T> {
     {
         // There is one way to the place, so that the value is built there and not copied to it.
         let index = self.free.pop().unwrap_or_else(|| self.grow());
-        self.entries[index as usize] = value;
+        let slot = &mut self.slots[index as usize];
+        slot.value = value;
         Key {
             index,
-            generation: self.generations[index as usize],
+            generation: slot.generation,
         }
     }
 
@@ -86,22 +93,21 @@ impl<T> Slab<T> {
     where
         T: Default,
     {
-        let index = self.entries.len() as u32;
+        let index = self.slots.len() as u32;
         assert!(index < u32::MAX, "more than four billion entries alive at once");
-        self.entries.push(T::default());
-        self.generations.push(0);
+        self.slots.push(Slot::default());
         index
     }
 
     /// Number of entries that fit into the memory it holds.
     pub fn capacity(&self) -> usize {
-        self.entries.capacity()
+        self.slots.capacity()
     }
 
     /// Frees the place of `key`. The entry must be alive.
     #[inline]
     pub fn remove(&mut self, key: Key) {
-        let generation = &mut self.generations[key.index as usize];
+        let generation = &mut self.slots[key.index as usize].generation;
         assert_eq!(*generation, key.generation, "an entry is removed once");
         *generation = generation.wrapping_add(1);
         self.free.push(key.index);
@@ -110,12 +116,26 @@ impl<T> Slab<T> {
     /// Whether the entry of `key` is still alive.
     #[inline]
     pub fn contains(&self, key: Key) -> bool {
-        self.generations.get(key.index as usize) == Some(&key.generation)
+        self.get(key).is_some()
+    }
+
+    /// The entry of `key`, if it is still alive.
+    #[inline]
+    pub fn get(&self, key: Key) -> Option<&T> {
+        let slot = self.slots.get(key.index as usize)?;
+        (slot.generation == key.generation).then_some(&slot.value)
+    }
+
+    /// The entry of `key`, if it is still alive, to change it.
+    #[inline]
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        (slot.generation == key.generation).then_some(&mut slot.value)
     }
 
     /// Entries alive now.
     pub fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.slots.len() - self.free.len()
     }
 
     /// Whether no entry is alive.
@@ -129,7 +149,7 @@ impl<T> std::ops::Index<Key> for Slab<T> {
     #[inline]
     fn index(&self, key: Key) -> &T {
         debug_assert!(self.contains(key), "a stale key was used");
-        &self.entries[key.index as usize]
+        &self.slots[key.index as usize].value
     }
 }
 
@@ -137,7 +157,7 @@ impl<T> std::ops::IndexMut<Key> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, key: Key) -> &mut T {
         debug_assert!(self.contains(key), "a stale key was used");
-        &mut self.entries[key.index as usize]
+        &mut self.slots[key.index as usize].value
     }
 }
 

@@ -128,6 +128,12 @@ const BATCH_STEP: u64 = 1 << 33;
 /// The step of a handler that is done as soon as the delays accounted to its request have passed.
 const ENDED: u16 = u16::MAX;
 
+/// Whether the handler of `request` is done now that the delays accounted to it have passed.
+#[inline]
+pub const fn is_over(request: &Request) -> bool {
+    request.frame.step == ENDED
+}
+
 /// Runs the handler of `request` until it needs something.
 #[inline]
 pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {

@@ -178,11 +178,11 @@ impl<'p> World<'p> {
     #[inline]
     fn resume(&mut self, request: Key) {
         let (plan, cx) = (self.plan, &mut self.cx);
-        if !cx.requests.contains(request) {
+        let Some(entry) = cx.requests.get(request) else {
             return;
-        }
-        match cx.requests[request].worker_kind {
-            kind::FUNCTION => self.functions.resume(plan, request, cx),
+        };
+        match entry.worker_kind {
+            kind::FUNCTION => self.functions.resume(plan, entry.worker, request, cx),
             kind::FLEET => self.fleets.resume(plan, request, cx),
             _ => unreachable!("only functions and fleets have handlers"),
         }

@@ -260,9 +260,15 @@ impl Functions {
 
     /// The handler of a request can go on.
     #[inline]
-    pub fn resume(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
-        let function = cx.requests[key].worker;
-        self.state[function as usize].proceed(&plan.functions[function as usize], function, key, cx);
+    pub fn resume(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan.functions[function as usize];
+        let state = &mut self.state[function as usize];
+        let entry = &cx.requests[key];
+        // What most requests are resumed for: their computing is done, and nothing comes after it.
+        if program::is_over(entry) && !entry.is_branch() {
+            return state.finish(spec, key, entry.frame.worst, cx);
+        }
+        state.proceed(spec, function, key, cx);
     }
 
     /// A call or branch of a handler on a function has been answered.
