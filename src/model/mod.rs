@@ -183,13 +183,13 @@ impl Cx {
     }
 
     /// Hands `request` to the component `to` now.
-    #[inline]
+    #[inline(always)]
     pub fn offer(&mut self, to: Target, request: Key) {
         self.agenda.hand_over(Event::Offer { to, request });
     }
 
     /// Hands `request` to the component `to` when the delays that are already accounted to it have passed.
-    #[inline]
+    #[inline(always)]
     pub fn offer_at_mark(&mut self, to: Target, request: Key) {
         let at = self.requests[request].mark;
         if at <= self.now() {
@@ -200,7 +200,7 @@ impl Cx {
     }
 
     /// Ends the current attempt of `request` now.
-    #[inline]
+    #[inline(always)]
     pub fn reply(&mut self, request: Key, status: Status) {
         self.requests[request].status = status;
         self.agenda.hand_over(Event::Reply { request });

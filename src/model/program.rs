@@ -135,7 +135,7 @@ pub const fn is_over(request: &Request) -> bool {
 }
 
 /// Runs the handler of `request` until it needs something.
-#[inline]
+#[inline(always)]
 pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
     let now = cx.agenda.now();
     loop {

@@ -205,7 +205,7 @@ impl Clients {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, spec: &ClientPlan, client: u16, caller: Caller, luck: Luck, cx: &mut Cx) {
         self.state[client as usize].started += 1;
         let mut request = Request::new(caller, luck, cx.now());

@@ -448,7 +448,7 @@ impl Function {
     }
 
     /// Starts a request on an instance that was available.
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, cx: &mut Cx) {
         cx.requests[key].frame.instance = instance;
         if self.instances.must_initialise(instance, cx.now()) {
@@ -458,7 +458,7 @@ impl Function {
     }
 
     /// The handler begins.
-    #[inline]
+    #[inline(always)]
     fn begin(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
@@ -552,7 +552,7 @@ impl Function {
         cx.reply(key, Status::Failed);
     }
 
-    #[inline]
+    #[inline(always)]
     fn release(&mut self, spec: &FunctionPlan, instance: u32, provisioned: bool, now: Instant, cx: &mut Cx) {
         if provisioned {
             self.instances.vacate_provisioned(instance, now);

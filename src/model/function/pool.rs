@@ -66,7 +66,7 @@ impl Pool {
     }
 
     /// Adds an instance that was the `created`-th to be created.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, instance: u32, created: u64) {
         match self {
             Self::MostRecent(list) | Self::Random(list) => list.push(instance),
@@ -77,7 +77,7 @@ impl Pool {
     }
 
     /// Takes the instance that the policy chooses.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self, dice: &mut Stream) -> Option<u32> {
         match self {
             Self::MostRecent(list) => list.pop(),

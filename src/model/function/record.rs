@@ -74,7 +74,7 @@ impl Record {
     }
 
     /// An invocation has ended: its handler ran from `frame.started` to `now`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finished(&mut self, spec: &FunctionPlan, entry: &Request, now: Instant, status: Status) {
         let duration = now.since(entry.frame.started);
         self.invocations += 1;
