@@ -217,7 +217,7 @@ impl<E: Pack> Agenda<E> {
         self.after_packed(lane, event.pack());
     }
 
-    #[inline]
+    #[inline(always)]
     fn after_packed(&mut self, lane: LaneId, event: Words) {
         let lane = &mut self.lanes[lane.0 as usize];
         let at = self.now + lane.delay;

@@ -2,13 +2,13 @@
 
 use super::request::{CAUSES, Request, STATUSES, Status};
 use crate::kernel::Duration;
-use crate::stats::{CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
+use crate::stats::{CauseRecorder, CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// The record of one flow of requests.
 #[derive(Clone, Debug)]
 pub struct Flow {
     latency: WindowLatency,
-    causes: CauseTable,
+    causes: CauseRecorder<CAUSES>,
     statuses: [u64; STATUSES],
     /// Requests that did not end well, per closed window.
     window_failures: Vec<f64>,
@@ -20,7 +20,7 @@ impl Default for Flow {
     fn default() -> Self {
         Self {
             latency: WindowLatency::new(),
-            causes: CauseTable::new(CAUSES),
+            causes: CauseRecorder::default(),
             statuses: [0; STATUSES],
             window_failures: Vec::new(),
             failures: 0,
@@ -129,7 +129,7 @@ impl Flow {
         line("error_ratio", SeriesUnit::Ratio, ratios);
         FlowResult {
             component,
-            causes: self.causes,
+            causes: self.causes.finish(),
         }
     }
 }

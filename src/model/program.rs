@@ -217,16 +217,18 @@ fn next_message(program: &Program, entry: &mut Request) -> bool {
 fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
     let mut step = entry.frame.step;
     loop {
-        let mut dice = entry.luck.dice(u64::from(step));
+        let dice = || entry.luck.dice(u64::from(step));
         let this = &program.steps[step as usize];
         match (this, cpu) {
             (Step::Cpu(sampler), Cpu::Alone(factor)) => {
-                let drawn = sampler.value(&mut dice);
-                entry.frame.cpu += Duration::from_nanos_f64(drawn);
-                entry.spend(Cause::Compute, Duration::from_nanos_f64(drawn * factor));
+                let drawn = sampler.value(&mut dice());
+                let alone = Duration::from_nanos_f64(drawn);
+                let taken = if factor == 1.0 { alone } else { Duration::from_nanos_f64(drawn * factor) };
+                entry.frame.cpu += alone;
+                entry.spend(Cause::Compute, taken);
             }
-            (Step::Wait(sampler), _) => entry.spend(Cause::Waiting, sampler.draw(&mut dice)),
-            (Step::Skip { hit, to }, _) if chance(&mut dice, *hit) => {
+            (Step::Wait(sampler), _) => entry.spend(Cause::Waiting, sampler.draw(&mut dice())),
+            (Step::Skip { hit, to }, _) if chance(&mut dice(), *hit) => {
                 step = *to;
                 continue;
             }

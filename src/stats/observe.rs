@@ -125,29 +125,6 @@ impl CauseTable {
         }
     }
 
-    /// Adds one request: how long it took, and how long of that went to each cause, both in ns.
-    ///
-    /// `causes_ns` may be shorter than the table is wide (the rest is zero) but not longer.
-    #[inline]
-    pub fn record<const N: usize>(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
-        debug_assert!(N <= self.causes, "more causes than the table is wide");
-        let index = index_of::<CAUSE_PRECISION>(latency_ns);
-        if index >= self.counts.len() {
-            self.grow(room_for::<CAUSE_PRECISION>(index));
-        }
-        self.counts[index] += 1;
-        let row = self.sums_ns[index * self.causes..].first_chunk_mut::<N>();
-        if let Some(row) = row {
-            for (sum, &ns) in row.iter_mut().zip(causes_ns) {
-                // Most requests meet few of the causes: a line of cache that stays untouched is cheaper than an
-                // addition.
-                if ns != 0 {
-                    *sum += u128::from(ns);
-                }
-            }
-        }
-    }
-
     #[cold]
     #[inline(never)]
     fn grow(&mut self, buckets: usize) {
@@ -207,11 +184,92 @@ impl CauseTable {
                 )
             })
     }
+}
 
-    /// Forgets all requests but keeps the memory.
-    pub fn reset(&mut self) {
-        self.counts.clear();
-        self.sums_ns.clear();
+/// What fills a [`CauseTable`] of `N` causes, request by request.
+///
+/// The sums of a bucket have 64 bits: half the memory to touch, and additions that need no carry. They cannot overflow
+/// as long as the sum of the bucket's latencies, which is looked at, does not: the causes of a request add up to it.
+#[derive(Clone, Debug)]
+pub struct CauseRecorder<const N: usize> {
+    rows: Vec<Row<N>>,
+    /// What the rows held before they would have overflowed.
+    spilled: CauseTable,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row<const N: usize> {
+    count: u64,
+    latency_ns: u64,
+    sums_ns: [u64; N],
+}
+
+impl<const N: usize> Row<N> {
+    const EMPTY: Self = Self {
+        count: 0,
+        latency_ns: 0,
+        sums_ns: [0; N],
+    };
+}
+
+impl<const N: usize> Default for CauseRecorder<N> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            spilled: CauseTable::new(N),
+        }
+    }
+}
+
+impl<const N: usize> CauseRecorder<N> {
+    /// Adds one request: how long it took, and how long of that went to each cause, both in ns. The causes must not add
+    /// up to more.
+    #[inline]
+    pub fn record(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
+        debug_assert!(
+            causes_ns.iter().map(|&ns| u128::from(ns)).sum::<u128>() <= u128::from(latency_ns),
+            "the causes are parts of the latency"
+        );
+        let index = index_of::<CAUSE_PRECISION>(latency_ns);
+        if index >= self.rows.len() {
+            self.grow(index);
+        }
+        let row = &mut self.rows[index];
+        if let Some(sum) = row.latency_ns.checked_add(latency_ns) {
+            row.latency_ns = sum;
+        } else {
+            Self::spill(&mut self.spilled, index, row);
+            row.latency_ns = latency_ns;
+        }
+        row.count += 1;
+        for (sum, &ns) in row.sums_ns.iter_mut().zip(causes_ns) {
+            *sum += ns;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, index: usize) {
+        self.rows.resize(room_for::<CAUSE_PRECISION>(index), Row::EMPTY);
+    }
+
+    #[cold]
+    fn spill(table: &mut CauseTable, index: usize, row: &mut Row<N>) {
+        if table.counts.len() <= index {
+            table.grow(room_for::<CAUSE_PRECISION>(index));
+        }
+        table.counts[index] += row.count;
+        let sums = table.sums_ns[index * N..].iter_mut().zip(row.sums_ns);
+        sums.for_each(|(sum, ns)| *sum += u128::from(ns));
+        *row = Row::EMPTY;
+    }
+
+    /// The table of all requests.
+    pub fn finish(mut self) -> CauseTable {
+        for (index, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| row.count > 0) {
+            Self::spill(&mut self.spilled, index, row);
+        }
+        self.spilled
     }
 }
 
@@ -445,10 +503,11 @@ mod tests {
 
     #[test]
     fn causes_add_up_to_the_slow_requests() {
-        let mut table = CauseTable::new(3);
-        table.record(100, &[100, 0, 0]);
-        table.record(1_000_000, &[100, 0, 999_900]);
-        table.record(2_000_000, &[200, 1_999_800]);
+        let mut recorder = CauseRecorder::default();
+        recorder.record(100, &[100, 0, 0]);
+        recorder.record(1_000_000, &[100, 0, 999_900]);
+        recorder.record(2_000_000, &[200, 1_999_800, 0]);
+        let table = recorder.finish();
         assert_eq!(table.total(), (3, vec![400, 1_999_800, 999_900]));
         assert_eq!(table.above(500_000), (2, vec![300, 1_999_800, 999_900]));
         assert_eq!(
@@ -469,11 +528,11 @@ mod tests {
     #[test]
     fn cause_tables_merge_in_any_order() {
         let table = |latencies: &[u64]| {
-            let mut t = CauseTable::new(2);
+            let mut recorder = CauseRecorder::default();
             for &ns in latencies {
-                t.record(ns, &[ns / 3, ns - ns / 3]);
+                recorder.record(ns, &[ns / 3, ns - ns / 3]);
             }
-            t
+            recorder.finish()
         };
         let (a, b) = ([5, 900, 70_000], [1 << 40, 3, 901]);
         let (mut ab, mut ba) = (table(&a), table(&b));
@@ -486,8 +545,17 @@ mod tests {
             (count, sums.iter().sum::<u128>()),
             (6, 5 + 900 + 70_000 + (1 << 40) + 3 + 901)
         );
-        ab.reset();
-        assert_eq!(ab, CauseTable::new(2));
+    }
+
+    #[test]
+    fn sums_of_causes_do_not_overflow() {
+        let mut recorder = CauseRecorder::default();
+        let age = u64::MAX - 1;
+        for _ in 0..5 {
+            recorder.record(age, &[1, age - 1]);
+        }
+        let part = u128::from(age - 1);
+        assert_eq!(recorder.finish().total(), (5, vec![5, 5 * part]));
     }
 
     #[test]

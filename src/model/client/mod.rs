@@ -140,107 +140,27 @@ impl Clients {
                 started: 0,
                 sent: 0,
             });
-            clients.begin(spec, index as u16, cx);
+            clients.state[index].begin(spec, index as u16, cx);
         }
         clients
-    }
-
-    fn begin(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
-        match &spec.load {
-            Load::Open { arrivals, .. } => self.schedule(arrivals, client, cx),
-            Load::Closed { users, think } => {
-                // Users start spread over one thinking time, not all at once.
-                for user in 0..*users {
-                    let luck = Luck(self.state[client as usize].luck_dice.next_u64());
-                    let wait = think.draw(&mut luck.dice(THINK_STEP));
-                    let event = super::Event::Client(Event::Think { client, user });
-                    cx.agenda.at(Instant::ZERO + wait, Class::Arrival, event);
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn schedule(&mut self, plan: &ArrivalPlan, client: u16, cx: &mut Cx) {
-        let state = &mut self.state[client as usize];
-        if let Some(arrivals) = &mut state.arrivals {
-            let at = arrivals.next(plan, cx.agenda.now(), &mut state.arrival_dice);
-            cx.agenda
-                .next_arrival(state.source, at, super::Event::Client(Event::Arrive { client }));
-        }
     }
 
     /// Handles an event.
     #[inline]
     pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
         match event {
-            Event::Arrive { client } => self.arrive(plan, client, cx),
+            Event::Arrive { client } => self.state[client as usize].arrive(&plan.clients[client as usize], client, cx),
             Event::Think { client, user } => {
-                let luck = Luck(self.state[client as usize].luck_dice.next_u64());
-                self.start(
-                    &plan.clients[client as usize],
-                    client,
-                    Caller::User { client, user },
-                    luck,
-                    cx,
-                );
+                let state = &mut self.state[client as usize];
+                let caller = Caller::User { client, user };
+                state.start(&plan.clients[client as usize], caller, cx);
             }
         }
     }
 
-    #[inline]
-    fn arrive(&mut self, plan: &Plan, client: u16, cx: &mut Cx) {
-        let spec = &plan.clients[client as usize];
-        let Load::Open { arrivals, batch } = &spec.load else {
-            return;
-        };
-        self.schedule(arrivals, client, cx);
-        let dice = &mut self.state[client as usize].luck_dice;
-        let count = batch
-            .as_ref()
-            .map_or(1, |size| libm::round(size.value(dice)).max(0.0) as u64);
-        for _ in 0..count {
-            let luck = Luck(self.state[client as usize].luck_dice.next_u64());
-            self.start(spec, client, Caller::Client(client), luck, cx);
-        }
-    }
-
-    #[inline(always)]
-    fn start(&mut self, spec: &ClientPlan, client: u16, caller: Caller, luck: Luck, cx: &mut Cx) {
-        self.state[client as usize].started += 1;
-        let mut request = Request::new(caller, luck, cx.now());
-        if let [(_, only)] = spec.paths[..] {
-            request.path = only;
-        } else if !spec.paths.is_empty() {
-            let u = unit(&mut luck.dice(PATH_STEP));
-            request.path = spec
-                .paths
-                .iter()
-                .find(|p| u < p.0)
-                .or(spec.paths.last())
-                .map_or(0, |p| p.1);
-        }
-        let key = cx.requests.insert(request);
-        self.send(spec, client, key, cx);
-    }
-
-    /// Sends an attempt now.
-    #[inline]
-    fn send(&mut self, spec: &ClientPlan, client: u16, key: Key, cx: &mut Cx) {
-        let state = &mut self.state[client as usize];
-        state.sent += 1;
-        cx.after(state.timeout, super::Event::Deadline { request: key });
-        if !spec.network.is_zero() {
-            let entry = &mut cx.requests[key];
-            let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
-            entry.spend(Cause::Network, Duration(round_trip.0 / 2));
-        }
-        cx.offer_at_mark(spec.to, key);
-    }
-
     /// A backoff is over: sends the next attempt.
     pub fn send_again(&mut self, plan: &Plan, client: u16, key: Key, cx: &mut Cx) {
-        self.send(&plan.clients[client as usize], client, key, cx);
+        self.state[client as usize].send(&plan.clients[client as usize], key, cx);
     }
 
     /// An attempt has ended: tries again or records the request.
@@ -304,4 +224,81 @@ impl Clients {
             .map(|(spec, client)| client.flow.observe(spec.component, plan.window, out, series))
             .collect()
     }
+}
+
+impl Client {
+    fn begin(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
+        match &spec.load {
+            Load::Open { arrivals, .. } => self.schedule(arrivals, client, cx),
+            Load::Closed { users, think } => {
+                // Users start spread over one thinking time, not all at once.
+                for user in 0..*users {
+                    let luck = Luck(self.luck_dice.next_u64());
+                    let wait = think.draw(&mut luck.dice(THINK_STEP));
+                    let event = super::Event::Client(Event::Think { client, user });
+                    cx.agenda.at(Instant::ZERO + wait, Class::Arrival, event);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn schedule(&mut self, plan: &ArrivalPlan, client: u16, cx: &mut Cx) {
+        if let Some(arrivals) = &mut self.arrivals {
+            let at = arrivals.next(plan, cx.agenda.now(), &mut self.arrival_dice);
+            cx.agenda
+                .next_arrival(self.source, at, super::Event::Client(Event::Arrive { client }));
+        }
+    }
+
+    #[inline]
+    fn arrive(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
+        let Load::Open { arrivals, batch } = &spec.load else {
+            return;
+        };
+        self.schedule(arrivals, client, cx);
+        let Some(size) = batch else {
+            return self.start(spec, Caller::Client(client), cx);
+        };
+        let count = libm::round(size.value(&mut self.luck_dice)).max(0.0) as u64;
+        for _ in 0..count {
+            self.start(spec, Caller::Client(client), cx);
+        }
+    }
+
+    #[inline(always)]
+    fn start(&mut self, spec: &ClientPlan, caller: Caller, cx: &mut Cx) {
+        self.started += 1;
+        let luck = Luck(self.luck_dice.next_u64());
+        let mut request = Request::new(caller, luck, cx.now());
+        if !spec.paths.is_empty() {
+            request.path = choose_path(&spec.paths, luck);
+        }
+        let key = cx.requests.insert(request);
+        self.send(spec, key, cx);
+    }
+
+    /// Sends an attempt now.
+    #[inline]
+    fn send(&mut self, spec: &ClientPlan, key: Key, cx: &mut Cx) {
+        self.sent += 1;
+        cx.after(self.timeout, super::Event::Deadline { request: key });
+        if spec.network.is_zero() {
+            return cx.offer(spec.to, key);
+        }
+        let entry = &mut cx.requests[key];
+        let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
+        entry.spend(Cause::Network, Duration(round_trip.0 / 2));
+        cx.offer_at_mark(spec.to, key);
+    }
+}
+
+/// Which of the paths a request with this luck asks for.
+fn choose_path(paths: &[(f64, u16)], luck: Luck) -> u16 {
+    if let [(_, only)] = *paths {
+        return only;
+    }
+    let u = unit(&mut luck.dice(PATH_STEP));
+    let path = paths.iter().find(|path| u < path.0).or(paths.last());
+    path.map_or(0, |path| path.1)
 }

@@ -5,7 +5,7 @@ use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
 use crate::model::flow::FlowResult;
 use crate::model::request::{CAUSES, Cause, Request};
-use crate::stats::{CauseTable, Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
+use crate::stats::{CauseRecorder, Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// What is counted over the whole run and per window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,7 +63,7 @@ pub(super) struct Record {
     age_ns: u64,
     wait: Histogram,
     latency: WindowLatency,
-    causes: CauseTable,
+    causes: CauseRecorder<CAUSES>,
     ages: Histogram,
     total: Window,
     lines: Vec<Window>,
@@ -82,7 +82,7 @@ impl Record {
             age_ns: 0,
             wait: Histogram::new(),
             latency: WindowLatency::new(),
-            causes: CauseTable::new(CAUSES),
+            causes: CauseRecorder::default(),
             ages: Histogram::new(),
             total: Window::default(),
             lines: Vec::new(),
@@ -196,7 +196,7 @@ impl Record {
         observe_windows(spec, &self.lines, &windows, window, series);
         FlowResult {
             component,
-            causes: self.causes,
+            causes: self.causes.finish(),
         }
     }
 }
