@@ -188,6 +188,7 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
 }
 
 /// At the end of a message of a batch: counts it if it failed alone, and goes on to the next one if there is one.
+#[inline]
 fn next_message(program: &Program, entry: &mut Request) -> bool {
     let frame = &mut entry.frame;
     if frame.batch_left == 0 || matches!(entry.caller, Caller::Handler(_)) {
@@ -213,7 +214,7 @@ fn next_message(program: &Program, entry: &mut Request) -> bool {
 }
 
 /// Goes through steps that only take time, and accounts that, up to one that needs something else.
-#[inline]
+#[inline(always)]
 fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
     let mut step = entry.frame.step;
     loop {

@@ -42,6 +42,8 @@ impl Piece {
 pub struct RateCurve {
     pieces: Vec<Piece>,
     repeats: bool,
+    /// The rate (per ns) of a curve that is one endless piece of constant rate.
+    steady: Option<f64>,
 }
 
 impl RateCurve {
@@ -55,6 +57,7 @@ impl RateCurve {
                 to: rate,
             }],
             repeats: false,
+            steady: Some(rate),
         }
     }
 
@@ -70,7 +73,15 @@ impl RateCurve {
                 to: rate,
             });
         }
-        Self { pieces, repeats }
+        let steady = match pieces[..] {
+            [only] if only.length_ns == u64::MAX && only.to - only.from == 0.0 => Some(only.from),
+            _ => None,
+        };
+        Self {
+            pieces,
+            repeats,
+            steady,
+        }
     }
 
     /// The pieces.
@@ -108,7 +119,11 @@ impl RateCurve {
             }
             begin = finish;
         }
-        Self { pieces, repeats: false }
+        Self {
+            pieces,
+            repeats: false,
+            steady: None,
+        }
     }
 
     /// The mean rate per second over the first `length` of the run.
@@ -219,6 +234,10 @@ impl Arrivals {
             ArrivalPlan::Constant(curve) => self.along(curve, now, 1.0),
             ArrivalPlan::Poisson(curve) => {
                 let mass = exp1(dice);
+                if let Some(rate) = curve.steady {
+                    // The same rate for ever, as in most scenarios. (At rate zero the division gives infinity, so never.)
+                    return now + Duration::from_nanos_f64(mass / rate);
+                }
                 self.along(curve, now, mass)
             }
             ArrivalPlan::Modulated(states) => self.modulated(states, now, dice),
@@ -243,7 +262,6 @@ impl Arrivals {
         for _ in 0..=MAX_PIECES_WITHOUT_ARRIVAL {
             let piece = curve.pieces[self.index];
             if piece.length_ns == u64::MAX && piece.to - piece.from == 0.0 {
-                // The same rate for ever, as in most scenarios. (At rate zero the division gives infinity, so never.)
                 return at + Duration::from_nanos_f64(mass / piece.from);
             }
             let offset = at.since(self.edge).0 as f64;

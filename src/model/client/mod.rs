@@ -279,7 +279,7 @@ impl Client {
     }
 
     /// Sends an attempt now.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, spec: &ClientPlan, key: Key, cx: &mut Cx) {
         self.sent += 1;
         cx.after(self.timeout, super::Event::Deadline { request: key });

@@ -176,7 +176,7 @@ impl Instances {
     }
 
     /// A request on an instance is done.
-    #[inline]
+    #[inline(always)]
     pub fn give_back(&mut self, spec: &FunctionPlan, index: u32, now: Instant, sessions: &mut Sessions) {
         let instance = &mut self.list[index as usize];
         debug_assert!(instance.alive && instance.used > 0, "only what was taken is given back");
