@@ -47,25 +47,22 @@ impl Key {
     }
 }
 
-/// A place: what lives there, and how often it has been freed. They lie together, so that a late event touches one line
-/// of the cache.
-#[derive(Clone, Debug, Default)]
-struct Slot<T> {
-    value: T,
-    generation: u32,
-}
-
 /// The array. Memory follows the largest number of entries alive at once, not the number that ever lived.
+///
+/// The generations lie apart from the entries: many late events only ask whether what they meant is gone, and the answer
+/// then comes from a dense array.
 #[derive(Clone, Debug)]
 pub struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    entries: Vec<T>,
+    generations: Vec<u32>,
     free: Vec<u32>,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self {
-            slots: Vec::new(),
+            entries: Vec::new(),
+            generations: Vec::new(),
             free: Vec::new(),
         }
     }
@@ -80,11 +77,10 @@ impl<T> Slab<T> {
     {
         // There is one way to the place, so that the value is built there and not copied to it.
         let index = self.free.pop().unwrap_or_else(|| self.grow());
-        let slot = &mut self.slots[index as usize];
-        slot.value = value;
+        self.entries[index as usize] = value;
         Key {
             index,
-            generation: slot.generation,
+            generation: self.generations[index as usize],
         }
     }
 
@@ -93,21 +89,22 @@ impl<T> Slab<T> {
     where
         T: Default,
     {
-        let index = self.slots.len() as u32;
+        let index = self.entries.len() as u32;
         assert!(index < u32::MAX, "more than four billion entries alive at once");
-        self.slots.push(Slot::default());
+        self.entries.push(T::default());
+        self.generations.push(0);
         index
     }
 
     /// Number of entries that fit into the memory it holds.
     pub fn capacity(&self) -> usize {
-        self.slots.capacity()
+        self.entries.capacity()
     }
 
     /// Frees the place of `key`. The entry must be alive.
     #[inline]
     pub fn remove(&mut self, key: Key) {
-        let generation = &mut self.slots[key.index as usize].generation;
+        let generation = &mut self.generations[key.index as usize];
         assert_eq!(*generation, key.generation, "an entry is removed once");
         *generation = generation.wrapping_add(1);
         self.free.push(key.index);
@@ -116,26 +113,22 @@ impl<T> Slab<T> {
     /// Whether the entry of `key` is still alive.
     #[inline]
     pub fn contains(&self, key: Key) -> bool {
-        self.get(key).is_some()
+        self.generations.get(key.index as usize) == Some(&key.generation)
     }
 
     /// The entry of `key`, if it is still alive.
     #[inline]
     pub fn get(&self, key: Key) -> Option<&T> {
-        let slot = self.slots.get(key.index as usize)?;
-        (slot.generation == key.generation).then_some(&slot.value)
-    }
-
-    /// The entry of `key`, if it is still alive, to change it.
-    #[inline]
-    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let slot = self.slots.get_mut(key.index as usize)?;
-        (slot.generation == key.generation).then_some(&mut slot.value)
+        if self.contains(key) {
+            self.entries.get(key.index as usize)
+        } else {
+            None
+        }
     }
 
     /// Entries alive now.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.entries.len() - self.free.len()
     }
 
     /// Whether no entry is alive.
@@ -149,7 +142,7 @@ impl<T> std::ops::Index<Key> for Slab<T> {
     #[inline]
     fn index(&self, key: Key) -> &T {
         debug_assert!(self.contains(key), "a stale key was used");
-        &self.slots[key.index as usize].value
+        &self.entries[key.index as usize]
     }
 }
 
@@ -157,7 +150,7 @@ impl<T> std::ops::IndexMut<Key> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, key: Key) -> &mut T {
         debug_assert!(self.contains(key), "a stale key was used");
-        &mut self.slots[key.index as usize].value
+        &mut self.entries[key.index as usize]
     }
 }
 

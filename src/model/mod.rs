@@ -61,10 +61,8 @@ pub mod kind {
     pub const FLEET: u8 = 7;
 }
 
-/// What can happen. Closed, `Copy` and at most 16 bytes, so that the agenda moves nothing larger. The tag has four
-/// bytes: the rest is then copied in pieces that do not overlap, which the processor can forward from store to load.
+/// What can happen. Closed and `Copy`; the agenda keeps it as two words ([`crate::kernel::pack`]).
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(u32)]
 pub enum Event {
     /// A request reaches a component.
     Offer {
@@ -134,8 +132,6 @@ crate::packed!(Event {
     WarmedUp,
     Stop,
 });
-
-const _: () = assert!(size_of::<Event>() <= 16, "the agenda moves events by value");
 
 impl Event {
     /// The request whose deadline this is: once that is gone, the event means nothing.

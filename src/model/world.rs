@@ -182,7 +182,7 @@ impl<'p> World<'p> {
             return;
         };
         match entry.worker_kind {
-            kind::FUNCTION => self.functions.resume(plan, entry.worker, request, cx),
+            kind::FUNCTION => self.functions.branch(plan, entry.worker, request, cx),
             kind::FLEET => self.fleets.resume(plan, request, cx),
             _ => unreachable!("only functions and fleets have handlers"),
         }

@@ -44,6 +44,15 @@ pub enum Event {
         /// The request that waited for it.
         request: Key,
     },
+    /// A handler can go on. The event names the instance, so that instance and request come from memory together.
+    Resume {
+        /// The function.
+        function: u16,
+        /// The instance that it runs on.
+        instance: u32,
+        /// The request.
+        request: Key,
+    },
     /// An invocation's time is up, if it still runs.
     TimeLimit {
         /// The function.
@@ -97,6 +106,7 @@ pub enum Event {
 
 crate::packed!(Event {
     Ready { function, request },
+    Resume { function, instance, request },
     TimeLimit { function, request },
     Cores { function, instance, epoch },
     Recycle { function, index },
@@ -219,9 +229,22 @@ impl Functions {
     }
 
     /// Handles an event.
+    #[inline]
     pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+        match event {
+            Event::Resume {
+                function,
+                instance,
+                request,
+            } => self.resume(plan, function, instance, request, cx),
+            rare => self.handle_rare(rare, plan, cx),
+        }
+    }
+
+    fn handle_rare(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
         let now = cx.now();
         match event {
+            Event::Resume { .. } => unreachable!("not a rare event"),
             Event::Ready { function, request } => {
                 let spec = &plan.functions[function as usize];
                 let state = &mut self.state[function as usize];
@@ -258,17 +281,24 @@ impl Functions {
         }
     }
 
-    /// The handler of a request can go on.
+    /// The handler of a request on an instance can go on, if it has not been cut off.
     #[inline]
-    pub fn resume(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
+    fn resume(&mut self, plan: &Plan, function: u16, instance: u32, key: Key, cx: &mut Cx) {
         let spec = &plan.functions[function as usize];
         let state = &mut self.state[function as usize];
-        let entry = &cx.requests[key];
+        let Some(entry) = cx.requests.get(key) else {
+            return;
+        };
         // What most requests are resumed for: their computing is done, and nothing comes after it.
         if program::is_over(entry) && !entry.is_branch() {
-            return state.finish(spec, key, entry.frame.worst, cx);
+            return state.finish(spec, instance, key, entry.frame.worst, cx);
         }
         state.proceed(spec, function, key, cx);
+    }
+
+    /// A branch of a handler can begin.
+    pub fn branch(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
+        self.state[function as usize].proceed(&plan.functions[function as usize], function, key, cx);
     }
 
     /// A call or branch of a handler on a function has been answered.
@@ -490,7 +520,12 @@ impl Function {
                     let event = Event::TimeLimit { function, request: key };
                     cx.agenda.at(limit, Class::Timer, super::Event::Function(event));
                 } else {
-                    cx.agenda.at(at, Class::Release, super::Event::Resume { request: key });
+                    let event = Event::Resume {
+                        function,
+                        instance: cx.requests[key].frame.instance,
+                        request: key,
+                    };
+                    cx.agenda.at(at, Class::Release, super::Event::Function(event));
                 }
             }
             Next::Compute(demand) => {
@@ -502,7 +537,7 @@ impl Function {
             }
             Next::Answers => {}
             Next::Done(status) if cx.requests[key].is_branch() => cx.reply(key, status),
-            Next::Done(status) => self.finish(spec, key, status, cx),
+            Next::Done(status) => self.finish(spec, cx.requests[key].frame.instance, key, status, cx),
         }
     }
 
@@ -520,10 +555,10 @@ impl Function {
 
     /// The handler is done: bills it, frees the instance, answers.
     #[inline]
-    fn finish(&mut self, spec: &FunctionPlan, key: Key, status: Status, cx: &mut Cx) {
+    fn finish(&mut self, spec: &FunctionPlan, instance: u32, key: Key, status: Status, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
-        let (instance, provisioned) = (entry.frame.instance, entry.frame.provisioned);
+        let provisioned = entry.frame.provisioned;
         // Whether handling a message fails is that message's luck, which its poller knows.
         let luckless = match entry.caller {
             Caller::Poller { .. } => entry.frame.batch_fate == BatchFate::Doomed,
