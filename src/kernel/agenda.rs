@@ -281,6 +281,14 @@ impl<E: Pack> Agenda<E> {
         self.tournament.set(slot.leaf, rank);
     }
 
+    /// The next event of those whose order was not known beforehand, if it has the tags of `like`. A hint: there may be
+    /// one that is not known yet, and others may come before it.
+    #[inline(always)]
+    pub fn hint(&self, like: E) -> Option<Words> {
+        let words = *self.heap.peek()?;
+        words.has_tags_of(like.pack()).then_some(words)
+    }
+
     /// Takes the next event and moves the present to its time. `None` when nothing is left.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {

@@ -93,6 +93,12 @@ impl<E: Copy> RadixHeap<E> {
         self.front == Rank::LAST
     }
 
+    /// The entry of smallest rank, if it is one of those that are sorted.
+    #[inline]
+    pub fn peek(&self) -> Option<&E> {
+        self.near.get(self.head).map(|entry| &entry.event)
+    }
+
     /// Number of entries that fit into the memory it holds.
     pub fn capacity(&self) -> usize {
         self.near.capacity() + self.later.iter().map(Vec::capacity).sum::<usize>()

@@ -224,7 +224,11 @@ fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
             (Step::Cpu(sampler), Cpu::Alone(factor)) => {
                 let drawn = sampler.value(&mut dice());
                 let alone = Duration::from_nanos_f64(drawn);
-                let taken = if factor == 1.0 { alone } else { Duration::from_nanos_f64(drawn * factor) };
+                let taken = if factor == 1.0 {
+                    alone
+                } else {
+                    Duration::from_nanos_f64(drawn * factor)
+                };
                 entry.frame.cpu += alone;
                 entry.spend(Cause::Compute, taken);
             }

@@ -8,5 +8,7 @@ pub mod warmup;
 
 pub use histogram::Histogram;
 pub use interval::Estimate;
-pub use observe::{CauseRecorder, CauseTable, Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
+pub use observe::{
+    CauseRecorder, CauseTable, Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats,
+};
 pub use warmup::mser5;

@@ -286,6 +286,7 @@ impl Functions {
     fn resume(&mut self, plan: &Plan, function: u16, instance: u32, key: Key, cx: &mut Cx) {
         let spec = &plan.functions[function as usize];
         let state = &mut self.state[function as usize];
+        cx.look_ahead();
         let Some(entry) = cx.requests.get(key) else {
             return;
         };

@@ -5,7 +5,9 @@ use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
 use crate::model::flow::FlowResult;
 use crate::model::request::{CAUSES, Cause, Request};
-use crate::stats::{CauseRecorder, Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
+use crate::stats::{
+    CauseRecorder, Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats,
+};
 
 /// What is counted over the whole run and per window.
 #[derive(Clone, Copy, Debug, Default)]
