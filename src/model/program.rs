@@ -101,7 +101,7 @@ impl Program {
 /// How a host runs the computing steps.
 #[derive(Clone, Copy, Debug)]
 pub enum Cpu {
-    /// Alone, this many times longer than at one full vCPU.
+    /// Alone, this many times longer (at least once) than at one full vCPU.
     Alone(f64),
     /// On cores shared with others: the host is told and resumes the request when the computing is done.
     Shared,
@@ -224,10 +224,10 @@ fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
             (Step::Cpu(sampler), Cpu::Alone(factor)) => {
                 let drawn = sampler.value(&mut dice());
                 let alone = Duration::from_nanos_f64(drawn);
-                let taken = if factor == 1.0 {
-                    alone
-                } else {
+                let taken = if factor > 1.0 {
                     Duration::from_nanos_f64(drawn * factor)
+                } else {
+                    alone
                 };
                 entry.frame.cpu += alone;
                 entry.spend(Cause::Compute, taken);
