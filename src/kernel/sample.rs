@@ -136,6 +136,12 @@ impl Sampler {
     /// Draws a value.
     #[inline]
     pub fn value(&self, rng: &mut impl Rng) -> f64 {
+        self.value_inlined(rng)
+    }
+
+    /// [`Sampler::value`] for the one place that draws for every request.
+    #[inline(always)]
+    pub fn value_inlined(&self, rng: &mut impl Rng) -> f64 {
         match self {
             Self::Constant(v) => *v,
             Self::Exponential { mean } => mean * exp1(rng),

@@ -222,7 +222,7 @@ fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
         let this = &program.steps[step as usize];
         match (this, cpu) {
             (Step::Cpu(sampler), Cpu::Alone(factor)) => {
-                let drawn = sampler.value(&mut dice());
+                let drawn = sampler.value_inlined(&mut dice());
                 let alone = Duration::from_nanos_f64(drawn);
                 let taken = if factor > 1.0 {
                     Duration::from_nanos_f64(drawn * factor)

@@ -242,7 +242,7 @@ impl Client {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn schedule(&mut self, plan: &ArrivalPlan, client: u16, cx: &mut Cx) {
         if let Some(arrivals) = &mut self.arrivals {
             let at = arrivals.next(plan, cx.agenda.now(), &mut self.arrival_dice);

@@ -223,9 +223,11 @@ impl Functions {
         {
             state.instances.occupy_provisioned(instance, now);
             cx.requests[key].frame.provisioned = true;
-            return state.start(spec, function, key, instance, cx);
+            return state.start_provisioned(spec, function, key, instance, cx);
         }
-        state.offer_on_demand(spec, function, key, cx);
+        if let Some(instance) = state.take_on_demand(spec, function, key, cx) {
+            state.start(spec, function, key, instance, cx);
+        }
     }
 
     /// Handles an event.
@@ -294,12 +296,12 @@ impl Functions {
         if program::is_over(entry) && !entry.is_branch() {
             return state.finish(spec, instance, key, entry.frame.worst, cx);
         }
-        state.proceed(spec, function, key, cx);
+        state.go_on(spec, function, key, cx);
     }
 
     /// A branch of a handler can begin.
     pub fn branch(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
-        self.state[function as usize].proceed(&plan.functions[function as usize], function, key, cx);
+        self.state[function as usize].go_on(&plan.functions[function as usize], function, key, cx);
     }
 
     /// A call or branch of a handler on a function has been answered.
@@ -308,7 +310,7 @@ impl Functions {
         let spec = &plan.functions[function as usize];
         let state = &mut self.state[function as usize];
         if program::answered(cx, &spec.program, &mut state.retriers, child, parent) {
-            state.proceed(spec, function, parent, cx);
+            state.go_on(spec, function, parent, cx);
         }
     }
 
@@ -351,7 +353,7 @@ impl Functions {
         {
             if cx.requests.contains(done) {
                 cx.requests[done].spend_until(Cause::Compute, now);
-                state.proceed(spec, function, done, cx);
+                state.go_on(spec, function, done, cx);
             }
         }
         state.schedule_cores(function, instance, cx);
@@ -401,16 +403,24 @@ fn draw_init(spec: &FunctionPlan, luck: Luck) -> Duration {
 }
 
 impl Function {
-    /// Serves a request on demand: on an available instance, or on a new one where the limits allow it.
+    /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
     #[inline]
-    fn offer_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
-        let now = cx.now();
+    fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<u32> {
         if !self.take_concurrency(spec, cx) {
-            return self.throttle(Throttle::Concurrency, key, cx);
+            self.throttle(Throttle::Concurrency, key, cx);
+            return None;
         }
-        if let Some(instance) = self.instances.take(spec, now, &mut cx.sessions) {
-            return self.start(spec, function, key, instance, cx);
+        let taken = self.instances.take(spec, cx.now(), &mut cx.sessions);
+        if taken.is_none() {
+            self.scale_out(spec, function, key, cx);
         }
+        taken
+    }
+
+    /// Serves a request on a new instance, where the limits allow it.
+    #[cold]
+    fn scale_out(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+        let now = cx.now();
         let full = spec
             .maximum_instances
             .is_some_and(|most| self.instances.alive() >= most);
@@ -478,6 +488,11 @@ impl Function {
         );
     }
 
+    /// Starts a request on a provisioned instance.
+    fn start_provisioned(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, cx: &mut Cx) {
+        self.start(spec, function, key, instance, cx);
+    }
+
     /// Starts a request on an instance that was available.
     #[inline(always)]
     fn start(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, cx: &mut Cx) {
@@ -511,8 +526,14 @@ impl Function {
         self.proceed(spec, function, key, cx);
     }
 
+    /// Runs the handler until it needs something, where that is rare.
+    #[inline(never)]
+    fn go_on(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+        self.proceed(spec, function, key, cx);
+    }
+
     /// Runs the handler until it needs something.
-    #[inline]
+    #[inline(always)]
     fn proceed(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
         match program::advance(cx, &spec.program, key, self.cpu) {
             Next::At(at) => {
@@ -538,7 +559,7 @@ impl Function {
             }
             Next::Answers => {}
             Next::Done(status) if cx.requests[key].is_branch() => cx.reply(key, status),
-            Next::Done(status) => self.finish(spec, cx.requests[key].frame.instance, key, status, cx),
+            Next::Done(status) => self.finish_early(spec, key, status, cx),
         }
     }
 
@@ -554,8 +575,14 @@ impl Function {
         }
     }
 
+    /// The handler is done without having waited.
+    #[inline(never)]
+    fn finish_early(&mut self, spec: &FunctionPlan, key: Key, status: Status, cx: &mut Cx) {
+        self.finish(spec, cx.requests[key].frame.instance, key, status, cx);
+    }
+
     /// The handler is done: bills it, frees the instance, answers.
-    #[inline]
+    #[inline(always)]
     fn finish(&mut self, spec: &FunctionPlan, instance: u32, key: Key, status: Status, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
