@@ -1,6 +1,6 @@
 //! Events as two words. An enum with fields of several sizes is stored in pieces and loaded as a whole, and a processor
-//! cannot forward the pieces to the load: each event that is put on the agenda and popped soon after would stall it. Two
-//! integers stay in registers.
+//! cannot forward the pieces to the load: each event that is put on the agenda and popped soon after would stall it.
+//! Two integers stay in registers.
 
 /// An event as the agenda keeps it: the tag and what is small in `head`, a key in `body`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Words {
     }
 }
 
-/// What the agenda can keep. [`packed!`](crate::packed) implements it for an enum.
+/// What the agenda can keep. `packed!` implements it for an enum.
 pub trait Pack: Copy {
     /// As two words.
     fn pack(self) -> Words;
@@ -170,9 +170,8 @@ impl Pack for u32 {
 }
 
 /// Implements [`Pack`] for an enum: its variants with the names of their fields, in any order, as in
-/// `packed!(Event { Arrive { client }, Think { client, user } })`. A variant with one unnamed field holds another packed
-/// enum. The fields of a variant may have 112 bits in all, and one of 64 bits stands alone in its word.
-#[macro_export]
+/// `packed!(Event { Arrive { client }, Think { client, user } })`. A variant with one unnamed field holds another
+/// packed enum. The fields of a variant may have 112 bits in all, and one of 64 bits stands alone in its word.
 macro_rules! packed {
     ($event:ident { $($variant:ident $({ $($field:ident),* })? $(($inner:ident))?),* $(,)? }) => {
         impl $crate::kernel::pack::Pack for $event {
@@ -205,6 +204,8 @@ macro_rules! packed {
         }
     };
 }
+
+pub(crate) use packed;
 
 #[cfg(test)]
 mod tests {

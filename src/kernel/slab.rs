@@ -49,8 +49,8 @@ impl Key {
 
 /// The array. Memory follows the largest number of entries alive at once, not the number that ever lived.
 ///
-/// The generations lie apart from the entries: many late events only ask whether what they meant is gone, and the answer
-/// then comes from a dense array.
+/// The generations lie apart from the entries: many late events only ask whether what they meant is gone, and the
+/// answer then comes from a dense array.
 #[derive(Clone, Debug)]
 pub struct Slab<T> {
     entries: Vec<T>,

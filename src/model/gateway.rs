@@ -266,7 +266,7 @@ pub enum Event {
     },
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Deadline { request, hop },
 });
 

@@ -115,7 +115,7 @@ pub enum Event {
     Stop,
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Offer { to, request },
     Reply { request },
     Again { client, request },

@@ -235,7 +235,7 @@ impl Arrivals {
             ArrivalPlan::Poisson(curve) => {
                 let mass = exp1(dice);
                 if let Some(rate) = curve.steady {
-                    // The same rate for ever, as in most scenarios. (At rate zero the division gives infinity, so never.)
+                    // The same rate for ever, as in most scenarios. (Rate zero gives infinity, which is never.)
                     return now + Duration::from_nanos_f64(mass / rate);
                 }
                 self.along(curve, now, mass)

@@ -82,7 +82,7 @@ pub enum Event {
     },
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Arrive { client },
     Think { client, user },
 });

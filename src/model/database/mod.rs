@@ -79,7 +79,7 @@ pub enum Event {
     },
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Forwarded { proxy, request },
     Recheck { request },
     Connected { request },

@@ -64,7 +64,7 @@ pub enum Event {
     },
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Cores { fleet, instance, epoch },
     Booted { fleet, instance, launch },
     Tracked { fleet },

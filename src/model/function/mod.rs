@@ -104,7 +104,7 @@ pub enum Event {
     },
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Ready { function, request },
     Resume { function, instance, request },
     TimeLimit { function, request },

@@ -96,7 +96,7 @@ pub enum Event {
     },
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Sent { queue, request },
     Show { queue, message },
     Visible { queue },

@@ -74,7 +74,7 @@ pub enum Event {
     },
 }
 
-crate::packed!(Event {
+crate::kernel::pack::packed!(Event {
     Ready { request },
     Released { proxy, job },
     Refused { proxy, job },
