@@ -167,6 +167,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     let spec = builder.run(&block);
     builder.components(root);
     builder.sessions();
+    builder.event_targets();
     builder.account_shares();
     builder.ways(root);
     lint(&builder.plan, &cx);
@@ -386,6 +387,21 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Finds out which functions are sent events.
+    fn event_targets(&mut self) {
+        let functions = self.plan.functions.iter();
+        let programs = functions
+            .map(|f| &f.program)
+            .chain(self.plan.fleets.iter().map(|f| &f.program));
+        let mut targets: Vec<Target> = programs.flat_map(sent).collect();
+        targets.extend(self.plan.functions.iter().flat_map(|f| f.asynchronous.destinations()));
+        for target in targets.into_iter().filter(|target| target.kind == kind::FUNCTION) {
+            if let Some(function) = self.plan.functions.get_mut(target.index as usize) {
+                function.asynchronous.used = true;
+            }
+        }
+    }
+
     /// Adds up what functions set aside from their accounts' concurrency.
     fn account_shares(&mut self) {
         for function in &self.plan.functions {
@@ -557,6 +573,15 @@ pub(super) fn called(program: &Program) -> Vec<Target> {
         _ => None,
     };
     program.steps.iter().filter_map(call).collect()
+}
+
+/// What a handler sends to without waiting.
+fn sent(program: &Program) -> Vec<Target> {
+    let send = |step: &Step| match step {
+        Step::Send(call) => Some(program.calls[*call as usize].to),
+        _ => None,
+    };
+    program.steps.iter().filter_map(send).collect()
 }
 
 /// What selects among a service's prices.

@@ -107,6 +107,8 @@ pub enum Event {
     Proxy(database::proxy::Event),
     /// For a queue.
     Queue(queue::Event),
+    /// For the queue of a function's asynchronous invocations.
+    Asynchronous(function::asynchronous::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -128,6 +130,7 @@ crate::kernel::pack::packed!(Event {
     Database(event),
     Proxy(event),
     Queue(event),
+    Asynchronous(event),
     Window,
     WarmedUp,
     Stop,
@@ -198,6 +201,21 @@ impl Cx {
     #[inline(always)]
     pub fn offer(&mut self, to: Target, request: Key) {
         self.agenda.hand_over(Event::Offer { to, request });
+    }
+
+    /// Hands `request` to the component `to` as an event, now: a function takes it into the queue of its asynchronous
+    /// invocations and answers at once that it was accepted; others are called as by [`Cx::offer`]. Every sender that
+    /// does not wait comes in here. Functions that are named in a new kind of sender must be marked as used in
+    /// `build::event_targets`, so that they report about their events.
+    #[inline]
+    pub fn offer_async(&mut self, to: Target, request: Key) {
+        if to.kind == kind::FUNCTION {
+            let function = to.index;
+            let event = function::asynchronous::Event::Accept { function, request };
+            self.agenda.hand_over(Event::Asynchronous(event));
+        } else {
+            self.offer(to, request);
+        }
     }
 
     /// Hands `request` to the component `to` when the delays that are already accounted to it have passed.

@@ -283,7 +283,7 @@ fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let luck = entry.luck.derive(CHILD_STEP + u64::from(entry.frame.step));
     let child = Request::new(Caller::Nobody, luck, cx.agenda.now());
     let key = cx.requests.insert(child);
-    cx.offer(program.calls[call as usize].to, key);
+    cx.offer_async(program.calls[call as usize].to, key);
 }
 
 /// Sends one attempt of a call, which may begin after a backoff, and sets its deadline.

@@ -14,7 +14,8 @@ const STEPS: &[&str] = &["cpu", "wait", "call", "send", "parallel", "loop", "cac
 /// The fields of a call.
 pub const CALL: Table = Table {
     name: "call",
-    doc: "Calls a component and waits for its answer. `- call: orders` is short for `- call: { to: orders }`.",
+    doc: "Calls a component and waits for its answer. `- call: orders` is short for `- call: { to: orders }`. \
+          `send` takes `to` only: it does not wait, and functions are invoked asynchronously.",
     fields: &[
         Field::required("to", Kind::Target(CALLABLE), "What is called."),
         Field::optional(
@@ -158,6 +159,7 @@ impl<'a> Reader<'a> {
                 }
             }
             "send" => {
+                self.refuse_answers(value);
                 if let Some(call) = self.call(value) {
                     self.steps.push(Step::Send(call));
                 }
@@ -200,6 +202,20 @@ impl<'a> Reader<'a> {
                     format!("`{other}` is not a step of a handler"),
                     help,
                 );
+            }
+        }
+    }
+
+    /// A `send` waits for nothing, so what concerns the answer to a call has no meaning for it.
+    fn refuse_answers(&self, value: &Node) {
+        for (key, _) in value.entries().iter().filter(|(key, _)| key.text != "to") {
+            if CALL.field(&key.text).is_some() {
+                let message = format!(
+                    "`{}` has no meaning for `send`, which does not wait for an answer",
+                    key.text
+                );
+                let help = "use `call`, or leave it out; how a function repeats what it was sent is its `asynchronous`";
+                self.cx.error(Code::Conflict, key.span, message, help);
             }
         }
     }

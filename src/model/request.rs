@@ -154,6 +154,13 @@ pub enum Caller {
         /// The batch.
         batch: u32,
     },
+    /// The queue of a function's asynchronous invocations, with an event.
+    Asynchronous {
+        /// The function.
+        function: u16,
+        /// The event.
+        event: u32,
+    },
 }
 
 /// How many gateways a call may pass on its way.

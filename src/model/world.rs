@@ -7,6 +7,7 @@ use super::database::proxy::Proxies;
 use super::fleet::Fleets;
 use super::flow::FlowResult;
 use super::function::Functions;
+use super::function::asynchronous::AsyncQueues;
 use super::gateway::Gateways;
 use super::queue::Queues;
 use super::request::Caller;
@@ -47,6 +48,7 @@ pub struct World<'p> {
     clients: Clients,
     gateways: Gateways,
     functions: Functions,
+    asynchronous: AsyncQueues,
     fleets: Fleets,
     databases: Databases,
     proxies: Proxies,
@@ -92,6 +94,7 @@ impl<'p> World<'p> {
             clients,
             gateways,
             functions,
+            asynchronous: AsyncQueues::new(plan),
             fleets,
             databases,
             proxies,
@@ -131,6 +134,7 @@ impl<'p> World<'p> {
             Event::Database(event) => self.databases.handle(event, plan, cx),
             Event::Proxy(event) => self.proxies.handle(event, plan, cx),
             Event::Queue(event) => self.queues.handle(event, plan, cx),
+            Event::Asynchronous(event) => self.asynchronous.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -171,6 +175,7 @@ impl<'p> World<'p> {
                 _ => unreachable!("only functions and fleets have handlers"),
             },
             Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
+            Caller::Asynchronous { function, event } => self.asynchronous.answered(plan, function, event, request, cx),
             Caller::Nobody => cx.requests.remove(request),
         }
     }
@@ -195,6 +200,7 @@ impl<'p> World<'p> {
         self.proxies.close_window(self.plan, &mut self.cx);
         self.databases.close_window(self.plan, &mut self.cx);
         self.queues.close_window(self.cx.now());
+        self.asynchronous.close_window(self.cx.now());
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -209,6 +215,7 @@ impl<'p> World<'p> {
         self.proxies.reset(self.plan, &mut self.cx);
         self.databases.reset(self.plan, &mut self.cx);
         self.queues.reset(self.cx.now());
+        self.asynchronous.reset(self.cx.now());
         self.warmed_up_at = self.cx.now();
     }
 
@@ -221,6 +228,7 @@ impl<'p> World<'p> {
         self.proxies.close_window(plan, &mut self.cx);
         self.databases.close_window(plan, &mut self.cx);
         self.queues.close_window(self.cx.now());
+        self.asynchronous.close_window(self.cx.now());
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -242,6 +250,7 @@ impl<'p> World<'p> {
         let mut flows = self.clients.observe(plan, observations, series);
         self.gateways.observe(plan, measured, observations, meters);
         self.functions.observe(plan, observations, series, meters);
+        self.asynchronous.observe(plan, observations, series, meters);
         self.fleets.observe(plan, observations, series, meters);
         self.databases.observe(plan, measured, observations, series, meters);
         self.proxies.observe(plan, measured, observations, series, meters);

@@ -158,6 +158,64 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Placement and init together, of invocations that waited for them.",
     ),
     ("functions", "init.*", "Init of the instances that were started."),
+    (
+        "functions",
+        "async.received",
+        "Events accepted for asynchronous invocation.",
+    ),
+    ("functions", "async.duplicates", "Events that were delivered twice."),
+    (
+        "functions",
+        "async.duplicates_processed",
+        "Second deliveries that were worked on to the end.",
+    ),
+    (
+        "functions",
+        "async.retried",
+        "Further tries of events after an error of the function.",
+    ),
+    (
+        "functions",
+        "async.throttled",
+        "Tries that the function refused; their events went back to its queue.",
+    ),
+    ("functions", "async.done", "Events done, duplicates not counted."),
+    (
+        "functions",
+        "async.dropped_errors",
+        "Events given up after their last retry.",
+    ),
+    (
+        "functions",
+        "async.dropped_age",
+        "Events given up because they became too old.",
+    ),
+    (
+        "functions",
+        "async.dropped_switched_off",
+        "Events given up because the function has no concurrency at all.",
+    ),
+    (
+        "functions",
+        "async.lost",
+        "Events given up that went to no dead-letter queue and no destination.",
+    ),
+    (
+        "functions",
+        "async.depth",
+        "Events neither done nor given up, mean over time.",
+    ),
+    ("functions", "async.depth.peak", "Most such events at once."),
+    (
+        "functions",
+        "async.age.*",
+        "From accepting an event to the start of each of its invocations.",
+    ),
+    (
+        "functions",
+        "async.latency.*",
+        "From accepting an event to the end of the invocation that did it.",
+    ),
     ("queues", "sent", "Messages that senders put in."),
     (
         "queues",

@@ -5,6 +5,7 @@
 
 mod calls;
 mod closed;
+mod events;
 mod keep_alive;
 mod lab;
 mod loss;

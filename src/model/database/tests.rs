@@ -99,6 +99,7 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         calls: vec![call],
     };
     FunctionPlan {
+        asynchronous: crate::model::function::asynchronous::AsyncPlan::default(),
         code_init: Sampler::Constant(0.0),
         component: 0,
         name: name.to_owned(),

@@ -1,5 +1,6 @@
 //! Functions as scenarios write them.
 
+use super::asynchronous::{self, AsyncPlan};
 use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
 use crate::kernel::{Duration, Instant, Sampler};
@@ -222,6 +223,12 @@ pub const TABLE: Table = Table {
             "Mass replacements: deploys, maintenance.",
         ),
         Field::default(
+            "asynchronous",
+            Kind::Block(&asynchronous::TABLE),
+            "{}",
+            "How events reach it: retries, age limit, destinations.",
+        ),
+        Field::default(
             "init_billed",
             Kind::Flag,
             "true",
@@ -310,6 +317,9 @@ impl FunctionPlan {
             ephemeral_mb: ((block.size("ephemeral_storage") as f64 / MB).round() as u64)
                 .saturating_sub(EPHEMERAL_FREE_MB),
             log_bytes: block.size("log_size"),
+            asynchronous: block
+                .block("asynchronous")
+                .map_or_else(AsyncPlan::default, |events| AsyncPlan::read(&events)),
             holds_sessions: false,
         }
     }

@@ -13,6 +13,7 @@
 //! Validated by: the exact keep-alive law, Erlang B, M/G/1-PS (tests/theory); raw AWS logs replayed
 //! (docs/validation.md).
 
+pub mod asynchronous;
 pub mod fields;
 pub mod instance;
 pub mod plan;
@@ -590,6 +591,7 @@ impl Function {
         // Whether handling a message fails is that message's luck, which its poller knows.
         let luckless = match entry.caller {
             Caller::Poller { .. } => entry.frame.batch_fate == BatchFate::Doomed,
+            Caller::Asynchronous { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
             _ => spec.failure > 0.0 && chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
         };
         let status = if status.is_ok() && !luckless {

@@ -1,5 +1,6 @@
 //! A function, checked: everything that stays the same while the simulation runs.
 
+use super::asynchronous::AsyncPlan;
 use super::pool::Choice;
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::program::Program;
@@ -90,6 +91,8 @@ pub struct FunctionPlan {
     pub ephemeral_mb: u64,
     /// Log text per invocation, in bytes.
     pub log_bytes: u64,
+    /// How it is invoked by those who do not wait.
+    pub asynchronous: AsyncPlan,
     /// Whether its handler talks to databases (its instances then hold sessions).
     pub holds_sessions: bool,
 }

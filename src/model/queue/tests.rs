@@ -67,6 +67,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
         billing_minimum: Duration::ZERO,
         ephemeral_mb: 0,
         log_bytes: 0,
+        asynchronous: crate::model::function::asynchronous::AsyncPlan::default(),
         holds_sessions: false,
     }
 }
