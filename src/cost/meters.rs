@@ -134,6 +134,12 @@ meters! {
     ConnectionMs, "connection_ms", Time, Work;
     /// Bytes taken in where that is billed (streams). Unit: bytes.
     BytesIn, "bytes_in", Bytes, Work;
+    /// Bytes that consumers read where that is billed (streams). Unit: bytes.
+    BytesRead, "bytes_read", Bytes, Work;
+    /// Bytes sent to consumers with a read limit of their own (enhanced fan-out). Unit: bytes.
+    EnhancedBytes, "enhanced_bytes", Bytes, Work;
+    /// Shards that a consumer with a read limit of its own is registered with. Unit: shard·ms.
+    ConsumerMs, "consumer_ms", Time, Standing;
     /// Bytes sent out to the internet. Unit: bytes.
     BytesOut, "bytes_out", Bytes, Work;
     /// Bytes sent between availability zones, counted once per direction. Unit: bytes.

@@ -21,6 +21,13 @@ pub const fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// The inverse of [`mix`]: its steps undone, last one first (the factors are the inverses modulo 2^64).
+const fn unmix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 31) ^ (z >> 62)).wrapping_mul(0x3196_42B2_D24D_8EC3);
+    z = (z ^ (z >> 27) ^ (z >> 54)).wrapping_mul(0x96DE_1B17_3F11_9089);
+    z ^ (z >> 30) ^ (z >> 60)
+}
+
 /// What a stream is for: a hash of the component's name and the purpose of the draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey(pub u64);
@@ -124,6 +131,15 @@ impl Luck {
     }
 }
 
+impl Luck {
+    /// The luck that gave this one by [`Luck::derive`] with the same `part`: what the attempts of a request have in
+    /// common.
+    #[must_use]
+    pub const fn underive(self, part: u64) -> Self {
+        Self(unmix(self.0) ^ part.wrapping_add(1).wrapping_mul(GOLDEN))
+    }
+}
+
 /// A short sequence of draws for one step of one request: `SplitMix64`.
 #[derive(Clone, Copy, Debug)]
 pub struct Dice(u64);
@@ -151,6 +167,13 @@ impl TryRng for Dice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_luck_can_be_traced_back() {
+        for (luck, part) in [(0, 0), (1, 1 << 34), (u64::MAX, 7), (0x0123_4567_89AB_CDEF, u64::MAX)] {
+            assert_eq!(Luck(luck).derive(part).underive(part), Luck(luck));
+        }
+    }
 
     #[test]
     fn streams_are_told_apart_by_each_part_of_their_name() {

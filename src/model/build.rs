@@ -14,7 +14,8 @@ use super::program_fields::{self, read_program};
 use super::queue::plan::QueuePlan;
 use super::request::HOPS_MAX;
 use super::retry::TABLE as RETRY;
-use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue};
+use super::stream::plan::StreamPlan;
+use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue, stream};
 use crate::kernel::Duration;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
@@ -23,12 +24,13 @@ use crate::scenario::{
 use std::collections::BTreeSet;
 
 /// Blocks that fields of free form hold, for the reference.
-pub const INNER: [&Table; 6] = [
+pub const INNER: [&Table; 7] = [
     &RETRY,
     &function::fields::PROVISIONED,
     &program_fields::CALL,
     &program_fields::LOOP,
     &program_fields::CACHE,
+    &program_fields::IDEMPOTENT,
     &client::fields::BATCH,
 ];
 
@@ -128,6 +130,11 @@ pub const ROOT: Table = Table {
             "EC2, ECS and Fargate services.",
         ),
         Field::optional(
+            "streams",
+            Kind::Map(&Kind::Block(&stream::fields::TABLE)),
+            "Streams of records and what reads them.",
+        ),
+        Field::optional(
             "variants",
             Kind::Map(&Kind::Any),
             "Overlays: the same system with these differences.",
@@ -170,6 +177,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.event_targets();
     builder.account_shares();
     builder.ways(root);
+    stream::fields::further_consumers(&builder.plan, &cx);
     lint(&builder.plan, &cx);
     if builder.plan.clients.is_empty() && !diagnostics.has_errors() {
         cx.error(
@@ -354,6 +362,10 @@ impl<'a> Builder<'a> {
                     .fleets
                     .push(FleetPlan::read(&block, id, &key.text, program, machine));
                 attributes = fleet_attributes(&block);
+            }
+            kind::STREAM => {
+                let block = block(&stream::fields::TABLE);
+                self.plan.streams.push(StreamPlan::read(&block, id, &key.text));
             }
             _ => {}
         }

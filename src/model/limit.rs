@@ -33,6 +33,13 @@ impl TokenBucket {
         }
     }
 
+    /// Whether there are as many as `tokens`.
+    #[inline]
+    pub fn holds(&self, now: Instant, tokens: u64) -> bool {
+        let now = now.0 as u128 * FINE as u128;
+        self.full_at.max(now) + self.interval * tokens as u128 <= now + self.tolerance
+    }
+
     /// Takes `tokens` if there are as many; otherwise takes none and says so.
     #[inline]
     pub fn take(&mut self, now: Instant, tokens: u64) -> bool {

@@ -8,6 +8,7 @@ pub mod build;
 pub mod client;
 pub mod fleet;
 pub mod database;
+pub mod effects;
 pub mod function;
 pub mod gateway;
 pub mod flow;
@@ -20,10 +21,11 @@ pub mod request;
 pub mod retry;
 pub mod session;
 pub mod sharing;
+pub mod stream;
 pub mod tracking;
 pub mod world;
 
-use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Slab};
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Luck, Slab};
 use crate::scenario::Target;
 use account::Account;
 use request::{Caller, Cause, Frame, Request, Status};
@@ -39,6 +41,7 @@ pub const KINDS: &[&str] = &[
     "databases",
     "proxies",
     "fleets",
+    "streams",
 ];
 
 /// Index of a kind in [`KINDS`].
@@ -59,6 +62,8 @@ pub mod kind {
     pub const PROXY: u8 = 6;
     /// Fleets.
     pub const FLEET: u8 = 7;
+    /// Streams.
+    pub const STREAM: u8 = 8;
 }
 
 /// What can happen. Closed and `Copy`; the agenda keeps it as two words ([`crate::kernel::pack`]).
@@ -109,6 +114,8 @@ pub enum Event {
     Queue(queue::Event),
     /// For the queue of a function's asynchronous invocations.
     Asynchronous(function::asynchronous::Event),
+    /// For a stream.
+    Stream(stream::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -131,6 +138,7 @@ crate::kernel::pack::packed!(Event {
     Proxy(event),
     Queue(event),
     Asynchronous(event),
+    Stream(event),
     Window,
     WarmedUp,
     Stop,
@@ -160,6 +168,8 @@ pub struct Cx {
     pub accounts: Vec<Account>,
     /// The database sessions that instances hold.
     pub sessions: Sessions,
+    /// What should happen once.
+    pub effects: effects::Effects,
 }
 
 impl Cx {
@@ -281,6 +291,15 @@ impl Cx {
 /// The part of a luck that each further attempt derives.
 const ATTEMPT_STEP: u64 = 1 << 34;
 
+impl Luck {
+    /// The luck of a request's first attempt, which all its attempts have in common, from that of its attempt number
+    /// `attempt`.
+    #[must_use]
+    pub fn first_attempt(self, attempt: u8) -> Self {
+        (0..attempt).fold(self, |luck, _| luck.underive(ATTEMPT_STEP))
+    }
+}
+
 /// A component of the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Component {
@@ -323,6 +342,8 @@ pub struct Plan {
     pub proxies: Vec<database::proxy::ProxyPlan>,
     /// Queues.
     pub queues: Vec<queue::plan::QueuePlan>,
+    /// Streams.
+    pub streams: Vec<stream::plan::StreamPlan>,
 }
 
 impl Plan {

@@ -1,17 +1,19 @@
 //! Handlers: the short program that a function or a fleet runs for each request.
 //!
-//! Model: steps run one after the other: computing (which scales with the CPU share of whoever runs it), waiting
-//! (which does not), calling another component and waiting for its answer, branches in parallel, sending without
-//! waiting, and a cache look-up that may skip steps. Loops are unrolled when the plan is made. Delays in a row become
-//! one event.
+//! Model: steps run one after the other: computing (which scales with the CPU share of whoever runs it), waiting (which
+//! does not), calling another component and waiting for its answer, branches in parallel, sending without waiting, a
+//! cache look-up that may skip steps, failing at a given point, effects that must happen once, and steps that are done
+//! once for what is handled (idempotency keys) or once for a batch. Loops are unrolled when the plan is made. Delays in
+//! a row become one event.
 //! Not modelled: loops whose count is random; a branch that computes competes for CPU only where the host shares its
 //! cores (fleets, functions that serve several requests at once), elsewhere it has a core of its own.
 //! Units: durations of computing are at one full vCPU.
 //! Validated by: hand-computed traces (tests/theory), fork-join and tandem formulas.
 
+use super::effects::Verdict;
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Retrier, RetryPolicy};
-use super::{Cx, Event};
+use super::{Cx, Event, kind};
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Sampler};
 use crate::scenario::Target;
@@ -38,6 +40,29 @@ pub enum Step {
         hit: f64,
         /// The step after the ones skipped.
         to: u16,
+    },
+    /// Go to that step, unless this is the last message of its batch or there is no batch.
+    Last {
+        /// The step after what is done once for a batch.
+        to: u16,
+    },
+    /// Fail here with this probability: what comes after is not done.
+    Fail(f64),
+    /// What must happen once happens, by its number.
+    Effect(u16),
+    /// Go on if what is handled was not done before; it has been looked up.
+    Claim {
+        /// The number of the idempotent step.
+        claim: u16,
+        /// The step after it.
+        to: u16,
+    },
+    /// What an idempotent step guards is done.
+    Settle {
+        /// The number of the idempotent step.
+        claim: u16,
+        /// How long that is remembered.
+        window: Duration,
     },
     /// The end of the program or of a branch.
     End,
@@ -181,7 +206,17 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                 }
                 return Next::Answers;
             }
-            Step::Wait(_) | Step::Skip { .. } => unreachable!("delays go on"),
+            Step::Effect(effect) => cx.happens(request, *effect),
+            Step::Settle { claim, window } => cx.settle(request, *claim, *window),
+            Step::Claim { claim, to } => {
+                match cx.claim(request, *claim) {
+                    Verdict::Run => cx.requests[request].frame.step += 1,
+                    Verdict::Skip => cx.requests[request].frame.step = *to,
+                    Verdict::Conflict => cx.requests[request].frame.worst = Status::Failed,
+                }
+                continue;
+            }
+            Step::Wait(_) | Step::Skip { .. } | Step::Last { .. } | Step::Fail(_) => unreachable!("delays go on"),
         }
         cx.requests[request].frame.step += 1;
     }
@@ -237,7 +272,16 @@ fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
                 step = *to;
                 continue;
             }
-            (Step::Skip { .. }, _) => {}
+            (Step::Last { to }, _) if entry.frame.batch_left > 1 => {
+                step = *to;
+                continue;
+            }
+            (Step::Fail(probability), _) if chance(&mut dice(), *probability) => {
+                entry.frame.step = step;
+                entry.frame.worst = Status::Failed;
+                return &Step::End;
+            }
+            (Step::Skip { .. } | Step::Last { .. } | Step::Fail(_), _) => {}
             _ => {
                 entry.frame.step = step;
                 return this;
@@ -258,7 +302,6 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
     strand.frame = super::request::Frame {
         step: branch,
         pending: 0,
-        batch_left: 0,
         ..entry.frame
     };
     let key = cx.requests.insert(strand);
@@ -268,9 +311,12 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
 /// Makes call number `call` of `parent`'s handler.
 fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let now = cx.agenda.now();
-    let luck = cx.requests[parent]
-        .luck
-        .derive(CHILD_STEP + u64::from(cx.requests[parent].frame.step));
+    let luck = match program.calls[call as usize].to.kind {
+        // What is put somewhere is the same thing when it is put there again.
+        kind::QUEUE | kind::STREAM => cx.luck_of_sent(parent),
+        _ => cx.requests[parent].luck,
+    };
+    let luck = luck.derive(CHILD_STEP + u64::from(cx.requests[parent].frame.step));
     let mut child = Request::new(Caller::Handler(parent), luck, now);
     child.call = call;
     let key = cx.requests.insert(child);
@@ -279,8 +325,8 @@ fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
 
 /// Makes call number `call` without waiting for its answer.
 fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
-    let entry = &cx.requests[parent];
-    let luck = entry.luck.derive(CHILD_STEP + u64::from(entry.frame.step));
+    let step = cx.requests[parent].frame.step;
+    let luck = cx.luck_of_sent(parent).derive(CHILD_STEP + u64::from(step));
     let child = Request::new(Caller::Nobody, luck, cx.agenda.now());
     let key = cx.requests.insert(child);
     cx.offer_async(program.calls[call as usize].to, key);

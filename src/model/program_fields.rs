@@ -3,13 +3,36 @@
 use super::program::{CallPlan, Program, STEPS_MAX, Step};
 use super::retry::RetryPolicy;
 use crate::kernel::Duration;
-use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, nearest, read_sampler, read_target, single_key};
+use crate::scenario::{
+    Block, Code, Context, Field, Kind, Node, Range, Table, nearest, read_sampler, read_share, read_target, read_text,
+    single_key,
+};
 
 /// The kinds of components that a handler can call.
-pub const CALLABLE: &[&str] = &["gateways", "functions", "queues", "databases", "proxies", "fleets"];
+pub const CALLABLE: &[&str] = &[
+    "gateways",
+    "functions",
+    "queues",
+    "databases",
+    "proxies",
+    "fleets",
+    "streams",
+];
 
 /// The steps, in the order of [`read_step`].
-const STEPS: &[&str] = &["cpu", "wait", "call", "send", "parallel", "loop", "cache"];
+const STEPS: &[&str] = &[
+    "cpu",
+    "wait",
+    "call",
+    "send",
+    "parallel",
+    "loop",
+    "cache",
+    "batch",
+    "fail",
+    "effect",
+    "idempotent",
+];
 
 /// The fields of a call.
 pub const CALL: Table = Table {
@@ -65,10 +88,36 @@ pub const CACHE: Table = Table {
     ],
 };
 
+/// The fields of an idempotent step.
+pub const IDEMPOTENT: Table = Table {
+    name: "idempotent",
+    doc: "Does its steps once for each message, record or request, however often that is delivered: looks its key up \
+          in a store, skips the steps if they were done, fails if another invocation is at them, and notes in the \
+          store when they are done.",
+    fields: &[
+        Field::required(
+            "store",
+            Kind::Target(CALLABLE),
+            "What keeps the keys: it is called before the steps and after them.",
+        ),
+        Field::default(
+            "window",
+            Kind::Duration,
+            "24 h",
+            "How long a key is kept after the steps are done.",
+        )
+        .positive()
+        .source("Stripe API reference, idempotent requests: 24 h; AWS Lambda Powertools keeps keys for 1 h"),
+        Field::required("steps", Kind::Steps, "What is done once."),
+    ],
+};
+
 struct Reader<'a> {
     cx: &'a Context<'a>,
     steps: Vec<Step>,
     calls: Vec<CallPlan>,
+    effects: Vec<&'a str>,
+    claims: u16,
     /// Branches still to be read: (step that names them, place among its branches, their nodes).
     branches: Vec<(usize, usize, &'a Node)>,
     overflow: bool,
@@ -82,6 +131,8 @@ pub fn read_program(block: &Block, paths: &[String]) -> Program {
         cx,
         steps: Vec::new(),
         calls: Vec::new(),
+        effects: Vec::new(),
+        claims: 0,
         branches: Vec::new(),
         overflow: false,
     };
@@ -191,6 +242,10 @@ impl<'a> Reader<'a> {
                     *to = after;
                 }
             }
+            "batch" => self.once_for_a_batch(value),
+            "fail" => self.steps.push(Step::Fail(read_share(cx, value, Range::Any))),
+            "effect" => self.effect(value),
+            "idempotent" => self.idempotent(&Block::keyed(cx, key, value, &IDEMPOTENT)),
             other => {
                 let help = match nearest(other, STEPS.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -217,6 +272,56 @@ impl<'a> Reader<'a> {
                 let help = "use `call`, or leave it out; how a function repeats what it was sent is its `asynchronous`";
                 self.cx.error(Code::Conflict, key.span, message, help);
             }
+        }
+    }
+
+    /// Steps that only the last message of a batch does.
+    fn once_for_a_batch(&mut self, value: &'a Node) {
+        let last = self.steps.len();
+        self.steps.push(Step::Last { to: 0 });
+        self.sequence(value.items());
+        let after = self.steps.len() as u16;
+        if let Some(Step::Last { to }) = self.steps.get_mut(last) {
+            *to = after;
+        }
+    }
+
+    /// Effects of one name are one effect.
+    fn effect(&mut self, value: &'a Node) {
+        let Some(name) = read_text(self.cx, value) else { return };
+        let number = self.effects.iter().position(|effect| *effect == name);
+        let number = number.unwrap_or_else(|| {
+            self.effects.push(name);
+            self.effects.len() - 1
+        });
+        self.steps.push(Step::Effect(number as u16));
+    }
+
+    /// Look-up, claim, steps, and the note that they are done.
+    fn idempotent(&mut self, block: &Block<'a>) {
+        let (window, claim) = (block.duration("window"), self.claims);
+        let Some(store) = block.target("store") else {
+            return self.sequence(block.list("steps"));
+        };
+        self.claims += 1;
+        let look_up = CallPlan {
+            to: store,
+            timeout: Duration::FOREVER,
+            retry: RetryPolicy::NONE,
+            optional: false,
+            demand: None,
+        };
+        self.calls.extend([look_up.clone(), look_up]);
+        let calls = self.calls.len() as u16;
+        self.steps.push(Step::Call(calls - 2));
+        let start = self.steps.len();
+        self.steps.push(Step::Claim { claim, to: 0 });
+        self.sequence(block.list("steps"));
+        self.steps
+            .extend([Step::Call(calls - 1), Step::Settle { claim, window }]);
+        let after = self.steps.len() as u16;
+        if let Some(Step::Claim { to, .. }) = self.steps.get_mut(start) {
+            *to = after;
         }
     }
 

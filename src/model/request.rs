@@ -161,6 +161,13 @@ pub enum Caller {
         /// The event.
         event: u32,
     },
+    /// The event source mapping of this stream, with a batch of records.
+    Mapping {
+        /// The stream.
+        stream: u16,
+        /// The shard and its lane.
+        lane: u32,
+    },
 }
 
 /// How many gateways a call may pass on its way.

@@ -4,6 +4,7 @@ use super::account::Account;
 use super::client::Clients;
 use super::database::Databases;
 use super::database::proxy::Proxies;
+use super::effects::Effects;
 use super::fleet::Fleets;
 use super::flow::FlowResult;
 use super::function::Functions;
@@ -12,6 +13,7 @@ use super::gateway::Gateways;
 use super::queue::Queues;
 use super::request::Caller;
 use super::session::Sessions;
+use super::stream::Streams;
 use super::{Cx, Event, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::pack::Words;
@@ -53,6 +55,7 @@ pub struct World<'p> {
     databases: Databases,
     proxies: Proxies,
     queues: Queues,
+    streams: Streams,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -72,6 +75,7 @@ impl<'p> World<'p> {
             requests: Slab::default(),
             accounts: plan.accounts.iter().map(Account::new).collect(),
             sessions: Sessions::new(plan.session_hosts(), plan.components.len()),
+            effects: Effects::new(plan),
         };
         // Before anything that happens at the same instant, windows close and counting begins or ends.
         if plan.warmup > Duration::ZERO {
@@ -87,6 +91,7 @@ impl<'p> World<'p> {
         let databases = Databases::new(plan, &mut cx);
         let proxies = Proxies::new(plan, run, &mut cx);
         let queues = Queues::new(plan, &mut cx);
+        let streams = Streams::new(plan, run, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -99,6 +104,7 @@ impl<'p> World<'p> {
             databases,
             proxies,
             queues,
+            streams,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -135,6 +141,7 @@ impl<'p> World<'p> {
             Event::Proxy(event) => self.proxies.handle(event, plan, cx),
             Event::Queue(event) => self.queues.handle(event, plan, cx),
             Event::Asynchronous(event) => self.asynchronous.handle(event, plan, cx),
+            Event::Stream(event) => self.streams.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -155,6 +162,7 @@ impl<'p> World<'p> {
             kind::DATABASE => self.databases.offer(plan, to.index, request, cx),
             kind::PROXY => self.proxies.offer(plan, to.index, request, cx),
             kind::QUEUE => self.queues.offer(plan, to.index, request, cx),
+            kind::STREAM => self.streams.offer(plan, to.index, request, cx),
             _ => unreachable!("the plan names only components that take requests"),
         }
     }
@@ -176,6 +184,7 @@ impl<'p> World<'p> {
             },
             Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
             Caller::Asynchronous { function, event } => self.asynchronous.answered(plan, function, event, request, cx),
+            Caller::Mapping { stream, lane } => self.streams.answered(plan, stream, lane, request, cx),
             Caller::Nobody => cx.requests.remove(request),
         }
     }
@@ -201,6 +210,7 @@ impl<'p> World<'p> {
         self.databases.close_window(self.plan, &mut self.cx);
         self.queues.close_window(self.cx.now());
         self.asynchronous.close_window(self.cx.now());
+        self.streams.close_window(self.cx.now());
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -216,6 +226,8 @@ impl<'p> World<'p> {
         self.databases.reset(self.plan, &mut self.cx);
         self.queues.reset(self.cx.now());
         self.asynchronous.reset(self.cx.now());
+        self.streams.reset(self.cx.now());
+        self.cx.effects.reset();
         self.warmed_up_at = self.cx.now();
     }
 
@@ -229,6 +241,7 @@ impl<'p> World<'p> {
         self.databases.close_window(plan, &mut self.cx);
         self.queues.close_window(self.cx.now());
         self.asynchronous.close_window(self.cx.now());
+        self.streams.close_window(self.cx.now());
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -255,6 +268,8 @@ impl<'p> World<'p> {
         self.databases.observe(plan, measured, observations, series, meters);
         self.proxies.observe(plan, measured, observations, series, meters);
         flows.extend(self.queues.observe(plan, observations, series, meters));
+        flows.extend(self.streams.observe(plan, observations, series, meters));
+        self.cx.effects.observe(plan, observations);
         let windows = (measured.0 / plan.window.0) as usize;
         for line in series {
             line.values.truncate(windows);

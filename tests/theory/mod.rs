@@ -5,6 +5,7 @@
 
 mod calls;
 mod closed;
+mod delivery;
 mod events;
 mod keep_alive;
 mod lab;

@@ -1,6 +1,6 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
-use super::{calls, closed, events, keep_alive, loss, measured, replay, retries, sharing, traces, traffic};
+use super::{calls, closed, delivery, events, keep_alive, loss, measured, replay, retries, sharing, traces, traffic};
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
 use std::fmt::Write as _;
@@ -272,7 +272,7 @@ fn rounded(value: f64, digits: i32) -> String {
 }
 
 /// All groups, in the order of the page.
-fn groups() -> [&'static Group; 17] {
+fn groups() -> [&'static Group; 20] {
     [
         keep_alive::law(),
         keep_alive::choices(),
@@ -287,9 +287,12 @@ fn groups() -> [&'static Group; 17] {
         retries::attempts(),
         retries::timeouts(),
         calls::compositions(),
+        delivery::visibility(),
+        delivery::shards(),
         traces::by_hand(),
         events::asynchronous(),
         measured::experiments(),
+        delivery::drain(),
         replay::logs(),
     ]
 }

@@ -465,7 +465,11 @@ fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
                 .map(|(component, _)| (component, frame.instance))
         }
         Caller::Client(client) | Caller::User { client, .. } => Some((plan.clients[client as usize].component, 0)),
-        Caller::Handler(_) | Caller::Poller { .. } | Caller::Asynchronous { .. } | Caller::Nobody => None,
+        Caller::Handler(_)
+        | Caller::Poller { .. }
+        | Caller::Asynchronous { .. }
+        | Caller::Mapping { .. }
+        | Caller::Nobody => None,
     }
 }
 

@@ -64,6 +64,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         databases: Vec::new(),
         proxies: Vec::new(),
         queues: Vec::new(),
+        streams: Vec::new(),
         components,
         length: Duration::from_secs(length_s),
         warmup: Duration::from_secs(warmup_s),

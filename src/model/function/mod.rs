@@ -590,7 +590,7 @@ impl Function {
         let provisioned = entry.frame.provisioned;
         // Whether handling a message fails is that message's luck, which its poller knows.
         let luckless = match entry.caller {
-            Caller::Poller { .. } => entry.frame.batch_fate == BatchFate::Doomed,
+            Caller::Poller { .. } | Caller::Mapping { .. } => entry.frame.batch_fate == BatchFate::Doomed,
             Caller::Asynchronous { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
             _ => spec.failure > 0.0 && chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
         };

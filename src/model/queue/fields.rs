@@ -10,7 +10,7 @@
 //! Where messages go stands beside the queue, as with clients and gateways; how they are fetched is the poller's block,
 //! whose defaults a preset can give without making every queue one that is polled.
 
-use super::plan::{PollerPlan, QueuePlan};
+use super::plan::{PollerPlan, QueuePlan, RedrivePlan};
 use crate::kernel::Duration;
 use crate::model::function::plan::FunctionPlan;
 use crate::scenario::{Block, Code, Field, Kind, Table};
@@ -72,6 +72,30 @@ pub const POLLER: Table = Table {
         )
         .positive()
         .source("AWS Lambda Developer Guide, using Lambda with SQS: long polling"),
+    ],
+};
+
+/// The fields of a redrive.
+pub const REDRIVE: Table = Table {
+    name: "redrive",
+    doc: "Moves the messages of a queue, usually of dead letters, to another one, where they begin anew.",
+    fields: &[
+        Field::required("to", Kind::Target(&["queues"]), "The queue that gets them."),
+        Field::required(
+            "at",
+            Kind::Duration,
+            "When it begins, counted from the start of the run; it ends when no message is left.",
+        )
+        .at_least(0.0),
+        Field::default("rate", Kind::Rate, "500/s", "Messages moved.")
+            .within(0.001, 500.0)
+            .source("Amazon SQS API reference, StartMessageMoveTask: 500 a second at most"),
+        Field::default(
+            "mended",
+            Kind::Share,
+            "0%",
+            "The share of poison messages that can be handled from then on, because the cause was mended.",
+        ),
     ],
 };
 
@@ -162,6 +186,16 @@ pub const TABLE: Table = Table {
         )
         .source("Amazon SQS Developer Guide, at-least-once delivery"),
         Field::default("poison", Kind::Share, "0%", "The share of messages that always fail."),
+        Field::optional(
+            "poison_until",
+            Kind::Duration,
+            "When what makes them fail is mended, counted from the start of the run; never if absent.",
+        ),
+        Field::optional(
+            "redrive",
+            Kind::Block(&REDRIVE),
+            "When its messages are moved to another queue.",
+        ),
     ],
 };
 
@@ -190,7 +224,9 @@ impl QueuePlan {
             message_bytes: block.size("message_size"),
             duplicate_rate: block.share("duplicate_rate"),
             poison: block.share("poison"),
+            poison_until: block.duration_opt("poison_until").unwrap_or(Duration::FOREVER),
             poller,
+            redrive: read_redrive(block),
         };
         plan.check(block, functions);
         plan
@@ -241,6 +277,22 @@ impl QueuePlan {
             );
         }
     }
+}
+
+/// Reads when the messages of a queue are moved.
+fn read_redrive(block: &Block) -> Option<RedrivePlan> {
+    let redrive = block.node("redrive").and(block.block("redrive"))?;
+    let to = redrive.target("to")?;
+    if block.context().names.span(to) == block.span() {
+        let message = "a queue's messages cannot be moved to itself";
+        redrive.error(Code::Cycle, redrive.span_of("to"), message, "name another queue");
+    }
+    Some(RedrivePlan {
+        to: to.index,
+        at: redrive.duration("at"),
+        rate: redrive.rate("rate"),
+        mended: redrive.share("mended"),
+    })
 }
 
 /// Reads the poller, if there is a function to poll for.

@@ -10,9 +10,11 @@
 //! tries the batch again until its visibility timeout ends, and each such round counts as a receive.
 //! Whether handling a message fails is a property of the message and of how often it was received: a poison message
 //! always does, any other with the function's probability of failure.
+//! A redrive moves messages from one queue to another from a given moment on, at a given rate, until none is left; they
+//! begin anew there, and what made them fail may have been mended.
 //! Not modelled: deduplication by identifier, batched sends, receives that miss messages (short polling), throughput
 //! limits of FIFO queues, provisioned pollers, several half-full batches at once (one fills at a time), scaling down
-//! on errors, messages that are moved back by hand. A handler works a batch off to its end before it fails.
+//! on errors. A handler works a batch off to its end before it fails.
 //! Units: nanoseconds; concurrency in batches under way (one invocation each).
 //! Sources: Amazon SQS Developer Guide (visibility timeout, FIFO delivery logic, dead-letter queues, quotas); AWS
 //! Lambda Developer Guide, "Using Lambda with Amazon SQS", "Configuring scaling behavior for SQS event source
@@ -20,14 +22,19 @@
 //! Validated by: hand-computed traces (visibility, dead letters, groups, idle polls), the drain time of 100,000
 //! messages under the rules of 2018 and today against the closed form, and the published measurement of the former.
 
+mod event;
 pub mod fields;
 mod poller;
 pub mod plan;
 mod record;
+mod redrive;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use event::Event;
+
+use super::effects::Handed;
 use super::flow::FlowResult;
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Jitter, RetryPolicy};
@@ -43,70 +50,6 @@ use record::Record;
 use std::collections::VecDeque;
 use store::{Message, Store};
 
-/// What happens to a queue.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event {
-    /// A send call has taken effect.
-    Sent {
-        /// The queue.
-        queue: u16,
-        /// The call.
-        request: Key,
-    },
-    /// A message's delay is over.
-    Show {
-        /// The queue.
-        queue: u16,
-        /// The message.
-        message: Key,
-    },
-    /// The visibility timeout of received messages may be over.
-    Visible {
-        /// The queue.
-        queue: u16,
-    },
-    /// The oldest messages may be too old.
-    Expire {
-        /// The queue.
-        queue: u16,
-    },
-    /// There may be something for the poller: a message, or room for one more batch.
-    Pull {
-        /// The queue.
-        queue: u16,
-    },
-    /// The poller may have one more batch under way.
-    Grown {
-        /// The queue.
-        queue: u16,
-    },
-    /// A batch has waited for more messages long enough.
-    Flush {
-        /// The queue.
-        queue: u16,
-        /// The number of the batch among all that waited.
-        epoch: u32,
-    },
-    /// A throttled batch is tried again.
-    Again {
-        /// The queue.
-        queue: u16,
-        /// The batch.
-        batch: u32,
-    },
-}
-
-crate::kernel::pack::packed!(Event {
-    Sent { queue, request },
-    Show { queue, message },
-    Visible { queue },
-    Expire { queue },
-    Pull { queue },
-    Grown { queue },
-    Flush { queue, epoch },
-    Again { queue, batch },
-});
-
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
     /// How long the send call takes.
@@ -117,6 +60,8 @@ mod step {
     pub const GROUP: u64 = 1 << 51;
     /// Whether it always fails.
     pub const POISON: u64 = (1 << 51) + 1;
+    /// Whether what was wrong with it has been mended when it is moved back.
+    pub const MENDED: u64 = (1 << 51) + 3;
     /// Whether it is delivered twice.
     pub const DUPLICATE: u64 = (1 << 51) + 2;
     /// The luck of a receipt, plus how many there were before.
@@ -197,6 +142,12 @@ pub struct Queues {
 impl Queues {
     /// The queues at the start of a run. All their dice are their messages' own.
     pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
+        for (spec, queue) in plan.queues.iter().zip(0..) {
+            if let Some(task) = &spec.redrive {
+                let event = super::Event::Queue(Event::Redrive { queue });
+                cx.agenda.at(Instant::ZERO + task.at, Class::Timer, event);
+            }
+        }
         let state = |(index, spec): (usize, &QueuePlan)| Queue {
             index: index as u16,
             store: Store::new(spec.fifo.then_some(spec.groups)),
@@ -277,6 +228,7 @@ impl Queues {
                 self.state[queue as usize].try_again(batch, cx);
                 self.pull(plan, queue, cx);
             }
+            Event::Redrive { queue } => self.redrive(plan, queue, cx),
         }
     }
 
@@ -288,7 +240,14 @@ impl Queues {
         let spec = &plan.queues[queue as usize];
         let state = &mut self.state[queue as usize];
         let now = cx.now();
-        let luck = cx.requests[key].luck.derive(step::MESSAGE);
+        let entry = &cx.requests[key];
+        // A sender that sends again, because it saw no answer, sends the same message, if that matters to anybody.
+        let luck = if cx.effects.on {
+            entry.luck.first_attempt(entry.attempt)
+        } else {
+            entry.luck
+        };
+        let luck = luck.derive(step::MESSAGE);
         cx.reply(key, Status::Ok);
         let mut message = Message::new(now, luck);
         message.poison = chance(&mut luck.dice(step::POISON), spec.poison);
@@ -579,6 +538,9 @@ impl Queue {
                 self.dead.push(message);
                 continue;
             }
+            if message.poison && Instant::ZERO + spec.poison_until <= now {
+                self.store.mend(key);
+            }
             let receives = self.store.receive(key);
             if receives == 1 {
                 self.record.waited(now.since(message.sent));
@@ -657,6 +619,14 @@ impl Queue {
             false => BatchFate::Whole,
         };
         self.record.counts.batches += 1;
+        let handed = messages.iter().map(|receipt| {
+            let message = self.store.get(receipt.message).copied().unwrap_or_default();
+            Handed {
+                identity: message.luck.0,
+                poison: message.poison,
+            }
+        });
+        cx.effects.hand(caller, handed);
         let key = cx.requests.insert(request);
         cx.offer_at_mark(function(&poller.spec), key);
     }

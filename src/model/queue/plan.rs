@@ -42,8 +42,25 @@ pub struct QueuePlan {
     pub duplicate_rate: f64,
     /// The share of messages that always fail.
     pub poison: f64,
+    /// From then on they no longer do.
+    pub poison_until: Duration,
     /// What feeds its messages to a function, if anything does.
     pub poller: Option<PollerPlan>,
+    /// When its messages are moved elsewhere.
+    pub redrive: Option<RedrivePlan>,
+}
+
+/// Moving the messages of a queue, usually of dead letters, to another one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RedrivePlan {
+    /// When it begins.
+    pub at: Duration,
+    /// Messages a second.
+    pub rate: f64,
+    /// The queue that gets them.
+    pub to: u16,
+    /// The share of poison messages that can be handled from then on, because the cause was mended.
+    pub mended: f64,
 }
 
 /// The poller between a queue and a function.

@@ -18,6 +18,7 @@ pub(super) struct Counts {
     pub received: u64,
     pub deleted: u64,
     pub dead_lettered: u64,
+    pub redriven: u64,
     pub expired: u64,
     pub duplicates_processed: u64,
     pub messages_failed: u64,
@@ -250,7 +251,7 @@ impl Counts {
         }
     }
 
-    fn named(&self) -> [(&'static str, u64); 13] {
+    fn named(&self) -> [(&'static str, u64); 14] {
         [
             ("sent", self.sent),
             ("copies", self.copies),
@@ -258,6 +259,7 @@ impl Counts {
             ("received", self.received),
             ("deleted", self.deleted),
             ("dead_lettered", self.dead_lettered),
+            ("redriven", self.redriven),
             ("expired", self.expired),
             ("duplicates_processed", self.duplicates_processed),
             ("messages_failed", self.messages_failed),

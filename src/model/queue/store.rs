@@ -220,6 +220,11 @@ impl Store {
         message.receives
     }
 
+    /// What made a message fail has been mended.
+    pub(super) fn mend(&mut self, key: Key) {
+        self.messages[key].poison = false;
+    }
+
     /// A receive call is over: a group from which it took messages is locked.
     pub(super) fn end_receive(&mut self) {
         if let Turns::Fifo { groups, row } = &mut self.turns

@@ -100,7 +100,9 @@ fn queue(poller: Option<PollerPlan>) -> QueuePlan {
         message_bytes: 1024,
         duplicate_rate: 0.0,
         poison: 0.0,
+        poison_until: Duration::FOREVER,
         poller,
+        redrive: None,
     }
 }
 
@@ -155,6 +157,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         gateways: Vec::new(),
         functions: vec![function],
         queues: vec![queue, dead],
+        streams: Vec::new(),
     }
 }
 
@@ -210,7 +213,7 @@ fn conserved(result: &RunResult, component: u32) {
     let n = |metric| count_of(result, component, metric);
     assert_eq!(
         n("sent") + n("copies") + n("moved_in"),
-        n("deleted") + n("expired") + n("dead_lettered") + n("remaining"),
+        n("deleted") + n("expired") + n("dead_lettered") + n("redriven") + n("remaining"),
         "component {component}"
     );
 }

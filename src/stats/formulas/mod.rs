@@ -4,12 +4,14 @@
 //! are pure numbers. A formula outside its range (an unstable queue, say) gives infinity or NaN, never a plausible
 //! number.
 
+mod delivery;
 mod erlang;
 mod keep_alive;
 mod scaling;
 mod single;
 mod tridiagonal;
 
+pub use delivery::{BulkQueue, mean_receives};
 pub use erlang::{Mmc, MmcK, erlang_b, erlang_c, overflow_peakedness};
 pub use keep_alive::KeepAlive;
 pub use scaling::{usl_best, usl_throughput};

@@ -20,6 +20,7 @@ mod record;
 use super::plan::FunctionPlan;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Sampler};
+use crate::model::effects::Handed;
 use crate::model::request::{BatchFate, Caller, Cause, Request, Status};
 use crate::model::retry::{Jitter, RetryPolicy};
 use crate::model::{Cx, Plan, kind};
@@ -267,6 +268,8 @@ const TRIES_COUNTED: u8 = 100;
 struct Pending {
     accepted: Instant,
     luck: Luck,
+    /// What both deliveries of an event, and all attempts of its sender, have in common.
+    identity: Luck,
     path: u16,
     errors: u8,
     throttles: u8,
@@ -326,6 +329,7 @@ impl AsyncQueues {
         let pending = Pending {
             accepted: cx.now(),
             luck,
+            identity: sent.luck.first_attempt(sent.attempt),
             path: sent.path,
             poison: chance(&mut luck.dice(step::POISON), spec.asynchronous.poison),
             ..Pending::default()
@@ -399,7 +403,13 @@ impl Queue {
         if spec.reserved == Some(0) && spec.provisioned.is_none() {
             return self.give_up(spec, event, Reason::SwitchedOff, cx);
         }
-        let mut request = Request::new(Caller::Asynchronous { function, event }, pending.luck, now);
+        let caller = Caller::Asynchronous { function, event };
+        let handed = Handed {
+            identity: pending.identity.0,
+            poison: pending.poison,
+        };
+        cx.effects.hand(caller, std::iter::once(handed));
+        let mut request = Request::new(caller, pending.luck, now);
         request.path = pending.path;
         if !spec.asynchronous.delivery_latency.is_zero() {
             let latency = &spec.asynchronous.delivery_latency;

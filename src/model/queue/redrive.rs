@@ -1,0 +1,37 @@
+//! Moving the messages of a queue, usually of dead letters, to another one.
+
+use super::{Event, Queues, step};
+use crate::kernel::stream::chance;
+use crate::kernel::{Class, Duration};
+use crate::model::{Cx, Plan};
+
+impl Queues {
+    /// Moves a message back, and comes again until none is left.
+    pub(super) fn redrive(&mut self, plan: &Plan, queue: u16, cx: &mut Cx) {
+        let Some(task) = &plan.queues[queue as usize].redrive else {
+            return;
+        };
+        let (now, spec) = (cx.now(), &plan.queues[task.to as usize]);
+        let state = &mut self.state[queue as usize];
+        // What a poller of its own has in hand stays with it.
+        let Some(key) = state.store.next() else { return };
+        let mut message = state.store.remove(key);
+        state.store.end_receive();
+        state.record.leaves(message.enqueued, now);
+        state.record.counts.redriven += 1;
+        // Received and deleted here, sent there.
+        state.record.counts.metered += 2 * plan.queues[queue as usize].metered(1);
+        message.enqueued = now;
+        message.receives = 0;
+        message.group %= spec.groups.max(1);
+        message.poison &= !chance(&mut message.luck.dice(step::MENDED), task.mended);
+        let target = &mut self.state[task.to as usize];
+        target.record.counts.moved_in += 1;
+        target.record.counts.metered += spec.metered(1);
+        target.enqueue(message, spec.delay, cx);
+        self.pull(plan, task.to, cx);
+        let next = now + Duration::from_nanos_f64(1e9 / task.rate);
+        let event = crate::model::Event::Queue(Event::Redrive { queue });
+        cx.agenda.at(next, Class::Timer, event);
+    }
+}
