@@ -54,6 +54,9 @@ struct Common {
     /// Overrides a value before anything is read: `--set clients.web.arrivals.poisson=500/s`.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// A folder with service files of your own (may be given several times); they come before all others.
+    #[arg(long = "catalog", value_name = "FOLDER")]
+    catalogs: Vec<PathBuf>,
     /// The master seed; the same seed gives the same bytes.
     #[arg(long)]
     seed: Option<u64>,
@@ -138,6 +141,7 @@ fn options(common: &Common, variants: &[String]) -> Options {
         seed: common.seed,
         replications: common.replications,
         variants: variants.to_vec(),
+        catalogs: common.catalogs.clone(),
     }
 }
 

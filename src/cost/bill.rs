@@ -180,6 +180,7 @@ pub fn bill(book: &PriceBook, usages: &[Usage], extrapolation: &Extrapolation, f
     let mut items = collect_items(book, usages, extrapolation, &mut unpriced);
     for usage in usages {
         note_unmet_commitment(usage, &items, &mut notes);
+        note_free_of_charge(usage, &items, &mut notes);
     }
     if free_tier {
         share_free_units(&mut items);
@@ -214,7 +215,7 @@ fn collect_items<'a>(
         for (meter, measured) in usage.meters.iter() {
             let quanta = extrapolation.scale(meter.scaling(), measured);
             let selected = book.select(&usage.service, &usage.attributes, meter);
-            if selected.is_empty() && !meter.is_informative() {
+            if selected.is_empty() && !meter.is_informative() && !measured_otherwise(book, usage, meter) {
                 unpriced.push(Unpriced {
                     component: usage.component.clone(),
                     service: usage.service.clone(),
@@ -234,6 +235,25 @@ fn collect_items<'a>(
         }
     }
     items
+}
+
+/// Whether the book charges for the same use of machines by another meter.
+fn measured_otherwise(book: &PriceBook, usage: &Usage, meter: Meter) -> bool {
+    let others = || Meter::ALL.into_iter().filter(|other| other.measures_machines());
+    meter.measures_machines() && others().any(|other| !book.select(&usage.service, &usage.attributes, other).is_empty())
+}
+
+/// A component for which nothing is charged at all: the bill says why, if the book does.
+fn note_free_of_charge(usage: &Usage, items: &[Item], notes: &mut Vec<String>) {
+    let own: Vec<&Item> = items.iter().filter(|i| std::ptr::eq(i.usage, usage)).collect();
+    if own.iter().all(|i| i.price.is_free_of_charge())
+        && let Some(item) = own.iter().find(|i| !i.price.provenance.note.is_empty())
+    {
+        notes.push(format!(
+            "{} ({}) {}",
+            usage.component, usage.service, item.price.provenance.note
+        ));
+    }
 }
 
 /// A commitment that no price of the component honours would otherwise pass silently at list price.

@@ -161,6 +161,26 @@ impl Meter {
         matches!(self, Self::NewConnections)
     }
 
+    /// Whether the meter is one of several ways to measure the same use of machines: time, time by memory, processor
+    /// time, by invocation or by instance. Mechanisms count by all of them; a provider charges by some, and a book that
+    /// prices one of them for a service is complete without the others.
+    pub const fn measures_machines(self) -> bool {
+        matches!(
+            self,
+            Self::ComputeMbMs
+                | Self::InitMbMs
+                | Self::ProvisionedComputeMbMs
+                | Self::ProvisionedMbMs
+                | Self::EphemeralMbMs
+                | Self::CpuUs
+                | Self::ActiveVcpuMs
+                | Self::ActiveMemoryMbMs
+                | Self::VcpuMs
+                | Self::MemoryMbMs
+                | Self::InstanceMs
+        )
+    }
+
     /// The meter of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.name() == name)

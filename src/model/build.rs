@@ -7,6 +7,7 @@ use super::database::plan::DatabasePlan;
 use super::database::proxy::ProxyPlan;
 use super::fleet::plan::{FleetPlan, Machine};
 use super::function::plan::FunctionPlan;
+use super::function::scaled::plan::Billing;
 use super::gateway::GatewayPlan;
 use super::lint::lint;
 use super::program::{Program, Step};
@@ -84,6 +85,11 @@ pub const ROOT: Table = Table {
         Field::optional("description", Kind::Text, "A paragraph or two."),
         Field::optional("run", Kind::Block(&RUN), "How long, how often, from which seed."),
         Field::optional("billing", Kind::Any, "How the measured time becomes a month's bill."),
+        Field::optional(
+            "prices",
+            Kind::Any,
+            "Prices of your own: lists of lines by service, or a price file beside the scenario.",
+        ),
         Field::optional(
             "catalog",
             Kind::Text,
@@ -178,7 +184,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.account_shares();
     builder.ways(root);
     stream::fields::further_consumers(&builder.plan, &cx);
-    lint(&builder.plan, &cx);
+    lint(&builder.plan, &cx, root);
     if builder.plan.clients.is_empty() && !diagnostics.has_errors() {
         cx.error(
             Code::MissingKey,
@@ -217,7 +223,7 @@ fn unused(root: &Node, cx: &Context) {
 }
 
 /// Collects all single values and all keys below a node.
-fn named<'n>(node: &'n Node, words: &mut BTreeSet<&'n str>) {
+pub(super) fn named<'n>(node: &'n Node, words: &mut BTreeSet<&'n str>) {
     match &node.kind {
         NodeKind::Null => {}
         NodeKind::Scalar(text) => _ = words.insert(text),
@@ -332,9 +338,9 @@ impl<'a> Builder<'a> {
             kind::FUNCTION => {
                 let account = self.default_account(service.as_deref());
                 let block = block(&function::fields::TABLE);
-                self.plan
-                    .functions
-                    .push(FunctionPlan::read(&block, id, &key.text, &self.paths, account));
+                let mut plan = FunctionPlan::read(&block, id, &key.text, &self.paths, account);
+                plan.platform.machine_vcpus = function_machine(&block);
+                self.plan.functions.push(plan);
                 attributes = function_attributes(&block);
             }
             kind::QUEUE => {
@@ -578,6 +584,18 @@ fn machine(name: &str) -> Option<Machine> {
     })
 }
 
+/// vCPUs of the machines that a function's instances run on, if it says on which.
+fn function_machine(block: &Block) -> Option<f64> {
+    let name = block.text_opt("machine")?;
+    let machine = machine(name);
+    if machine.is_none() {
+        let message = format!("no machine type `{name}` is in the price book");
+        let help = "types of EC2 are known, such as `m7g.xlarge`";
+        block.error(Code::UnknownChoice, block.span_of("machine"), message, help);
+    }
+    machine.map(|machine| machine.vcpus)
+}
+
 /// What a handler calls and waits for.
 pub(super) fn called(program: &Program) -> Vec<Target> {
     let call = |step: &Step| match step {
@@ -606,6 +624,9 @@ fn attribute(name: &str, value: &str) -> (String, String) {
 fn function_attributes(block: &Block) -> Attributes {
     let mut attributes = vec![attribute("architecture", function::fields::architecture(block))];
     attributes.extend(block.text_opt("runtime").map(|runtime| attribute("runtime", runtime)));
+    attributes.extend(block.text_opt("machine").map(|name| attribute("instance_type", name)));
+    let billing = block.choice_opt("billing").map(|choice| Billing::NAMES[choice]);
+    attributes.extend(billing.map(|word| attribute("billing", word)));
     let commitment = block
         .choice_opt("commitment")
         .map(|choice| function::fields::COMMITMENTS[choice]);

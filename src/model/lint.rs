@@ -1,13 +1,15 @@
 //! Warnings about the design: what can be simulated, and is likely to hurt in production.
 
+use super::build::named;
 use super::program::Program;
-use super::{Plan, kind};
-use crate::scenario::{Code, Context, Target, units};
+use super::{KINDS, Plan, kind};
+use crate::scenario::{Code, Context, Node, Target, units};
+use std::collections::BTreeSet;
 
 /// Warns about a plan.
-pub fn lint(plan: &Plan, cx: &Context) {
+pub fn lint(plan: &Plan, cx: &Context, root: &Node) {
     gateway_timeouts(plan, cx);
-    connection_limits(plan, cx);
+    connection_limits(plan, cx, root);
 }
 
 /// Gateways that give up before the function behind them: clients get errors while the work goes on and is billed.
@@ -42,7 +44,8 @@ fn gateway_timeouts(plan: &Plan, cx: &Context) {
 }
 
 /// Databases that allow fewer connections than the functions that call them directly may open.
-fn connection_limits(plan: &Plan, cx: &Context) {
+fn connection_limits(plan: &Plan, cx: &Context, root: &Node) {
+    let words = outside_queues(root);
     for (index, database) in plan.databases.iter().enumerate() {
         let target = Target {
             kind: kind::DATABASE,
@@ -53,11 +56,10 @@ fn connection_limits(plan: &Plan, cx: &Context) {
             let account = function
                 .account
                 .map(|account| plan.accounts[account as usize].concurrency);
-            function
-                .reserved
-                .or(function.maximum_instances)
-                .or(account)
-                .unwrap_or(0)
+            let most = function.reserved.or(function.maximum_instances).or(account);
+            let only_polled = !words.contains(function.name.as_str());
+            let polled = only_polled.then(|| polled_at_most(plan, &function.name)).flatten();
+            most.into_iter().chain(polled).min().unwrap_or(0)
         };
         let callers = plan.functions.iter().filter(|function| calls(&function.program));
         let connections: u64 = callers.map(most).sum();
@@ -71,4 +73,25 @@ fn connection_limits(plan: &Plan, cx: &Context) {
             cx.warn(Code::ConnectionLimit, cx.names.span(target), message, help);
         }
     }
+}
+
+/// What sections other than `queues` name: a function that is not among it is only reached through pollers.
+fn outside_queues(root: &Node) -> BTreeSet<&str> {
+    let mut words = BTreeSet::new();
+    let others = KINDS.iter().filter(|section| **section != KINDS[kind::QUEUE as usize]);
+    for section in others.filter_map(|section| root.get(section)) {
+        section
+            .entries()
+            .iter()
+            .for_each(|(_, component)| named(component, &mut words));
+    }
+    words
+}
+
+/// Invocations that the pollers of a function's queues make at once, at most; `None` if no queue leads to it.
+fn polled_at_most(plan: &Plan, function: &str) -> Option<u64> {
+    let pollers = plan.queues.iter().filter_map(|queue| queue.poller.as_ref());
+    let its = |to: u16| plan.functions.get(to as usize).is_some_and(|f| f.name == function);
+    let ceilings = pollers.filter(|poller| its(poller.to)).map(|poller| poller.ceiling);
+    ceilings.reduce(u64::saturating_add)
 }

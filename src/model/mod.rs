@@ -151,7 +151,9 @@ impl Event {
         match self {
             Self::Deadline { request }
             | Self::Gateway(gateway::Event::Deadline { request, .. })
-            | Self::Function(function::Event::TimeLimit { request, .. }) => Some(*request),
+            | Self::Function(function::Event::TimeLimit { request, .. } | function::Event::Waited { request, .. }) => {
+                Some(*request)
+            }
             _ => None,
         }
     }

@@ -66,6 +66,8 @@ pub struct Station {
     arrivals: u64,
     epoch: u32,
     scheduled: Instant,
+    /// Cores in use x ns so far.
+    used_ns: f64,
 }
 
 impl Station {
@@ -80,6 +82,7 @@ impl Station {
             arrivals: 0,
             epoch: 0,
             scheduled: Instant::NEVER,
+            used_ns: 0.0,
         }
     }
 
@@ -99,6 +102,12 @@ impl Station {
         (self.jobs.len() as f64).min(self.speeds.cores)
     }
 
+    /// Cores in use x ns so far, up to now.
+    pub fn used_ns(&mut self, now: Instant) -> f64 {
+        self.advance(now);
+        self.used_ns
+    }
+
     #[inline]
     fn speed(&mut self) -> u64 {
         let n = self.jobs.len();
@@ -114,6 +123,7 @@ impl Station {
         let passed = now.since(self.updated).0;
         if passed > 0 && !self.jobs.is_empty() {
             self.work += u128::from(passed) * u128::from(self.speed());
+            self.used_ns += passed as f64 * self.cores_in_use();
         }
         self.updated = now;
     }

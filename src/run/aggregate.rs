@@ -446,7 +446,7 @@ fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Metric
     }
     notes.push(format!(
         "a month is {} h; the measured {:.0} s stand for all of it",
-        crate::scenario::prices::built_in().hours_per_month,
+        cell.billing.book.hours_per_month,
         results.first().map_or(0.0, |result| result.measured.as_secs_f64())
     ));
     let per_million = millions.iter().any(|v| v.is_finite()).then(|| estimate(&millions));

@@ -5,10 +5,11 @@
 //! whose traffic flows only part of the month says so with `active_hours`. Tiers and free tiers apply to the month.
 
 use super::study::CellPlan;
-use crate::cost::{Bill, Extrapolation, MeterSet, Usage, bill};
+use crate::cost::{Bill, Extrapolation, MeterSet, PriceBook, Usage, bill};
 use crate::kernel::Duration;
 use crate::model::{KINDS, Plan};
-use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Table, prices};
+use crate::scenario::{Block, Catalog, Code, Diagnostic, Diagnostics, Field, Kind, Node, Table, prices};
+use std::sync::Arc;
 
 /// The fields of `billing`.
 pub const TABLE: Table = Table {
@@ -31,8 +32,10 @@ pub const TABLE: Table = Table {
 };
 
 /// Billing, checked.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BillingPlan {
+    /// What things cost.
+    pub book: Arc<PriceBook>,
     /// Whether free tiers are taken off.
     pub free_tier: bool,
     /// Hours of the month in which the traffic flows.
@@ -40,16 +43,22 @@ pub struct BillingPlan {
 }
 
 impl BillingPlan {
-    /// Reads `billing` of a scenario.
-    pub fn read(root: &Block) -> Self {
+    /// Reads `billing` and `prices` of a scenario; the latter are laid over `listed`.
+    pub fn read(root: &Block, listed: &Arc<PriceBook>) -> Self {
+        let mut book = Arc::clone(listed);
+        if let Some(node) = root.node("prices") {
+            prices::read_own(root.context(), node, Arc::make_mut(&mut book));
+        }
         let Some(node) = root.node("billing") else {
             return Self {
+                book,
                 free_tier: false,
                 active_hours: None,
             };
         };
         let block = Block::new(root.context(), node, &TABLE);
         Self {
+            book,
             free_tier: block.flag("free_tier"),
             active_hours: block
                 .duration_opt("active_hours")
@@ -59,7 +68,6 @@ impl BillingPlan {
 
     /// The bill of one run's meters.
     pub fn bill(&self, plan: &Plan, meters: &[MeterSet], measured: Duration) -> Bill {
-        let book = prices::built_in();
         let usages: Vec<Usage> = plan
             .components
             .iter()
@@ -74,37 +82,44 @@ impl BillingPlan {
                 })
             })
             .collect();
-        bill(book, &usages, &self.extrapolation(measured), self.free_tier)
+        bill(&self.book, &usages, &self.extrapolation(measured), self.free_tier)
     }
 
     fn extrapolation(&self, measured: Duration) -> Extrapolation {
-        let hours_per_month = prices::built_in().hours_per_month;
         Extrapolation {
             measured,
-            hours_per_month,
+            hours_per_month: self.book.hours_per_month,
             active_hours: self.active_hours,
         }
     }
 
     /// Times that the measured traffic fits into a month.
     pub fn repeats(&self, measured: Duration) -> f64 {
-        let hours = self
-            .active_hours
-            .unwrap_or(f64::from(prices::built_in().hours_per_month));
+        let hours = self.active_hours.unwrap_or(f64::from(self.book.hours_per_month));
         hours * 3600.0 / measured.as_secs_f64()
     }
 }
 
+/// The built-in prices, and over them those in the catalog files of a user's own services.
+pub fn listed(catalog: &Catalog, diagnostics: &Diagnostics) -> Arc<PriceBook> {
+    let mut book = prices::built_in().clone();
+    for service in catalog.services() {
+        prices::read_service(service, &mut book, diagnostics);
+    }
+    Arc::new(book)
+}
+
 /// Warns about services for which the price book has nothing at all.
 pub fn check_prices(cells: &[CellPlan], diagnostics: &Diagnostics, root: &Node) {
-    let book = prices::built_in();
     for cell in cells {
+        let book = &cell.billing.book;
         for component in &cell.plan.components {
             let Some(service) = &component.service else { continue };
             let free = service.ends_with(".account") || service.starts_with("generic.");
             if !free && !book.knows(service) {
                 let message = format!("no prices for `{service}`: the bill leaves it out");
-                diagnostics.push(Diagnostic::new(Code::MissingPrice, root.span, message));
+                let help = "give them in the scenario, such as `prices: { acme.functions: [ ... ] }`";
+                diagnostics.push(Diagnostic::new(Code::MissingPrice, root.span, message).help(help));
             }
         }
     }

@@ -4,6 +4,7 @@ use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
+use crate::cost::PriceBook;
 use crate::model::KINDS;
 use crate::model::build::{ROOT, RunSpec, build};
 use crate::scenario::overlay::{merge, parse_set, set};
@@ -12,7 +13,8 @@ use crate::scenario::{
     Table, nearest, parse, prices, read_entries, units,
 };
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the command line may change about a scenario.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,8 @@ pub struct Options {
     pub replications: Option<u64>,
     /// Only these variants, if any are named.
     pub variants: Vec<String>,
+    /// Folders with service files that come before the scenario's own and the embedded ones.
+    pub catalogs: Vec<PathBuf>,
 }
 
 /// A scenario that was read: the study if there was no error, and everything there is to say about the text.
@@ -77,9 +81,11 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
         set(&mut root, &path, place, value, diagnostics);
     }
     let own = root.get("catalog").and_then(Node::scalar).map(|own| folder.0.join(own));
-    let catalog = Catalog::load(own.as_deref(), sources, diagnostics);
+    let folders: Vec<&Path> = options.catalogs.iter().chain(&own).map(PathBuf::as_path).collect();
+    let catalog = Catalog::load_all(&folders, sources, diagnostics);
     let reader = Loader {
         catalog: &catalog,
+        prices: billing::listed(&catalog, diagnostics),
         diagnostics,
         files: &folder,
         options,
@@ -113,6 +119,9 @@ fn manifest(path: &Path, text: &str, options: &Options, study: &Study) -> Manife
     }
     for set in &options.set {
         let _ = write!(changes, " --set '{}'", set.replace('\'', "'\\''"));
+    }
+    for catalog in &options.catalogs {
+        let _ = write!(changes, " --catalog '{}'", catalog.display());
     }
     let (seed, replications) = (study.seed, study.replications);
     let book = prices::built_in();
@@ -151,6 +160,7 @@ fn report_all(variants: &[Variant], heard: &[Vec<Diagnostic>], diagnostics: &Dia
 
 struct Loader<'a> {
     catalog: &'a Catalog,
+    prices: Arc<PriceBook>,
     diagnostics: &'a Diagnostics,
     files: &'a dyn Files,
     options: &'a Options,
@@ -276,7 +286,7 @@ impl Loader<'_> {
             names: &names,
             files: self.files,
         };
-        let billing = BillingPlan::read(&Block::new(&cx, &tree, &ROOT));
+        let billing = BillingPlan::read(&Block::new(&cx, &tree, &ROOT), &self.prices);
         let (mut plan, run) = build(&tree, self.catalog, diagnostics, self.files)?;
         plan.seed = self.options.seed.unwrap_or(plan.seed);
         let cell = CellPlan {

@@ -120,6 +120,17 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "throttled_scaling",
         "Refused because instances may not be added that fast.",
     ),
+    (
+        "functions",
+        "throttled_pending",
+        "Refused after waiting for a slot or an instance as long as they may.",
+    ),
+    (
+        "functions",
+        "pending",
+        "Requests that wait for a slot or an instance, mean over time.",
+    ),
+    ("functions", "pending.peak", "Most requests that waited at once."),
     ("functions", "throttle_ratio", "Refused invocations over offered ones."),
     ("functions", "failed", "Invocations that failed."),
     (

@@ -90,9 +90,14 @@ impl Catalog {
     /// The embedded catalog, and below `user_folder` (if there is one) every `.yaml` file at any depth; a user's file
     /// replaces the embedded one of the same service.
     pub fn load(user_folder: Option<&Path>, sources: &mut Sources, diagnostics: &Diagnostics) -> Self {
+        Self::load_all(user_folder.as_slice(), sources, diagnostics)
+    }
+
+    /// The same with several folders, the first of which wins.
+    pub fn load_all(folders: &[&Path], sources: &mut Sources, diagnostics: &Diagnostics) -> Self {
         let mut catalog = Self::default();
         let mut files = Vec::new();
-        if let Some(folder) = user_folder {
+        for folder in folders {
             if let Err(error) = std::fs::read_dir(folder) {
                 let place = folder.display();
                 let file = sources.add(place.to_string(), "");

@@ -77,6 +77,8 @@ codes! {
         "Nothing under `variants` has this name."
     BadCatalog "C050" "a catalog file that cannot be used"
         "A catalog file names its `service` and `kind`, and each default has a `value` and a `source`."
+    BadPrices "C051" "prices that cannot be used"
+        "Prices are lines by service: a `line` (what the bill calls it), a `meter`, a `unit` and a `price`; or the name of a price file. A line without a meter is a monthly fee."
     Conflict "C060" "fields that exclude each other"
         "Two fields of one block say different things about the same matter. Keep one of them."
     Inconsistent "C061" "values that cannot be true together"

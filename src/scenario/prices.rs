@@ -13,7 +13,10 @@
 //! high }
 //! ```
 
+mod own;
 mod unit;
+
+pub use own::{read_own, read_service};
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -24,7 +27,7 @@ use crate::cost::{Confidence, FixedFee, FreeTier, MachineType, Meter, Metering, 
 use crate::cost::{Provenance, Tier};
 
 /// The price files of the built-in catalog: name and text. The first one names the book.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("aws.yaml", include_str!("../../catalog/prices/aws.yaml")),
     (
         "aws.compute.yaml",
@@ -37,6 +40,7 @@ const BUILT_IN: [(&str, &str); 6] = [
     ("google.yaml", include_str!("../../catalog/prices/google.yaml")),
     ("azure.yaml", include_str!("../../catalog/prices/azure.yaml")),
     ("edge.yaml", include_str!("../../catalog/prices/edge.yaml")),
+    ("own.nodes.yaml", include_str!("../../catalog/prices/own.nodes.yaml")),
 ];
 
 /// What is wrong with a price file.
@@ -104,9 +108,20 @@ pub fn read(file: &str, text: &str) -> Result<PriceBook, Vec<PriceFileError>> {
             message: e.to_string(),
         }]
     })?;
+    let problem = |message| PriceFileError {
+        file: file.to_owned(),
+        place: None,
+        message,
+    };
+    compile(raw, None).map_err(|problems| problems.into_iter().map(problem).collect())
+}
+
+/// Prices as written to a book; `own` says where a line comes from that does not say so itself.
+fn compile(raw: RawFile, own: Option<&str>) -> Result<PriceBook, Vec<String>> {
     let mut reader = Reader {
         sources: raw.sources,
         hours_per_month: raw.book.hours_per_month.unwrap_or(730),
+        own: own.map(str::to_owned),
         problems: Vec::new(),
     };
     let mut book = PriceBook {
@@ -129,14 +144,10 @@ pub fn read(file: &str, text: &str) -> Result<PriceBook, Vec<PriceFileError>> {
     }
     reader.problems.extend(book.faults());
     if reader.problems.is_empty() {
-        return Ok(book);
+        Ok(book)
+    } else {
+        Err(reader.problems)
     }
-    let problem = |message| PriceFileError {
-        file: file.to_owned(),
-        place: None,
-        message,
-    };
-    Err(reader.problems.into_iter().map(problem).collect())
 }
 
 #[derive(Deserialize)]
@@ -198,9 +209,9 @@ struct RawLine {
     when: BTreeMap<String, String>,
     #[serde(default)]
     metering: RawMetering,
-    source: OneOrMany,
-    as_of: String,
-    confidence: RawConfidence,
+    source: Option<OneOrMany>,
+    as_of: Option<String>,
+    confidence: Option<RawConfidence>,
     #[serde(default)]
     note: String,
 }
@@ -235,11 +246,11 @@ struct RawFree {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct RawMetering {
-    round_up_ms: Option<u64>,
-    minimum_ms: Option<u64>,
-    minimum_size: Option<u64>,
-    first_chunk_kb: Option<u64>,
-    chunk_kb: Option<u64>,
+    round_up_ms: Option<String>,
+    minimum_ms: Option<String>,
+    minimum_size: Option<String>,
+    first_chunk_kb: Option<String>,
+    chunk_kb: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -271,6 +282,8 @@ enum OneOrMany {
 struct Reader {
     sources: BTreeMap<String, String>,
     hours_per_month: u32,
+    /// Where lines come from that do not say so; `None` where every line must.
+    own: Option<String>,
     problems: Vec<String>,
 }
 
@@ -307,6 +320,7 @@ impl Reader {
         for key in keys {
             match self.sources.get(key) {
                 Some(text) => words.push(text.clone()),
+                None if self.own.is_some() => words.push(key.clone()),
                 None => self.problem(at, &format!("the source '{key}' is not among the file's sources")),
             }
         }
@@ -345,7 +359,7 @@ impl Reader {
 
     fn service_line(&mut self, service: &str, raw: RawLine, book: &mut PriceBook) {
         let at = format!("services.{service}, line '{}'", raw.line);
-        let mut provenance = self.provenance(&at, &raw.source, &raw.as_of, raw.confidence.into());
+        let mut provenance = self.line_provenance(&at, &raw);
         provenance.note.clone_from(&raw.note);
         match &raw.meter {
             None => book.fees.extend(self.fee(&at, service, raw, provenance)),
@@ -358,6 +372,43 @@ impl Reader {
                 }
             },
         }
+    }
+
+    /// Where a line comes from: its own words, or those for all lines of prices of one's own.
+    fn line_provenance(&mut self, at: &str, raw: &RawLine) -> Provenance {
+        if self.own.is_none() {
+            for (name, there) in [
+                ("source", raw.source.is_some()),
+                ("as_of", raw.as_of.is_some()),
+                ("confidence", raw.confidence.is_some()),
+            ] {
+                if !there {
+                    self.problem(at, &format!("missing field `{name}`"));
+                }
+            }
+        }
+        let own = OneOrMany::One(self.own.clone().unwrap_or_default());
+        let (source, as_of) = (raw.source.as_ref(), raw.as_of.as_deref().unwrap_or_default());
+        let confidence = raw.confidence.map_or(Confidence::High, Confidence::from);
+        match source {
+            None if self.own.is_none() => Provenance {
+                source: String::new(),
+                as_of: as_of.to_owned(),
+                confidence,
+                note: String::new(),
+            },
+            source => self.provenance(at, source.unwrap_or(&own), as_of, confidence),
+        }
+    }
+
+    /// A whole number of a metering rule.
+    fn whole(&mut self, at: &str, text: Option<&String>) -> Option<u64> {
+        let text = text?;
+        let number = text.parse().ok();
+        if number.is_none() {
+            self.problem(at, &format!("'{text}' is no whole number"));
+        }
+        number
     }
 
     fn fee(&mut self, at: &str, service: &str, raw: RawLine, provenance: Provenance) -> Option<FixedFee> {
@@ -394,7 +445,14 @@ impl Reader {
             }),
             None => None,
         };
-        let kb = |kb: Option<u64>| kb.map(|kb| kb * 1024);
+        let rule = &raw.metering;
+        let metering = Metering {
+            round_up_ms: self.whole(at, rule.round_up_ms.as_ref()),
+            minimum_ms: self.whole(at, rule.minimum_ms.as_ref()),
+            minimum_size: self.whole(at, rule.minimum_size.as_ref()),
+            first_chunk_bytes: self.whole(at, rule.first_chunk_kb.as_ref()).map(|kb| kb * 1024),
+            chunk_bytes: self.whole(at, rule.chunk_kb.as_ref()).map(|kb| kb * 1024),
+        };
         Some(PriceLine {
             service: service.to_owned(),
             line: raw.line.clone(),
@@ -405,13 +463,7 @@ impl Reader {
             pool: raw.pool.clone(),
             free,
             when: raw.when.clone(),
-            metering: Metering {
-                round_up_ms: raw.metering.round_up_ms,
-                minimum_ms: raw.metering.minimum_ms,
-                minimum_size: raw.metering.minimum_size,
-                first_chunk_bytes: kb(raw.metering.first_chunk_kb),
-                chunk_bytes: kb(raw.metering.chunk_kb),
-            },
+            metering,
             provenance: p,
         })
     }

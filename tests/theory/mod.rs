@@ -3,6 +3,7 @@
 //! Each group is a function that makes a [`page::Group`] once; a test of its own judges it, and [`page`] writes all of
 //! them to `docs/validation.md`. A new mechanism adds a file here, with a `group` and its line in [`page::groups`].
 
+mod bursts;
 mod calls;
 mod closed;
 mod delivery;
@@ -14,6 +15,7 @@ mod measured;
 mod page;
 mod replay;
 mod retries;
+mod scaled;
 mod sharing;
 mod traces;
 mod traffic;

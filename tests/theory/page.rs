@@ -1,6 +1,6 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
-use super::{calls, closed, delivery, events, keep_alive, loss, measured, replay, retries, sharing, traces, traffic};
+use super::{bursts, calls, closed, delivery, events, keep_alive, loss, measured, replay, retries, scaled, sharing, traces, traffic};
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
 use std::fmt::Write as _;
@@ -272,7 +272,7 @@ fn rounded(value: f64, digits: i32) -> String {
 }
 
 /// All groups, in the order of the page.
-fn groups() -> [&'static Group; 20] {
+fn groups() -> [&'static Group; 23] {
     [
         keep_alive::law(),
         keep_alive::choices(),
@@ -291,9 +291,12 @@ fn groups() -> [&'static Group; 20] {
         delivery::shards(),
         traces::by_hand(),
         events::asynchronous(),
+        scaled::by_hand(),
+        scaled::queues(),
         measured::experiments(),
         delivery::drain(),
         replay::logs(),
+        bursts::stellar(),
     ]
 }
 
@@ -317,7 +320,7 @@ confidence interval over independent replications where there is chance in it. T
 
 What is exact and what is not. The formulas are exact for the idealised systems that they describe (Poisson traffic,
 exponential service where it says so), so these tables show that the simulator does what its model says. They do
-not show that the model is like a cloud: for that, see the two groups with measured data at the end, where the
+not show that the model is like a cloud: for that, see the groups with measured data at the end, where the
 difference contains the randomness of the real experiments as well. Quantiles are read from histograms whose buckets
 are 0.8 % wide; means, counts, ratios and levels are sums of integers.
 

@@ -9,15 +9,15 @@ use coldcurve::cost::Meter;
 use std::sync::OnceLock;
 
 /// One run over arrivals in ms, or in ns where that matters, and the list of cases that it fills.
-struct Trace {
+pub(super) struct Trace {
     lab: Lab,
     what: &'static str,
-    cases: Vec<Case>,
+    pub(super) cases: Vec<Case>,
 }
 
 impl Trace {
     /// `scenario` says what there is besides the client; `client` is what its block says besides its arrivals.
-    fn new(what: &'static str, arrivals_ns: &[u64], client: &str, scenario: &str) -> Self {
+    pub(super) fn new(what: &'static str, arrivals_ns: &[u64], client: &str, scenario: &str) -> Self {
         let text = format!(
             "run: {{ length: 100 s, warmup: 0 s, window: 1 ms }}\n\
              clients: {{ web: {{ arrivals: {{ times: {{ file: t, column: t, unit: ns }} }}, {client} }} }}\n{scenario}"
@@ -37,7 +37,7 @@ impl Trace {
     }
 
     /// The latencies in the order in which requests end.
-    fn latencies(mut self, expected_ns: &[u64]) -> Self {
+    pub(super) fn latencies(mut self, expected_ns: &[u64]) -> Self {
         let windows = self.lab.windows("web", "latency.max")[0];
         let seen: Vec<f64> = windows.iter().copied().filter(|&ns| ns > 0.0).collect();
         assert_eq!(seen.len(), expected_ns.len(), "{}: {seen:?}", self.what);
@@ -48,28 +48,28 @@ impl Trace {
         self
     }
 
-    fn metric(self, component: &str, metric: &str, expected: f64) -> Self {
+    pub(super) fn metric(self, component: &str, metric: &str, expected: f64) -> Self {
         let simulated = self.lab.one(component, metric);
         let quantity = format!("`{component}` {}", metric.replace('_', " "));
         self.case(&quantity, expected, simulated)
     }
 
     /// A mean level as level x ms over the run's 100 s.
-    fn level_ms(self, component: &str, metric: &str, expected_ms: f64) -> Self {
+    pub(super) fn level_ms(self, component: &str, metric: &str, expected_ms: f64) -> Self {
         let simulated = self.lab.one(component, metric) * 100_000.0;
         let quantity = format!("`{component}` {metric} × ms");
         // A mean level is one division away from an integer; its product is rounded back.
         self.case(&quantity, expected_ms, (simulated * 1e6).round() / 1e6)
     }
 
-    fn meter(self, component: &str, meter: Meter, expected: f64) -> Self {
+    pub(super) fn meter(self, component: &str, meter: Meter, expected: f64) -> Self {
         let simulated = self.lab.metered(component, meter)[0];
         let quantity = format!("`{component}` {}", meter.name().replace('_', " "));
         self.case(&quantity, expected, simulated)
     }
 }
 
-fn ms(values: &[u64]) -> Vec<u64> {
+pub(super) fn ms(values: &[u64]) -> Vec<u64> {
     values.iter().map(|ms| ms * 1_000_000).collect()
 }
 

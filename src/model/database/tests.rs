@@ -127,6 +127,7 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         billing_minimum: Duration::ZERO,
         ephemeral_mb: 0,
         log_bytes: 0,
+        platform: crate::model::function::scaled::plan::Platform::default(),
         holds_sessions: true,
     }
 }

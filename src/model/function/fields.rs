@@ -3,6 +3,7 @@
 use super::asynchronous::{self, AsyncPlan};
 use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
+use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::program_fields::read_program;
 use crate::model::tracking::TrackingPlan;
@@ -256,6 +257,71 @@ pub const TABLE: Table = Table {
         )
         .within(0.0, TERABYTE),
         Field::default("log_size", Kind::Size, "0 KB", "Log text that an invocation writes.").within(0.0, MB * 1024.0),
+        Field::default(
+            "minimum_instances",
+            Kind::Count,
+            "0",
+            "Instances kept ready that serve like all others (Cloud Run, Azure's always ready ones).",
+        )
+        .within(0.0, INSTANCES_MAX),
+        Field::optional(
+            "pending",
+            Kind::Block(&PENDING),
+            "Requests wait for a free slot or a starting instance.",
+        ),
+        Field::optional(
+            "autoscaler",
+            Kind::Block(&AUTOSCALER),
+            "Moves the number of instances with the requests in flight.",
+        ),
+        Field::default(
+            "prewarmed",
+            Kind::Count,
+            "0",
+            "Places prepared in advance, without code, where requests wait for instances: a start skips placement.",
+        )
+        .within(0.0, 10_000.0),
+        Field::optional(
+            "cpu_limit",
+            Kind::Duration,
+            "Processor time that an invocation may use; one that uses more fails.",
+        )
+        .positive(),
+        Field::default(
+            "startup_boost",
+            Kind::Number,
+            "1",
+            "How many times the processors there are while an instance starts: init takes so many times less.",
+        )
+        .within(1.0, 64.0),
+        Field::default(
+            "snapstart",
+            Kind::Flag,
+            "false",
+            "Whether instances start from a snapshot taken after init: `restore` takes the place of init.",
+        ),
+        Field::default(
+            "restore",
+            Kind::Sampler,
+            "0 ms",
+            "With `snapstart`: time to bring the snapshot back, and what the code does after it.",
+        ),
+        Field::optional(
+            "billing",
+            Kind::Choice(Billing::NAMES),
+            "What is billed: each invocation, instances while they serve a request, or while they are alive.",
+        ),
+        Field::optional(
+            "billed_memory",
+            Kind::Size,
+            "Memory that an invocation is billed for, where that is not the instance's.",
+        )
+        .within(MB, TERABYTE),
+        Field::optional(
+            "machine",
+            Kind::Text,
+            "The type of machine that its instances run on, where machines are billed, such as `m7g.xlarge`.",
+        ),
         Field::optional(
             "commitment",
             Kind::Choice(COMMITMENTS),
@@ -284,6 +350,22 @@ impl FunctionPlan {
             1.0
         };
         let program = read_program(block, paths);
+        let snapstart = block.flag("snapstart");
+        // More processors shorten the start as far as it computes, and it is taken to do nothing else.
+        let init_factor = init_factor / block.number("startup_boost");
+        let placement = block.sampler("placement");
+        let (init, code_init) = if snapstart {
+            (block.sampler("restore"), Sampler::Constant(0.0))
+        } else {
+            let code_init = block.sampler("code_init").scaled(init_factor);
+            (read_init(block, memory_mb).scaled(init_factor), code_init)
+        };
+        let platform = Platform::read(block, vcpus, &[&placement, &init, &code_init]);
+        // Where instances start apart from requests, nothing is done again inside an invocation.
+        let init_limit = match &platform.scaled {
+            Some(_) => Duration::FOREVER,
+            None => block.duration("init_limit"),
+        };
         Self {
             component,
             name: name.to_owned(),
@@ -293,10 +375,10 @@ impl FunctionPlan {
             timeout: block.duration("timeout"),
             program,
             concurrency_per_instance: block.count("concurrency_per_instance") as u16,
-            placement: block.sampler("placement"),
-            init: read_init(block, memory_mb).scaled(init_factor),
-            code_init: block.sampler("code_init").scaled(init_factor),
-            init_limit: block.duration("init_limit"),
+            placement,
+            init,
+            code_init,
+            init_limit,
             idle_timeout: block.sampler("idle_timeout"),
             maximum_age: block.sampler_opt("maximum_age"),
             choice: Choice::ALL[block.choice("instance_choice")],
@@ -320,6 +402,7 @@ impl FunctionPlan {
             asynchronous: block
                 .block("asynchronous")
                 .map_or_else(AsyncPlan::default, |events| AsyncPlan::read(&events)),
+            platform,
             holds_sessions: false,
         }
     }

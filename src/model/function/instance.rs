@@ -1,5 +1,7 @@
 //! The instances of one function: who is alive, starting, busy, idle, and until when.
 
+mod placed;
+
 use super::plan::FunctionPlan;
 use super::pool::Pool;
 use crate::kernel::{Instant, Key, Stream};

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod pool;
 mod provisioned;
 mod record;
+pub mod scaled;
 
 use super::limit::TokenBucket;
 use super::program::{self, Cpu, Next};
@@ -34,6 +35,7 @@ use instance::Instances;
 use plan::FunctionPlan;
 use provisioned::Provisioned;
 use record::{Record, Throttle};
+use scaled::Scaled;
 
 /// What happens to a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,6 +105,30 @@ pub enum Event {
         /// The function.
         function: u16,
     },
+    /// Instances scaled apart: one has started.
+    Up {
+        /// The function.
+        function: u16,
+        /// The instance.
+        instance: u32,
+    },
+    /// Instances scaled apart: waiting requests may find slots.
+    Pull {
+        /// The function.
+        function: u16,
+    },
+    /// Instances scaled apart: a request has waited as long as it may.
+    Waited {
+        /// The function.
+        function: u16,
+        /// The request.
+        request: Key,
+    },
+    /// Instances scaled apart: the autoscaler decides.
+    Scale {
+        /// The function.
+        function: u16,
+    },
 }
 
 crate::kernel::pack::packed!(Event {
@@ -115,6 +141,10 @@ crate::kernel::pack::packed!(Event {
     Scheduled { function, index },
     Prepared { function, count, epoch },
     Tracked { function },
+    Up { function, instance },
+    Pull { function },
+    Waited { function, request },
+    Scale { function },
 });
 
 /// Steps of a luck, far from handler steps.
@@ -130,6 +160,8 @@ mod step {
 struct Function {
     instances: Instances,
     provisioned: Option<Provisioned>,
+    /// Instances that are scaled apart from requests.
+    scaled: Option<Box<Scaled>>,
     /// Invocations running or starting on demand.
     on_demand: u64,
     /// Concurrency of its own that is still free (functions with reserved concurrency).
@@ -172,6 +204,11 @@ impl Functions {
                     .provisioned
                     .as_ref()
                     .map(|p| Provisioned::new(p, spec, dice("provisioned"))),
+                scaled: spec
+                    .platform
+                    .scaled
+                    .as_ref()
+                    .map(|p| Box::new(Scaled::new(p, dice("starts"), cx))),
                 on_demand: 0,
                 reserved_free: spec.reserved_on_demand(),
                 scaling: spec
@@ -200,6 +237,9 @@ impl Functions {
             if let Some(provisioned) = &mut state.provisioned {
                 provisioned.begin(function, spec, &mut state.instances, cx);
             }
+            if state.scaled.is_some() {
+                state.begin_scaled(spec, function, cx);
+            }
         }
         functions
     }
@@ -218,6 +258,9 @@ impl Functions {
             && !rate.take(now, 1)
         {
             return state.throttle(Throttle::Rate, key, cx);
+        }
+        if state.scaled.is_some() {
+            return state.offer_scaled(spec, function, key, cx);
         }
         if let Some(provisioned) = &mut state.provisioned
             && let Some(instance) = provisioned.take(now)
@@ -269,10 +312,10 @@ impl Functions {
             }
             Event::Recycle { function, index } => self.recycle(plan, function, index, cx),
             Event::Reap { function } => {
-                let spec = &plan.functions[function as usize];
-                self.state[function as usize]
-                    .instances
-                    .reap(spec, now, &mut cx.sessions);
+                self.state[function as usize].reap(&plan.functions[function as usize], cx);
+            }
+            Event::Up { .. } | Event::Pull { .. } | Event::Waited { .. } | Event::Scale { .. } => {
+                self.handle_scaled(event, plan, cx);
             }
             Event::Scheduled { function, .. } | Event::Prepared { function, .. } | Event::Tracked { function } => {
                 let spec = &plan.functions[function as usize];
@@ -281,6 +324,23 @@ impl Functions {
                     provisioned.handle(event, function, spec, &mut state.instances, cx);
                 }
             }
+        }
+    }
+
+    fn handle_scaled(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+        let (Event::Up { function, .. }
+        | Event::Pull { function }
+        | Event::Waited { function, .. }
+        | Event::Scale { function }) = event
+        else {
+            return;
+        };
+        let (spec, state) = (&plan.functions[function as usize], &mut self.state[function as usize]);
+        match event {
+            Event::Up { instance, .. } => state.up(spec, function, instance, cx),
+            Event::Waited { request, .. } => state.waited(spec, request, cx),
+            Event::Scale { .. } => state.scale(spec, function, cx),
+            _ => state.pull(spec, function, cx),
         }
     }
 
@@ -364,8 +424,13 @@ impl Functions {
     pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
         let now = cx.now();
         for (spec, state) in plan.functions.iter().zip(&mut self.state) {
-            state.instances.reap(spec, now, &mut cx.sessions);
-            let provisioned = state.provisioned.as_mut().map(|p| p.close_window(now));
+            state.reap(spec, cx);
+            let mut provisioned = state.provisioned.as_mut().map(|p| p.close_window(now));
+            if let Some(scaled) = &mut state.scaled {
+                let (minimum, waiting, most) = scaled.close_window(now);
+                provisioned = Some(minimum);
+                state.record.pending(waiting, most);
+            }
             state
                 .record
                 .close_window(state.instances.close_window(now), provisioned);
@@ -594,14 +659,29 @@ impl Function {
             Caller::Asynchronous { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
             _ => spec.failure > 0.0 && chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
         };
-        let status = if status.is_ok() && !luckless {
+        let over = spec.platform.cpu_limit.is_some_and(|limit| entry.frame.cpu > limit);
+        let status = if status.is_ok() && !luckless && !over {
             Status::Ok
         } else {
             Status::Failed
         };
         self.record.finished(spec, entry, now, status);
-        self.release(spec, instance, provisioned, now, cx);
+        if self.scaled.is_some() {
+            let function = entry.worker;
+            self.leave(spec, function, instance, false, cx);
+        } else {
+            self.release(spec, instance, provisioned, now, cx);
+        }
         cx.reply(key, status);
+    }
+
+    /// Finds the idle instances whose time is up.
+    fn reap(&mut self, spec: &FunctionPlan, cx: &mut Cx) {
+        if self.scaled.is_some() {
+            self.reap_scaled(spec, cx.now(), cx);
+        } else {
+            self.instances.reap(spec, cx.now(), &mut cx.sessions);
+        }
     }
 
     /// An invocation ran out of time: it is cut off, and its instance must initialise again.
@@ -613,7 +693,13 @@ impl Function {
         self.record.finished(spec, entry, now, Status::TimedOut);
         self.instances.spoil(instance, key, now);
         cx.sessions.close_all(spec.component, instance, now);
-        self.release(spec, instance, provisioned, now, cx);
+        if self.scaled.is_some() {
+            // An instance that serves one request at a time is given up with it.
+            let (function, alone) = (cx.requests[key].worker, spec.concurrency_per_instance == 1);
+            self.leave(spec, function, instance, alone, cx);
+        } else {
+            self.release(spec, instance, provisioned, now, cx);
+        }
         cx.reply(key, Status::Failed);
     }
 

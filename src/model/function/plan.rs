@@ -2,6 +2,7 @@
 
 use super::asynchronous::AsyncPlan;
 use super::pool::Choice;
+use super::scaled::plan::Platform;
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::program::Program;
 use crate::model::tracking::TrackingPlan;
@@ -93,6 +94,8 @@ pub struct FunctionPlan {
     pub log_bytes: u64,
     /// How it is invoked by those who do not wait.
     pub asynchronous: AsyncPlan,
+    /// What its platform does otherwise than another.
+    pub platform: Platform,
     /// Whether its handler talks to databases (its instances then hold sessions).
     pub holds_sessions: bool,
 }

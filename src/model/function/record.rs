@@ -3,6 +3,7 @@
 use super::instance::Levels;
 use super::plan::FunctionPlan;
 use super::provisioned::ProvisionedLevels;
+use super::scaled::plan::Billing;
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
 use crate::model::request::{Request, Status};
@@ -17,6 +18,8 @@ pub(super) enum Throttle {
     Rate,
     /// New instances a second.
     Scaling,
+    /// It waited for a slot or an instance as long as it may.
+    Pending,
 }
 
 /// Work that is billed, in ms.
@@ -30,7 +33,7 @@ struct Billed {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub(super) offered: u64,
-    throttles: [u64; 3],
+    throttles: [u64; 4],
     invocations: u64,
     on_provisioned: u64,
     cold: u64,
@@ -45,6 +48,8 @@ pub(super) struct Record {
     cpu_ns: u128,
     total: Levels,
     provisioned: ProvisionedLevels,
+    /// Waiting requests x ns, and the most at once.
+    pending: (u128, u64),
     window: Window,
     lines: Vec<Window>,
 }
@@ -115,6 +120,12 @@ impl Record {
         self.window = Window::default();
     }
 
+    /// Requests waited for slots in a window: so many x ns, and so many at most.
+    pub(super) fn pending(&mut self, area: u128, most: u64) {
+        self.pending.0 += area;
+        self.pending.1 = self.pending.1.max(most);
+    }
+
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -153,6 +164,14 @@ impl Record {
             "throttled_scaling",
             Value::Count(self.throttles[Throttle::Scaling as usize]),
         );
+        if spec.platform.scaled.is_some() {
+            push(
+                "throttled_pending",
+                Value::Count(self.throttles[Throttle::Pending as usize]),
+            );
+            push("pending", mean(self.pending.0));
+            push("pending.peak", Value::Peak(self.pending.1));
+        }
         let throttled = self.throttles.iter().sum();
         push("throttle_ratio", share(throttled, self.offered));
         push("failed", Value::Count(self.failed));
@@ -184,18 +203,61 @@ impl Record {
             spec.memory_mb,
             self.billed_ms.provisioned,
         );
-        if spec.concurrency_per_instance > 1 {
-            let active_ms = ((self.total.busy + self.total.initialising) / 1_000_000) as u64;
-            meters.add_product(Meter::ActiveVcpuMs, (spec.vcpus * 1000.0).round() as u64, active_ms);
-            meters.add_product(Meter::ActiveMemoryMbMs, spec.memory_mb, active_ms);
-            return;
+        meters.add(Meter::CpuUs, (self.cpu_ns / 1_000) as u64);
+        match spec.platform.billing {
+            Billing::Invocation => self.meter_invocations(spec, meters),
+            Billing::Request => self.meter_requests(spec, meters),
+            Billing::Instance => self.meter_instances(spec, meters),
         }
-        meters.add_product(Meter::ComputeMbMs, spec.memory_mb, self.billed_ms.compute);
-        meters.add_product(Meter::InitMbMs, spec.memory_mb, self.billed_ms.init);
+        if spec.platform.snapshot {
+            meters.add_product(Meter::SnapRestoreMb, spec.memory_mb, self.cold);
+            let ms = (self.total.length_ns / 1_000_000) as u64;
+            meters.add_product(Meter::SnapCacheMbMs, spec.memory_mb, ms);
+        }
+    }
+
+    fn meter_invocations(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
+        let memory_mb = spec.platform.billed_memory_mb.unwrap_or(spec.memory_mb);
+        meters.add_product(Meter::ComputeMbMs, memory_mb, self.billed_ms.compute);
+        meters.add_product(Meter::InitMbMs, memory_mb, self.billed_ms.init);
         let all_ms = self.billed_ms.compute + self.billed_ms.init + self.billed_ms.provisioned;
         meters.add_product(Meter::EphemeralMbMs, spec.ephemeral_mb, all_ms);
-        meters.add(Meter::CpuUs, (self.cpu_ns / 1_000) as u64);
     }
+
+    /// Instances while they serve or start; those of the minimum that do not, apart; and the same without the minimum,
+    /// which some platforms bill at another price.
+    fn meter_requests(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
+        let vcpu_milli = (spec.vcpus * 1000.0).round() as u64;
+        let boost = (vcpu_milli as f64 * spec.platform.startup_boost.max(1.0)).round() as u64;
+        let (busy, starting) = (whole_ms(self.total.busy), whole_ms(self.total.initialising));
+        meters.add_product(Meter::ActiveVcpuMs, vcpu_milli, busy);
+        meters.add_product(Meter::ActiveVcpuMs, boost, starting);
+        meters.add_product(Meter::ActiveMemoryMbMs, spec.memory_mb, busy + starting);
+        let idle = self.provisioned.allocated.saturating_sub(self.provisioned.busy);
+        let beyond = self.total.busy.saturating_sub(self.provisioned.busy);
+        if spec.platform.scaled.is_some() {
+            meters.add_product(Meter::VcpuMs, vcpu_milli, whole_ms(idle));
+            meters.add_product(Meter::MemoryMbMs, spec.memory_mb, whole_ms(idle));
+            let minimum_ms = whole_ms(self.provisioned.busy);
+            meters.add_product(Meter::ProvisionedComputeMbMs, spec.memory_mb, minimum_ms);
+        }
+        meters.add_product(Meter::ComputeMbMs, spec.memory_mb, whole_ms(beyond));
+    }
+
+    fn meter_instances(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
+        let alive_ms = whole_ms(self.total.alive);
+        let vcpu_milli = (spec.vcpus * 1000.0).round() as u64;
+        meters.add_product(Meter::VcpuMs, vcpu_milli, alive_ms);
+        meters.add_product(Meter::MemoryMbMs, spec.memory_mb, alive_ms);
+        if let Some(vcpus) = spec.platform.machine_vcpus {
+            let machines_ms = alive_ms as f64 * spec.vcpus / vcpus;
+            meters.add(Meter::InstanceMs, machines_ms.round() as u64);
+        }
+    }
+}
+
+fn whole_ms(area_ns: u128) -> u64 {
+    (area_ns / 1_000_000) as u64
 }
 
 fn observe_windows(lines: &[Window], component: u32, window: Duration, series: &mut Vec<Series>) {

@@ -68,6 +68,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
         ephemeral_mb: 0,
         log_bytes: 0,
         asynchronous: crate::model::function::asynchronous::AsyncPlan::default(),
+        platform: crate::model::function::scaled::plan::Platform::default(),
         holds_sessions: false,
     }
 }
