@@ -359,3 +359,57 @@ fn a_reader_that_goes_away_is_no_error() {
         .expect("text");
     assert_eq!((status.code(), said.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_provider_is_one_file_in_a_folder_of_ones_own() {
+    let scratch = Scratch::new("own-provider");
+    std::fs::create_dir(scratch.path().join("ours")).expect("a folder");
+    scratch.write(
+        "ours/acme.yaml",
+        "service: acme.functions\nkind: functions\ntitle: Acme\ndefaults:\n  \
+         memory: { value: 1024 MB, source: here }\nprices:\n  \
+         - { line: calls, meter: requests, unit: 1M calls, price: 1 }\n  \
+         - { line: compute, meter: compute_mb_ms, unit: GB-s, price: 0 }\n",
+    );
+    let text = PLAIN.replace("aws.lambda, memory: 512 MB", "acme.functions");
+    let scenario = scratch.write("plain.yaml", &text);
+    assert_eq!(coldcurve(scratch.path(), &["check", scenario]).code, Some(2));
+    let arguments = ["run", scenario, "--catalog", "ours", "--no-files", "--format", "json"];
+    let outcome = coldcurve(scratch.path(), &arguments);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let summary = json(&outcome.stdout);
+    let per_million = metric(&summary, 0, "bill.per_million");
+    assert!((per_million - 1.0).abs() < 1e-9, "a dollar per million, {per_million}");
+    let command = summary["manifest"]["command"].as_str().expect("a command");
+    assert!(command.contains("--catalog 'ours'"), "{command}");
+    let explained = coldcurve(scratch.path(), &["explain", "acme.functions", "--catalog", "ours"]);
+    assert!(explained.stdout.contains("1024 MB"), "{}", explained.stdout);
+    // The same price in the scenario wins over that of the file.
+    let own = format!(
+        "prices: {{ acme.functions: [ {{ line: calls, meter: requests, unit: 1M calls, price: 3 }} ] }}\n{text}"
+    );
+    scratch.write("plain.yaml", &own);
+    let summary = json(&coldcurve(scratch.path(), &arguments).stdout);
+    assert!((metric(&summary, 0, "bill.per_million") - 3.0).abs() < 1e-9);
+}
+
+#[test]
+fn bills_say_whose_nodes_they_are_and_pollers_cap_functions() {
+    let scratch = Scratch::new("own-nodes");
+    let text = PLAIN.replace("aws.lambda, memory: 512 MB", "knative.service");
+    let scenario = scratch.write("plain.yaml", &text);
+    let outcome = coldcurve(scratch.path(), &["run", scenario, "--no-files", "--format", "json"]);
+    assert_eq!(outcome.stderr, "", "no warning about a price that nobody asks for");
+    assert!(outcome.stdout.contains("nodes of your own"), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("no price for"), "{}", outcome.stdout);
+    let piped = "clients: { web: { to: q, arrivals: { poisson: 5/s } } }
+queues: { q: { service: aws.sqs.standard, to: work, poller: { maximum_concurrency: 20 } } }
+functions: { work: { service: aws.lambda, timeout: 5 s, handler: [ call: db ] } }
+databases: { db: { service: aws.rds.postgres, instance: db.t4g.micro } }
+";
+    let checked = coldcurve(scratch.path(), &["check", scratch.write("piped.yaml", piped)]);
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    let direct = piped.replace("to: q, ", "to: work, ");
+    let checked = coldcurve(scratch.path(), &["check", scratch.write("direct.yaml", &direct)]);
+    assert!(checked.stderr.contains("W003"), "{}", checked.stderr);
+}

@@ -7,6 +7,7 @@ use crate::scenario::schema::{self, tables_below};
 use crate::scenario::{CODES, Catalog, Diagnostics, Node, NodeKind, Service, Sources, Table, nearest};
 use clap::ValueEnum;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// What `--all` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,19 +26,19 @@ fn tables() -> Vec<&'static Table> {
 }
 
 /// Explains `word`, or lists what can be explained.
-pub fn explain(word: Option<&str>, all: Option<Everything>) -> Result<u8, String> {
+pub fn explain(word: Option<&str>, own: Option<&Path>, all: Option<Everything>) -> Result<u8, String> {
     match (all, word) {
         (Some(Everything::Reference), _) => say(&schema::reference(&tables())),
         (Some(Everything::Schema), _) => {
             let text = serde_json::to_string_pretty(&schema::json_schema(&ROOT)).map_err(|error| error.to_string())?;
             say(&format!("{text}\n"));
         }
-        (None, None) => say(&list()),
+        (None, None) => say(&list(&catalog(own))),
         (None, Some(word)) => {
-            if let Some(text) = find(word) {
+            if let Some(text) = find(word, &catalog(own)) {
                 say(&text);
             } else {
-                let words = words();
+                let words = words(&catalog(own));
                 let help = nearest(word, words.iter().map(String::as_str));
                 let help = help.map_or("`coldcurve explain` lists the words".to_owned(), |near| {
                     format!("did you mean `{near}`?")
@@ -50,13 +51,14 @@ pub fn explain(word: Option<&str>, all: Option<Everything>) -> Result<u8, String
     Ok(0)
 }
 
-fn catalog() -> Catalog {
-    Catalog::load(None, &mut Sources::new(), &Diagnostics::new())
+/// The embedded services, and those in a folder of one's own; what is wrong with those is the affair of `check`.
+fn catalog(own: Option<&Path>) -> Catalog {
+    Catalog::load(own, &mut Sources::new(), &Diagnostics::new())
 }
 
-fn words() -> Vec<String> {
+fn words(catalog: &Catalog) -> Vec<String> {
     let mut words: Vec<String> = CODES.iter().map(|code| code.0.to_owned()).collect();
-    words.extend(catalog().services().iter().map(|service| service.name.clone()));
+    words.extend(catalog.services().iter().map(|service| service.name.clone()));
     words.extend(
         metrics::METRICS
             .iter()
@@ -69,7 +71,7 @@ fn words() -> Vec<String> {
     words
 }
 
-fn list() -> String {
+fn list(catalog: &Catalog) -> String {
     let mut text = String::from("Blocks (and their fields: `coldcurve explain memory`):\n");
     for table in tables() {
         let _ = writeln!(
@@ -79,14 +81,14 @@ fn list() -> String {
             table.doc.split(". ").next().unwrap_or_default()
         );
     }
-    text.push_str(&services());
+    text.push_str(&services(catalog));
     text.push_str("Further: `coldcurve explain metrics`, `coldcurve explain codes`.\n");
     text
 }
 
-fn services() -> String {
+fn services(catalog: &Catalog) -> String {
     let mut text = String::from("Services:\n");
-    for service in catalog().services() {
+    for service in catalog.services() {
         let _ = writeln!(text, "  {:<28} {}", service.name, service.title);
     }
     text
@@ -100,17 +102,17 @@ fn codes() -> String {
     text
 }
 
-fn find(word: &str) -> Option<String> {
+fn find(word: &str, catalog: &Catalog) -> Option<String> {
     match word {
         "metrics" => return Some(metrics::list()),
-        "services" => return Some(services()),
+        "services" => return Some(services(catalog)),
         "codes" => return Some(codes()),
         _ => {}
     }
     if let Some((id, title, explanation)) = CODES.iter().find(|code| code.0.eq_ignore_ascii_case(word)) {
         return Some(format!("{id}: {title}\n\n{explanation}\n"));
     }
-    if let Some(service) = catalog().get(word) {
+    if let Some(service) = catalog.get(word) {
         return Some(describe(service));
     }
     if let Some(table) = tables().into_iter().find(|table| table.name == word) {

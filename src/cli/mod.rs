@@ -31,6 +31,9 @@ enum Command {
         /// The scenario files.
         #[arg(required = true)]
         scenarios: Vec<PathBuf>,
+        /// A folder with service files of your own (may be given several times).
+        #[arg(long = "catalog", value_name = "FOLDER")]
+        catalogs: Vec<PathBuf>,
     },
     /// Runs scenarios and checks what they expect.
     Test(TestArgs),
@@ -38,6 +41,9 @@ enum Command {
     Explain {
         /// The word, such as `functions.memory`, `C012`, `latency.p99` or `aws.lambda`; nothing lists the words.
         word: Option<String>,
+        /// A folder with service files of your own.
+        #[arg(long = "catalog", value_name = "FOLDER")]
+        catalog: Option<PathBuf>,
         /// Prints the whole reference as Markdown, or the JSON Schema for editors.
         #[arg(long, value_enum)]
         all: Option<explain::Everything>,
@@ -115,9 +121,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match &cli.command {
         Command::Run(args) => run(args),
-        Command::Check { scenarios } => Ok(check(scenarios)),
+        Command::Check { scenarios, catalogs } => Ok(check(scenarios, catalogs)),
         Command::Test(args) => test(args),
-        Command::Explain { word, all } => explain::explain(word.as_deref(), *all),
+        Command::Explain { word, catalog, all } => explain::explain(word.as_deref(), catalog.as_deref(), *all),
         Command::New { path } => new::write(path),
     };
     ExitCode::from(code.unwrap_or_else(|message| {
@@ -213,10 +219,14 @@ fn simulate(loaded: Loaded, threads: Option<u16>) -> Result<Summary, String> {
     Ok(summary)
 }
 
-fn check(scenarios: &[PathBuf]) -> u8 {
+fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
+    let options = Options {
+        catalogs: catalogs.to_vec(),
+        ..Options::default()
+    };
     let mut code = 0;
     for path in scenarios {
-        match read(path, &Options::default()).and_then(|loaded| loaded.study) {
+        match read(path, &options).and_then(|loaded| loaded.study) {
             Some(study) => {
                 let (cells, runs) = (study.cells.len(), study.runs());
                 say(&format!("{}: fine ({cells} cells, {runs} runs)\n", path.display()));

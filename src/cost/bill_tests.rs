@@ -147,6 +147,23 @@ fn what_has_no_price_is_reported() {
 }
 
 #[test]
+fn one_way_to_measure_machines_is_enough() {
+    let mut free = price("own", "calls", Meter::Requests, &[(None, 0)]);
+    free.provenance.note = "runs on nodes of your own".to_owned();
+    let book = book(vec![price("a", "processors", Meter::CpuUs, &[(None, 7)]), free]);
+    let usages = [
+        usage("x", "a", Meter::CpuUs, 7),
+        usage("x", "a", Meter::ComputeMbMs, 5),
+        usage("x", "a", Meter::LogBytes, 5),
+        usage("y", "own", Meter::Requests, 5),
+    ];
+    let bill = bill(&book, &usages, &Extrapolation::whole_month(MONTH), false);
+    let unpriced: Vec<Meter> = bill.unpriced.iter().map(|u| u.meter).collect();
+    assert_eq!(unpriced, [Meter::LogBytes]);
+    assert_eq!(bill.notes, ["y (own) runs on nodes of your own"]);
+}
+
+#[test]
 fn faults_are_found() {
     let good = price("a", "x", Meter::Requests, &[(Some(5), 1), (Some(9), 2), (None, 3)]);
     assert_eq!(book(vec![good.clone()]).faults(), [""; 0]);

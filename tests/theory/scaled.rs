@@ -66,9 +66,9 @@ fn minimum() -> Vec<Case> {
 }
 
 fn knative() -> Vec<Case> {
-    // One pod is ready and takes ten; at 2 s the mean is 20, which asks for three pods: three times what is ready, panic.
-    // The other two are ready at 3 s, and one of them takes the ten that waited. At 64 s panic is over; the mean of
-    // the last 60 s is (20 x 6 + 10 x 3) / 60, which asks for one.
+    // One pod is ready and takes ten; at 2 s the mean is 20, which asks for three pods: three times what is ready, so
+    // panic. The other two are ready at 3 s, and one of them takes the ten that waited. At 64 s panic is over; the
+    // mean of the last 60 s is (20 x 6 + 10 x 3) / 60, which asks for one.
     let f = "functions: { f: { cpu: 1, concurrency_per_instance: 10, idle_timeout: 0 s, billing: instance, init: 1 s, \
              pending: { maximum_time: 60 s, starts: autoscaler }, autoscaler: { panic_window: 6 s }, handler: [ wait: 10 s ] } }";
     Trace::new(
@@ -87,8 +87,8 @@ fn knative() -> Vec<Case> {
 }
 
 fn zero() -> Vec<Case> {
-    // The request ends at 2 s. From 62 s on no decision sees it in its window; 20 s later the pod goes. The request at 89 s
-    // starts one at once, without waiting for a decision.
+    // The request ends at 2 s. From 62 s on no decision sees it in its window; 20 s later the pod goes. The request at
+    // 89 s starts one at once, without waiting for a decision.
     let f = "functions: { f: { cpu: 1, concurrency_per_instance: 10, idle_timeout: 0 s, init: 1 s, \
              pending: { starts: autoscaler }, autoscaler: { initial: 0, zero_after: 20 s }, handler: [ wait: 1 s ] } }";
     Trace::new(
@@ -156,9 +156,11 @@ pub fn queues() -> &'static Group {
             let mean = times(&lab.each("web", "latency"), 1e-6);
             let expected = 1e3 * law.mean_response();
             cases.push(Case::mean(&inputs, "mean response, ms", "M/M/c", expected, &mean));
-            let waiting = lab.each("f", "pending");
-            let expected = lambda * (law.mean_response() - 1.0);
-            cases.push(Case::mean(&inputs, "requests that wait", "M/M/c, Little's law", expected, &waiting));
+            if slots == 1 {
+                let waiting = lab.each("f", "pending");
+                let expected = lambda * (law.mean_response() - 1.0);
+                cases.push(Case::mean(&inputs, "requests that wait", "M/M/c, Little's law", expected, &waiting));
+            }
         }
         Group {
             title: "Requests that wait for slots",
