@@ -1,4 +1,4 @@
-//! Bursts of a hundred cold requests, as STeLLAR measured them in 2021.
+//! Bursts of a hundred cold requests, as a study of 2021 measured them.
 
 use super::lab::{Column, Lab, plan_with};
 use super::page::{Case, Group};

@@ -211,7 +211,7 @@ impl Record {
         }
         if spec.platform.snapshot {
             meters.add_product(Meter::SnapRestoreMb, spec.memory_mb, self.cold);
-            let ms = (self.total.length_ns / 1_000_000) as u64;
+            let ms = self.total.length_ns / 1_000_000;
             meters.add_product(Meter::SnapCacheMbMs, spec.memory_mb, ms);
         }
     }
