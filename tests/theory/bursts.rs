@@ -86,10 +86,11 @@ pub fn stellar() -> &'static Group {
             title: "Measured: bursts of a hundred, 2021",
             about: "STeLLAR (IISWC 2021) sent bursts of 100 requests of 1 s to functions without instances; *expected* \
                     is what its authors saw. AWS Lambda starts an instance for each, so that the burst ends as one \
-                    alone. The limit is 20 %: the study's own cold starts range from 264 ms (burst, no work) over 404 \
+                    alone. The limit is 20 %: the study's own cold starts range from 220 ms (burst, no work) over 404 \
                     ms (alone) to 554 ms (burst, 1 s of work) beyond a warm call, and the preset lies between. Google \
                     and Azure queued; how their scalers decided is not published, their presets assume a rule, and \
-                    the lines for them are shown, not judged.",
+                    the lines for them are shown, not judged: for such bursts these presets are not to be trusted (the \
+                    Azure preset puts all hundred on one instance).",
             cases,
         }
     })
