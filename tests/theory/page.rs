@@ -1,6 +1,9 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
-use super::{bursts, calls, closed, delivery, events, keep_alive, loss, measured, replay, retries, scaled, sharing, traces, traffic};
+use super::{
+    bursts, calls, closed, delivery, events, keep_alive, loss, measured, replay, retries, scaled, sharing, traces,
+    traffic,
+};
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
 use std::fmt::Write as _;
