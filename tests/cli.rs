@@ -297,7 +297,13 @@ fn explain_knows_fields_codes_services_and_metrics() {
 #[test]
 fn every_metric_of_a_run_is_explained() {
     let scratch = Scratch::new("metrics");
-    let shop = SHOP.replace("memory: 1 GB", "memory: 1 GB, provisioned_concurrency: 3");
+    let shop = SHOP
+        .replace("memory: 1 GB", "memory: 1 GB, provisioned_concurrency: 3")
+        .replace("call: stock", "call: flow")
+        .replace(
+            "variants:",
+            "workflows: { flow: { states: { take: { task: stock } } } }\nvariants:",
+        );
     let shop = scratch.write("shop.yaml", &shop);
     let outcome = coldcurve(scratch.path(), &["run", shop, "--no-files", "--format", "json"]);
     let summary = json(&outcome.stdout);

@@ -16,7 +16,8 @@ use super::queue::plan::QueuePlan;
 use super::request::HOPS_MAX;
 use super::retry::TABLE as RETRY;
 use super::stream::plan::StreamPlan;
-use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue, stream};
+use super::workflow::plan::WorkflowPlan;
+use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue, stream, workflow};
 use crate::kernel::Duration;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
@@ -25,7 +26,7 @@ use crate::scenario::{
 use std::collections::BTreeSet;
 
 /// Blocks that fields of free form hold, for the reference.
-pub const INNER: [&Table; 7] = [
+pub const INNER: [&Table; 11] = [
     &RETRY,
     &function::fields::PROVISIONED,
     &program_fields::CALL,
@@ -33,6 +34,10 @@ pub const INNER: [&Table; 7] = [
     &program_fields::CACHE,
     &program_fields::IDEMPOTENT,
     &client::fields::BATCH,
+    &workflow::fields::STATE,
+    &workflow::fields::RULE,
+    &workflow::fields::BRANCH,
+    &workflow::fields::MAP,
 ];
 
 /// The fields of `run`.
@@ -139,6 +144,11 @@ pub const ROOT: Table = Table {
             "streams",
             Kind::Map(&Kind::Block(&stream::fields::TABLE)),
             "Streams of records and what reads them.",
+        ),
+        Field::optional(
+            "workflows",
+            Kind::Map(&Kind::Block(&workflow::fields::TABLE)),
+            "State machines that call other components.",
         ),
         Field::optional(
             "variants",
@@ -373,6 +383,11 @@ impl<'a> Builder<'a> {
                 let block = block(&stream::fields::TABLE);
                 self.plan.streams.push(StreamPlan::read(&block, id, &key.text));
             }
+            kind::WORKFLOW => {
+                let account = self.default_account(service.as_deref());
+                let workflow = WorkflowPlan::read(&block(&workflow::fields::TABLE), id, account);
+                self.plan.workflows.push(workflow);
+            }
             _ => {}
         }
         self.plan.components.push(Component {
@@ -570,6 +585,7 @@ impl<'a> Builder<'a> {
                 .get(index)
                 .map_or(Vec::new(), |f| called(&f.program)),
             kind::FLEET => self.plan.fleets.get(index).map_or(Vec::new(), |f| called(&f.program)),
+            kind::WORKFLOW => self.plan.workflows.get(index).map_or(Vec::new(), WorkflowPlan::callees),
             _ => Vec::new(),
         }
     }

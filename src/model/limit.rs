@@ -5,7 +5,7 @@
 //! Validated by: the blocking probability under Poisson traffic is that of M/D/1/K with K = burst (docs/validation.md).
 //! Sources: ITU-T I.371 (2004), annex A; API Gateway developer guide, "Throttle requests".
 
-use crate::kernel::Instant;
+use crate::kernel::{Duration, Instant};
 
 /// Fractions of a nanosecond that the bucket counts in.
 const FINE: f64 = 1024.0;
@@ -51,6 +51,14 @@ impl TokenBucket {
         }
         allowed
     }
+
+    /// Takes a token now or in advance, and says after how long it is there: who asks first is served first.
+    pub fn reserve(&mut self, now: Instant) -> Duration {
+        let now = now.0 as u128 * FINE as u128;
+        self.full_at = self.full_at.max(now) + self.interval;
+        let early = self.full_at.saturating_sub(now + self.tolerance);
+        Duration(early.div_ceil(FINE as u128).min(u128::from(Duration::FOREVER.0)) as u64)
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +75,20 @@ mod tests {
         assert!(!taken(&mut bucket, 199));
         // Refused takes cost nothing, and the bucket never holds more than its burst.
         assert!((0..3).all(|_| taken(&mut bucket, 10_000)) && !taken(&mut bucket, 10_000));
+    }
+
+    #[test]
+    fn who_reserves_waits_his_turn() {
+        let mut bucket = TokenBucket::new(10.0, 2.0);
+        let wait = |bucket: &mut TokenBucket, ms: u64| bucket.reserve(Instant(ms * 1_000_000)).0 / 1_000_000;
+        assert_eq!(
+            [0, 0, 100, 200].map(|_| wait(&mut bucket, 0)),
+            [0, 0, 100, 200],
+            "two at once, then one every 100 ms"
+        );
+        // At 150 ms one more token is there, and the two in advance have the next ones.
+        assert_eq!(wait(&mut bucket, 150), 150);
+        assert_eq!(wait(&mut bucket, 10_000), 0);
     }
 
     #[test]

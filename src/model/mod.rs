@@ -23,6 +23,7 @@ pub mod session;
 pub mod sharing;
 pub mod stream;
 pub mod tracking;
+pub mod workflow;
 pub mod world;
 
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Luck, Slab};
@@ -42,6 +43,7 @@ pub const KINDS: &[&str] = &[
     "proxies",
     "fleets",
     "streams",
+    "workflows",
 ];
 
 /// Index of a kind in [`KINDS`].
@@ -64,6 +66,8 @@ pub mod kind {
     pub const FLEET: u8 = 7;
     /// Streams.
     pub const STREAM: u8 = 8;
+    /// Workflows.
+    pub const WORKFLOW: u8 = 9;
 }
 
 /// What can happen. Closed and `Copy`; the agenda keeps it as two words ([`crate::kernel::pack`]).
@@ -116,6 +120,8 @@ pub enum Event {
     Asynchronous(function::asynchronous::Event),
     /// For a stream.
     Stream(stream::Event),
+    /// For a workflow.
+    Workflow(workflow::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -139,6 +145,7 @@ crate::kernel::pack::packed!(Event {
     Queue(event),
     Asynchronous(event),
     Stream(event),
+    Workflow(event),
     Window,
     WarmedUp,
     Stop,
@@ -151,6 +158,7 @@ impl Event {
         match self {
             Self::Deadline { request }
             | Self::Gateway(gateway::Event::Deadline { request, .. })
+            | Self::Workflow(workflow::Event::TimeLimit { request, .. })
             | Self::Function(function::Event::TimeLimit { request, .. } | function::Event::Waited { request, .. }) => {
                 Some(*request)
             }
@@ -346,6 +354,8 @@ pub struct Plan {
     pub queues: Vec<queue::plan::QueuePlan>,
     /// Streams.
     pub streams: Vec<stream::plan::StreamPlan>,
+    /// Workflows.
+    pub workflows: Vec<workflow::plan::WorkflowPlan>,
 }
 
 impl Plan {

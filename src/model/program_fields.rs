@@ -17,6 +17,7 @@ pub const CALLABLE: &[&str] = &[
     "proxies",
     "fleets",
     "streams",
+    "workflows",
 ];
 
 /// The steps, in the order of [`read_step`].

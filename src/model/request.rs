@@ -12,7 +12,7 @@ use crate::kernel::{Duration, Instant, Key, Luck};
 pub enum Cause {
     /// On the way between client and system.
     Network,
-    /// Inside gateways and load balancers.
+    /// Inside gateways, load balancers and workflow engines.
     Gateway,
     /// A cold start: finding room and starting a sandbox, fetching code.
     Placement,

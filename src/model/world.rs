@@ -14,6 +14,7 @@ use super::queue::Queues;
 use super::request::Caller;
 use super::session::Sessions;
 use super::stream::Streams;
+use super::workflow::Workflows;
 use super::{Cx, Event, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::pack::Words;
@@ -56,6 +57,7 @@ pub struct World<'p> {
     proxies: Proxies,
     queues: Queues,
     streams: Streams,
+    workflows: Workflows,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -92,6 +94,7 @@ impl<'p> World<'p> {
         let proxies = Proxies::new(plan, run, &mut cx);
         let queues = Queues::new(plan, &mut cx);
         let streams = Streams::new(plan, run, &mut cx);
+        let workflows = Workflows::new(plan, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -105,6 +108,7 @@ impl<'p> World<'p> {
             proxies,
             queues,
             streams,
+            workflows,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -142,6 +146,7 @@ impl<'p> World<'p> {
             Event::Queue(event) => self.queues.handle(event, plan, cx),
             Event::Asynchronous(event) => self.asynchronous.handle(event, plan, cx),
             Event::Stream(event) => self.streams.handle(event, plan, cx),
+            Event::Workflow(event) => self.workflows.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -163,6 +168,7 @@ impl<'p> World<'p> {
             kind::PROXY => self.proxies.offer(plan, to.index, request, cx),
             kind::QUEUE => self.queues.offer(plan, to.index, request, cx),
             kind::STREAM => self.streams.offer(plan, to.index, request, cx),
+            kind::WORKFLOW => self.workflows.offer(plan, to.index, request, cx),
             _ => unreachable!("the plan names only components that take requests"),
         }
     }
@@ -180,7 +186,8 @@ impl<'p> World<'p> {
             Caller::Handler(parent) => match cx.requests[parent].worker_kind {
                 kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
                 kind::FLEET => self.fleets.answered(plan, request, parent, cx),
-                _ => unreachable!("only functions and fleets have handlers"),
+                kind::WORKFLOW => self.workflows.answered(plan, request, parent, cx),
+                _ => unreachable!("only functions, fleets and workflows wait for answers"),
             },
             Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
             Caller::Asynchronous { function, event } => self.asynchronous.answered(plan, function, event, request, cx),
@@ -198,7 +205,8 @@ impl<'p> World<'p> {
         match entry.worker_kind {
             kind::FUNCTION => self.functions.branch(plan, entry.worker, request, cx),
             kind::FLEET => self.fleets.resume(plan, request, cx),
-            _ => unreachable!("only functions and fleets have handlers"),
+            kind::WORKFLOW => self.workflows.resume(plan, request, cx),
+            _ => unreachable!("only functions, fleets and workflows resume"),
         }
     }
 
@@ -211,6 +219,7 @@ impl<'p> World<'p> {
         self.queues.close_window(self.cx.now());
         self.asynchronous.close_window(self.cx.now());
         self.streams.close_window(self.cx.now());
+        self.workflows.close_window(self.cx.now());
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -228,6 +237,7 @@ impl<'p> World<'p> {
         self.asynchronous.reset(self.cx.now());
         self.streams.reset(self.cx.now());
         self.cx.effects.reset();
+        self.workflows.reset(self.cx.now());
         self.warmed_up_at = self.cx.now();
     }
 
@@ -242,6 +252,7 @@ impl<'p> World<'p> {
         self.queues.close_window(self.cx.now());
         self.asynchronous.close_window(self.cx.now());
         self.streams.close_window(self.cx.now());
+        self.workflows.close_window(self.cx.now());
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -270,6 +281,7 @@ impl<'p> World<'p> {
         flows.extend(self.queues.observe(plan, observations, series, meters));
         flows.extend(self.streams.observe(plan, observations, series, meters));
         self.cx.effects.observe(plan, observations);
+        flows.extend(self.workflows.observe(plan, observations, series, meters));
         let windows = (measured.0 / plan.window.0) as usize;
         for line in series {
             line.values.truncate(windows);

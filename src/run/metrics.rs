@@ -460,6 +460,76 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("fleets", "cpu_utilisation", "Share of its processors in use."),
     ("fleets", "service_time.*", "Time that a request is worked on."),
     ("fleets", "queue_wait.*", "Time that a request waits for a slot."),
+    ("workflows", "offered", "Executions asked for, throttled ones included."),
+    (
+        "workflows",
+        "throttled",
+        "Executions refused: too many started, or too many open.",
+    ),
+    ("workflows", "started", "Executions that were started."),
+    ("workflows", "succeeded", "Executions that ended well."),
+    (
+        "workflows",
+        "failed",
+        "Executions that ended with a failure; time-outs are not among them.",
+    ),
+    ("workflows", "timed_out", "Executions that took longer than they may."),
+    (
+        "workflows",
+        "failure_ratio",
+        "Executions that failed or timed out, over all that ended.",
+    ),
+    ("workflows", "items", "Items of distributed maps that were started."),
+    (
+        "workflows",
+        "transitions",
+        "State transitions as the service counts them, retries included.",
+    ),
+    (
+        "workflows",
+        "transitions_delayed",
+        "Transitions that waited for the quota on them.",
+    ),
+    (
+        "workflows",
+        "transitions_per_execution",
+        "Transitions of an execution that ended, on average.",
+    ),
+    ("workflows", "retries", "Times that a state was tried again."),
+    ("workflows", "caught", "Failures that a catcher led on."),
+    (
+        "workflows",
+        "history_exceeded",
+        "Executions and items that failed because of the size of their history.",
+    ),
+    (
+        "workflows",
+        "orchestration_share",
+        "Share of the time of executions that transitions and overheads take, those of gateways included.",
+    ),
+    (
+        "workflows",
+        "retry_share",
+        "Share of the time of executions that passes waiting for retries and quotas.",
+    ),
+    ("workflows", "open", "Executions open, mean over time."),
+    ("workflows", "open.peak", "Most executions open at once."),
+    (
+        "workflows",
+        "duration.*",
+        "Time from the start of an execution to its end.",
+    ),
+    ("workflows", "state.STATE.visits", "How often the state was entered."),
+    (
+        "workflows",
+        "state.STATE.errors",
+        "How often the state failed, each try counted.",
+    ),
+    (
+        "workflows",
+        "state.STATE.time.*",
+        "Time from entering the state to leaving it, retries and overheads included.",
+    ),
 ];
 
 /// The full name of a metric in general: `functions.NAME.cold_ratio`.
@@ -472,6 +542,10 @@ fn full(owner: &str, name: &str) -> String {
 
 /// Whether a word is a metric of this name; `.*` stands for the mean, the maximum and the quantiles.
 fn is(name: &str, word: &str) -> bool {
+    if let Some(name) = name.strip_prefix("state.STATE.") {
+        let of_state = word.strip_prefix("state.").and_then(|word| word.split_once('.'));
+        return of_state.is_some_and(|(_, word)| is(name, word));
+    }
     let part =
         |end: &str| end == "mean" || end == "max" || end.strip_prefix('p').is_some_and(|p| p.parse::<f64>().is_ok());
     match name.strip_suffix(".*") {

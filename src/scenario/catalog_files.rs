@@ -32,6 +32,8 @@ pub const EMBEDDED: &[(&str, &str)] = embed! {
     "aws/rds.proxy.yaml"
     "aws/sqs.fifo.yaml"
     "aws/sqs.standard.yaml"
+    "aws/step_functions.express.yaml"
+    "aws/step_functions.standard.yaml"
     "azure/functions.consumption.yaml"
     "azure/functions.flex.yaml"
     "azure/functions.premium.yaml"

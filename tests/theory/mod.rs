@@ -19,3 +19,4 @@ mod scaled;
 mod sharing;
 mod traces;
 mod traffic;
+mod workflows;

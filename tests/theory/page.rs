@@ -2,7 +2,7 @@
 
 use super::{
     bursts, calls, closed, delivery, events, keep_alive, loss, measured, replay, retries, scaled, sharing, traces,
-    traffic,
+    traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -275,8 +275,8 @@ fn rounded(value: f64, digits: i32) -> String {
 }
 
 /// All groups, in the order of the page.
-fn groups() -> [&'static Group; 23] {
-    [
+fn groups() -> Vec<&'static Group> {
+    vec![
         keep_alive::law(),
         keep_alive::choices(),
         keep_alive::paths(),
@@ -300,6 +300,9 @@ fn groups() -> [&'static Group; 23] {
         delivery::drain(),
         replay::logs(),
         bursts::stellar(),
+        workflows::traces(),
+        workflows::formulas(),
+        workflows::measured(),
     ]
 }
 

@@ -85,6 +85,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         gateways: Vec::new(),
         functions: Vec::new(),
         fleets,
+        workflows: Vec::new(),
     }
 }
 

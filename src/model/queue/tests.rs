@@ -159,6 +159,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         functions: vec![function],
         queues: vec![queue, dead],
         streams: Vec::new(),
+        workflows: Vec::new(),
     }
 }
 
