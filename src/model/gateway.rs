@@ -146,7 +146,8 @@ pub struct GatewayPlan {
     pub component: u32,
     /// The account whose request rate it draws from.
     pub account: Option<u16>,
-    /// Where each path goes: (cumulative share, target), by path number; a path without a route is refused (404).
+    /// Where each path goes: (cumulative share, target), by path number; a path without a route
+    /// fails (404).
     pub routes: Vec<Vec<(f64, Target)>>,
     /// Latency that it adds.
     pub overhead: Sampler,
@@ -333,7 +334,7 @@ impl Gateways {
         entry.spend(Cause::Gateway, overhead);
         let routes = &spec.routes[entry.path as usize];
         if routes.is_empty() {
-            // No route (404).
+            // No route: a 404, which counts among the failed.
             entry.depth -= 1;
             return cx.reply(key, Status::Failed);
         }

@@ -406,7 +406,7 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     (
         "databases",
         "cancelled",
-        "Queries whose caller gave up before they ended.",
+        "Queries that the server cancelled at their time-out.",
     ),
     ("databases", "connections", "Connections open, mean over time."),
     ("databases", "connections.peak", "Most connections open at once."),

@@ -1,9 +1,13 @@
 //! The exact law of cold starts under a fixed keep-alive, other choices of instances, and the law path by path.
 
-use super::lab::{Column, Lab, plan_with};
+use super::lab::{Column, Lab, plan, plan_with};
 use super::page::{Case, Group};
+use coldcurve::kernel::StreamKey;
+use coldcurve::model::world::World;
 use coldcurve::scenario::{Files, Folder};
+use coldcurve::stats::Value;
 use coldcurve::stats::formulas::KeepAlive;
+use rayon::prelude::*;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -71,6 +75,51 @@ pub fn law() -> &'static Group {
             cases,
         }
     })
+}
+
+/// How many instances are alive at an instant, as a distribution: each replication is looked at once.
+pub fn distribution() -> &'static Group {
+    static GROUP: OnceLock<Group> = OnceLock::new();
+    GROUP.get_or_init(|| {
+        let mut cases = Vec::new();
+        for (lambda, service, expiry) in [(1.0, 2.0, 10.0), (4.0, 0.5, 5.0), (0.1, 2.0, 60.0)] {
+            let peaks = peaks_over_a_millisecond(&scenario(lambda, service, expiry, "most-recent", 0.001));
+            // The most alive over a millisecond is the most busy over T and that millisecond.
+            let exact = KeepAlive::new(lambda, service, expiry + 0.001);
+            for n in (1..20).filter(|&n| (0.26..0.99).contains(&exact.at_least(n))) {
+                let reached: Vec<f64> = peaks.iter().map(|&peak| f64::from(u8::from(peak >= n as u64))).collect();
+                cases.push(Case::mean(
+                    format!("λ = {lambda}, S = {service}, T = {expiry}"),
+                    &format!("P(at least {n} alive)"),
+                    "exact law",
+                    exact.at_least(n),
+                    &reached,
+                ));
+            }
+        }
+        Group {
+            title: "How many instances are alive",
+            about: "The same law gives the whole distribution: at least n instances are alive if and only if the number \
+                    busy reached n within the last T. Each of 32,000 short replications is looked at once, when it is \
+                    in equilibrium. Shown are the n that this many replications tell to 1 %.",
+            cases,
+        }
+    })
+}
+
+/// Of each of 32,000 replications the most instances alive in its measured time.
+fn peaks_over_a_millisecond(text: &str) -> Vec<u64> {
+    let mut plan = plan(text);
+    plan.seed = StreamKey::new(text, "seed").0;
+    let peak = |run| {
+        let result = World::new(&plan, run).run();
+        let peak = result.observations.iter().find(|o| o.metric == "instances.peak");
+        match peak.map(|observation| &observation.value) {
+            Some(Value::Peak(peak)) => *peak,
+            other => panic!("not a peak: {other:?}"),
+        }
+    };
+    (0..32_000).into_par_iter().map(peak).collect()
 }
 
 /// The same point with other choices of instances, against an independent simulation.
@@ -222,6 +271,11 @@ fn arrivals_ns(folder: &Folder) -> Vec<u64> {
 #[test]
 fn cold_starts_follow_the_exact_law() {
     law().assert_holds();
+}
+
+#[test]
+fn the_number_of_instances_has_the_laws_distribution() {
+    distribution().assert_holds();
 }
 
 #[test]

@@ -6,13 +6,16 @@
 mod bursts;
 mod calls;
 mod closed;
+mod databases;
 mod delivery;
 mod events;
+mod fleets;
 mod keep_alive;
 mod lab;
 mod loss;
 mod measured;
 mod page;
+mod pollers;
 mod replay;
 mod retries;
 mod scaled;

@@ -1,8 +1,8 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
 use super::{
-    bursts, calls, closed, delivery, events, keep_alive, loss, measured, replay, retries, scaled, sharing, traces,
-    traffic, workflows,
+    bursts, calls, closed, databases, delivery, events, fleets, keep_alive, loss, measured, pollers, replay, retries,
+    scaled, sharing, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -278,6 +278,7 @@ fn rounded(value: f64, digits: i32) -> String {
 fn groups() -> Vec<&'static Group> {
     vec![
         keep_alive::law(),
+        keep_alive::distribution(),
         keep_alive::choices(),
         keep_alive::paths(),
         loss::reserved(),
@@ -285,6 +286,11 @@ fn groups() -> Vec<&'static Group> {
         loss::buckets(),
         sharing::unlimited(),
         sharing::processors(),
+        fleets::lines(),
+        fleets::servers(),
+        pollers::lines(),
+        databases::queues(),
+        databases::scalability(),
         closed::users(),
         traffic::arrivals(),
         retries::attempts(),
