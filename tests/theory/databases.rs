@@ -98,7 +98,7 @@ pub fn scalability() -> &'static Group {
                 "cores: {cores}, contention: {sigma}, coherency: {kappa}, latency: 0 s, maximum_connections: 10000, \
                  query: {{ exponential: 10 ms }}"
             );
-            let lab = lab(&format!("users: {users}"), &database, "", 60);
+            let lab = lab(&format!("users: {{ count: {users}, think: 0 s }}"), &database, "", 60);
             // The law's efficiency X(m) / (m X(1)) at m queries per core, on as many cores as are in use.
             let load = (users / cores).max(1.0);
             let efficiency = usl_throughput(1.0, sigma, kappa, load) / load;

@@ -29,7 +29,7 @@ pub fn lines() -> &'static Group {
     GROUP.get_or_init(|| {
         let mut cases = Vec::new();
         let shared = |count, queue: &str| format!("count: {count}, slots: 1, dispatch: shared-queue{queue}");
-        for (lambda, count, length) in [(32.0, 4, 1500), (7.0, 1, 3000), (80.0, 10, 600)] {
+        for (lambda, count, length) in [(28.0, 4, 3000), (6.0, 1, 4000), (14.0, 2, 3000)] {
             let lab = fleet(lambda, &shared(count, ""), "{ exponential: 100 ms }", length);
             let theory = Mmc::new(lambda, 10.0, count);
             let inputs = format!("λ = {lambda}, S = 0.1, c = {count}");
@@ -79,9 +79,9 @@ pub fn servers() -> &'static Group {
     static GROUP: OnceLock<Group> = OnceLock::new();
     GROUP.get_or_init(|| {
         let wait = |lab: &Lab| seconds(lab, "f", "queue_wait");
-        let alone = |cpu: &str| fleet(7.0, "count: 1, slots: 1", cpu, 3000);
-        let inputs = "λ = 7, S = 0.1";
-        let mixture = "{ mixture: [ { weight: 9, of: 20 ms }, { weight: 1, of: 320 ms } ] }";
+        let alone = |cpu: &str| fleet(5.0, "count: 1, slots: 1", cpu, 11_000);
+        let inputs = "λ = 5, S = 0.1";
+        let mixture = "{ mixture: [ { weight: 9, constant: 20 ms }, { weight: 1, constant: 320 ms } ] }";
         let sharing = fleet(14.0, "count: 1", mixture, 2000);
         let random = fleet(
             21.0,
@@ -100,15 +100,15 @@ pub fn servers() -> &'static Group {
                     inputs,
                     "wait, s",
                     "M/D/1",
-                    Md1::new(7.0, 0.1).mean_wait(),
+                    Md1::new(5.0, 0.1).mean_wait(),
                     &wait(&alone("100 ms")),
                 ),
                 Case::mean(
-                    format!("{inputs}, cv = 1.5"),
+                    format!("{inputs}, cv = 1.2"),
                     "wait, s",
                     "M/G/1",
-                    mg1_mean_wait(7.0, 0.1, 0.01 * (1.0 + 1.5 * 1.5)),
-                    &wait(&alone("{ mean: 100 ms, cv: 1.5 }")),
+                    mg1_mean_wait(5.0, 0.1, 0.01 * (1.0 + 1.2 * 1.2)),
+                    &wait(&alone("{ mean: 100 ms, cv: 1.2 }")),
                 ),
                 Case::mean(
                     "λ = 14, S = 0.05, two values",
