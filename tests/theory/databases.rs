@@ -2,7 +2,7 @@
 
 use super::lab::{Lab, times};
 use super::page::{Case, Group};
-use coldcurve::stats::formulas::{Mmc, MmcK, ps_mean_response, usl_throughput};
+use coldcurve::stats::formulas::{Mmc, MmcK, erlang_b, ps_mean_response, usl_throughput};
 use std::sync::OnceLock;
 
 /// Queries of 10 ms to a database whose connections cost nothing.
@@ -42,13 +42,10 @@ pub fn queues() -> &'static Group {
                 "",
                 400,
             );
-            cases.push(Case::mean(
-                format!("λ = 70, S = 0.01, {shape}"),
-                "query, ms",
-                "M/G/1-PS",
-                ps_mean_response(10.0, 0.7),
-                &ms(&lab, "db", "query"),
-            ));
+            let inputs = format!("λ = 70, S = 0.01, {shape}");
+            let (expected, query) = (ps_mean_response(10.0, 0.7), ms(&lab, "db", "query"));
+            cases.push(Case::mean(&inputs, "query, ms", "M/G/1-PS", expected, &query));
+            cases.push(Case::mean(&inputs, "utilisation", "ρ", 0.7, &lab.each("db", "cpu")));
         }
         let four = format!("{free}, cores: 4, maximum_connections: 10000, query: {{ exponential: 10 ms }}");
         cases.push(Case::mean(
@@ -68,20 +65,32 @@ pub fn queues() -> &'static Group {
             MmcK::new(200.0, 100.0, 2, 6).blocking(),
             &lab(&open(200.0), &six, "", 200).each("db", "refused_ratio"),
         ));
+        // As many connections as cores: nobody shares, and the distribution does not matter.
+        let loss = format!("{free}, cores: 6, maximum_connections: 6, reserved_connections: 0, query: 10 ms");
+        cases.push(Case::mean(
+            "λ = 300, S = 0.01, constant, 6 cores, 6 connections",
+            "refused",
+            "Erlang B",
+            erlang_b(3.0, 6),
+            &lab(&open(300.0), &loss, "", 100).each("db", "refused_ratio"),
+        ));
         let three = "contention: 0, coherency: 0, query: 0 s, latency: { exponential: 10 ms }, \
                      maximum_connections: 3, reserved_connections: 0";
         let pool = "proxies: { pool: { to: db, borrow_timeout: 1 h, overhead: 0 s, connect_time: 0 s } }\n";
-        cases.push(Case::mean(
-            "λ = 240, S = 0.01, pool of 3",
-            "wait for a connection, ms",
-            "Erlang C",
-            1e3 * Mmc::new(240.0, 100.0, 3).mean_wait(),
-            &ms(&lab(&open(240.0), three, pool, 300), "pool", "borrow"),
-        ));
+        let (lab, theory) = (lab(&open(240.0), three, pool, 300), Mmc::new(240.0, 100.0, 3));
+        let inputs = "λ = 240, S = 0.01, pool of 3";
+        let (waiting, borrow) = (lab.shares_above("pool", "borrow", 0), ms(&lab, "pool", "borrow"));
+        let (wait, busy) = (1e3 * theory.mean_wait(), lab.each("pool", "pool.busy"));
+        cases.extend([
+            Case::mean(inputs, "share that waits", "Erlang C", theory.p_wait(), &waiting),
+            Case::mean(inputs, "wait for a connection, ms", "Erlang C", wait, &borrow),
+            Case::mean(inputs, "connections in use", "a", 2.4, &busy),
+        ]);
         Group {
             title: "Databases and proxies",
             about: "One core is processor sharing, whose mean does not depend on the distribution of the queries; with \
-                    exponential queries several cores are M/M/c, a limit of connections M/M/c/K, and a proxy's pool a \
+                    exponential queries several cores are M/M/c, a limit of connections M/M/c/K (Erlang B if there are as many \
+                    cores), and a proxy's pool a \
                     line before as many servers as it has connections (queries that wait and do not compute).",
             cases,
         }

@@ -167,6 +167,13 @@ pub fn drain() -> &'static Group {
                 1.0,
                 off(minutes, law),
             ));
+            cases.push(Case::at_most(
+                &inputs,
+                "at once at the end, off by %",
+                "5 + r T",
+                1.0,
+                off(at_once, 5.0 + f64::from(per_minute) * law),
+            ));
             if let Some(measured) = measured {
                 cases.push(Case::shown(
                     &inputs,

@@ -109,6 +109,12 @@ impl Lab {
         histograms
     }
 
+    /// Each run's share of times above so many ns: exact for 0 and for one less than a power of two, where buckets end.
+    pub fn shares_above(&self, name: &str, metric: &str, ns: u64) -> Vec<f64> {
+        let histograms = self.histograms(name, metric);
+        histograms.iter().map(|h| h.fraction_above(ns)).collect()
+    }
+
     /// Each run's windows of a metric.
     pub fn windows(&self, name: &str, metric: &str) -> Vec<&[f64]> {
         let component = self.component(name);

@@ -287,6 +287,7 @@ fn groups() -> Vec<&'static Group> {
         sharing::unlimited(),
         sharing::processors(),
         fleets::lines(),
+        fleets::limits(),
         fleets::servers(),
         pollers::lines(),
         databases::queues(),
