@@ -6,6 +6,7 @@
 mod bursts;
 mod calls;
 mod closed;
+mod connections;
 mod databases;
 mod delivery;
 mod events;
@@ -14,6 +15,7 @@ mod keep_alive;
 mod lab;
 mod loss;
 mod measured;
+mod messages;
 mod page;
 mod pollers;
 mod replay;

@@ -1,8 +1,8 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
 use super::{
-    bursts, calls, closed, databases, delivery, events, fleets, keep_alive, loss, measured, pollers, replay, retries,
-    scaled, sharing, traces, traffic, workflows,
+    bursts, calls, closed, connections, databases, delivery, events, fleets, keep_alive, loss, measured, messages,
+    pollers, replay, retries, scaled, sharing, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -300,6 +300,8 @@ fn groups() -> Vec<&'static Group> {
         delivery::visibility(),
         delivery::shards(),
         traces::by_hand(),
+        messages::by_hand(),
+        connections::by_hand(),
         events::asynchronous(),
         scaled::by_hand(),
         scaled::queues(),

@@ -9,17 +9,23 @@ use coldcurve::cost::Meter;
 use std::sync::OnceLock;
 
 /// One run over arrivals in ms, or in ns where that matters, and the list of cases that it fills.
-pub(super) struct Trace {
+pub struct Trace {
     lab: Lab,
     what: &'static str,
-    pub(super) cases: Vec<Case>,
+    /// What was compared so far.
+    pub cases: Vec<Case>,
 }
 
 impl Trace {
     /// `scenario` says what there is besides the client; `client` is what its block says besides its arrivals.
-    pub(super) fn new(what: &'static str, arrivals_ns: &[u64], client: &str, scenario: &str) -> Self {
+    pub fn new(what: &'static str, arrivals_ns: &[u64], client: &str, scenario: &str) -> Self {
+        Self::over("length: 100 s, window: 1 ms", what, arrivals_ns, client, scenario)
+    }
+
+    /// The same with a length and a window of its own.
+    pub fn over(run: &str, what: &'static str, arrivals_ns: &[u64], client: &str, scenario: &str) -> Self {
         let text = format!(
-            "run: {{ length: 100 s, warmup: 0 s, window: 1 ms }}\n\
+            "run: {{ {run}, warmup: 0 s }}\n\
              clients: {{ web: {{ arrivals: {{ times: {{ file: t, column: t, unit: ns }} }}, {client} }} }}\n{scenario}"
         );
         let lab = Lab::of(plan_with(&text, &Column::of(arrivals_ns)), 1);
@@ -30,14 +36,15 @@ impl Trace {
         }
     }
 
-    fn case(mut self, quantity: &str, expected: f64, simulated: f64) -> Self {
+    /// A number by hand and what came out.
+    pub fn case(mut self, quantity: &str, expected: f64, simulated: f64) -> Self {
         self.cases
             .push(Case::exact(self.what, quantity, "by hand", expected, simulated));
         self
     }
 
     /// The latencies in the order in which requests end.
-    pub(super) fn latencies(mut self, expected_ns: &[u64]) -> Self {
+    pub fn latencies(mut self, expected_ns: &[u64]) -> Self {
         let windows = self.lab.windows("web", "latency.max")[0];
         let seen: Vec<f64> = windows.iter().copied().filter(|&ns| ns > 0.0).collect();
         assert_eq!(seen.len(), expected_ns.len(), "{}: {seen:?}", self.what);
@@ -48,28 +55,38 @@ impl Trace {
         self
     }
 
-    pub(super) fn metric(self, component: &str, metric: &str, expected: f64) -> Self {
+    /// A count, a peak or a ratio.
+    pub fn metric(self, component: &str, metric: &str, expected: f64) -> Self {
         let simulated = self.lab.one(component, metric);
         let quantity = format!("`{component}` {}", metric.replace('_', " "));
         self.case(&quantity, expected, simulated)
     }
 
-    /// A mean level as level x ms over the run's 100 s.
-    pub(super) fn level_ms(self, component: &str, metric: &str, expected_ms: f64) -> Self {
-        let simulated = self.lab.one(component, metric) * 100_000.0;
+    /// The longest of some times.
+    pub fn longest(self, component: &str, metric: &str, expected_ns: u64) -> Self {
+        let simulated = self.lab.histograms(component, metric)[0].max() as f64;
+        let quantity = format!("`{component}` longest {}, ns", metric.replace('_', " "));
+        self.case(&quantity, expected_ns as f64, simulated)
+    }
+
+    /// A mean level as level x ms over the run.
+    pub fn level_ms(self, component: &str, metric: &str, expected_ms: f64) -> Self {
+        let simulated = self.lab.one(component, metric) * (self.lab.seconds() * 1e3);
         let quantity = format!("`{component}` {metric} × ms");
         // A mean level is one division away from an integer; its product is rounded back.
         self.case(&quantity, expected_ms, (simulated * 1e6).round() / 1e6)
     }
 
-    pub(super) fn meter(self, component: &str, meter: Meter, expected: f64) -> Self {
+    /// What is billed.
+    pub fn meter(self, component: &str, meter: Meter, expected: f64) -> Self {
         let simulated = self.lab.metered(component, meter)[0];
         let quantity = format!("`{component}` {}", meter.name().replace('_', " "));
         self.case(&quantity, expected, simulated)
     }
 }
 
-pub(super) fn ms(values: &[u64]) -> Vec<u64> {
+/// Milliseconds in ns.
+pub fn ms(values: &[u64]) -> Vec<u64> {
     values.iter().map(|ms| ms * 1_000_000).collect()
 }
 
