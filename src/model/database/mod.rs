@@ -16,7 +16,7 @@
 //! Sources: Amazon RDS user guide, "Quotas"; Postgres documentation, chapters 19.3 and 19.11; Gunther, "Guerrilla
 //! Capacity Planning" (2007); measured facts and confidence in `catalog/aws/rds.postgres.yaml`.
 //! Validated by: M/G/1-PS and M/M/c response times, M/M/c/K refusals, the scalability law in a closed system, traces of
-//! refusals and of a connection storm by hand (unit tests beside this file).
+//! refusals and of a connection storm by hand (docs/validation.md); sessions and limits under fire (tests below).
 
 mod places;
 pub mod plan;

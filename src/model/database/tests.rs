@@ -1,4 +1,4 @@
-//! Databases and proxies against queueing theory, and short traces by hand.
+//! Databases and proxies in small worlds: short traces by hand. Queueing theory is in `tests/theory`.
 
 use super::plan::DatabasePlan;
 use super::proxy::ProxyPlan;
@@ -14,7 +14,6 @@ use crate::model::retry::RetryPolicy;
 use crate::model::world::{RunResult, World};
 use crate::model::{Component, KINDS, Plan, kind};
 use crate::scenario::{Block, Code, Context, Diagnostics, Names, NoFiles, Sources, Target, parse};
-use crate::stats::formulas::{self, Mmc, MmcK};
 use crate::stats::{Histogram, Value};
 
 const MS: f64 = 1e6;
@@ -268,141 +267,6 @@ proxies: { p: { to: d, maximum_connections_percent: 70%, borrow_timeout: 5 s } }
     );
 }
 
-/// The z-score of the mean of a number over 16 replications against what theory says.
-fn z_score(plan: &Plan, expected: f64, measure: impl Fn(&RunResult) -> f64) -> f64 {
-    let values: Vec<f64> = (0..16).map(|run| measure(&World::new(plan, run).run())).collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let error = (variance / n).sqrt();
-    assert!(
-        error < 0.03 * expected,
-        "the runs are too short to tell: {mean} +- {error}"
-    );
-    (mean - expected) / error
-}
-
-/// A student's t with 15 degrees of freedom exceeds this once in about 2,000.
-const Z: f64 = 4.4;
-
-fn open_plan(rate: f64, database: DatabasePlan, proxied: Option<ProxyPlan>, seconds: u64) -> Plan {
-    let to = target(if proxied.is_some() { kind::PROXY } else { kind::DATABASE });
-    let mut plan = plan(
-        vec![client(to, poisson(rate))],
-        Vec::new(),
-        database,
-        proxied,
-        Duration::from_secs(seconds),
-    );
-    plan.warmup = Duration::from_secs(20);
-    plan
-}
-
-fn mean_query_ms(plan: &Plan, result: &RunResult) -> f64 {
-    latency(plan, result, kind::DATABASE, "query").mean() / MS
-}
-
-#[test]
-fn one_core_answers_like_mg1_processor_sharing_whatever_the_distribution() {
-    let shapes = [
-        Sampler::Exponential { mean: 10.0 * MS },
-        Sampler::constant(ms(10)),
-        Sampler::mixture(vec![
-            (0.9, Sampler::Exponential { mean: 5.0 * MS }),
-            (0.1, Sampler::Exponential { mean: 55.0 * MS }),
-        ]),
-    ];
-    for query in shapes {
-        let plan = open_plan(70.0, DatabasePlan { query, ..database() }, None, 400);
-        let expected = formulas::ps_mean_response(10.0, 0.7);
-        let z = z_score(&plan, expected, |result| mean_query_ms(&plan, result));
-        assert!(z.abs() < Z, "z = {z}");
-        let z = z_score(&plan, 0.7, |result| number(&plan, result, kind::DATABASE, "cpu"));
-        assert!(z.abs() < Z, "utilisation: z = {z}");
-    }
-}
-
-#[test]
-fn several_cores_answer_like_mmc() {
-    let several = DatabasePlan {
-        cores: 4.0,
-        query: Sampler::Exponential { mean: 10.0 * MS },
-        latency: Sampler::constant(ms(3)),
-        ..database()
-    };
-    let plan = open_plan(320.0, several, None, 300);
-    let expected = Mmc::new(0.32, 0.1, 4).mean_response() + 3.0;
-    let z = z_score(&plan, expected, |result| mean_query_ms(&plan, result));
-    assert!(z.abs() < Z, "z = {z}");
-}
-
-#[test]
-fn the_connection_limit_refuses_like_mmck() {
-    let limited = DatabasePlan {
-        cores: 2.0,
-        connections: 6,
-        query: Sampler::Exponential { mean: 10.0 * MS },
-        ..database()
-    };
-    let plan = open_plan(200.0, limited, None, 200);
-    let expected = MmcK::new(0.2, 0.1, 2, 6).blocking();
-    let z = z_score(&plan, expected, |result| {
-        number(&plan, result, kind::DATABASE, "refused_ratio")
-    });
-    assert!(z.abs() < Z, "z = {z}");
-}
-
-#[test]
-fn a_pool_of_c_connections_makes_wait_like_mmc() {
-    // Queries that only wait: what is shared is connections, not cores.
-    let idle = DatabasePlan {
-        query: Sampler::Constant(0.0),
-        latency: Sampler::Exponential { mean: 10.0 * MS },
-        ..database()
-    };
-    let plan = open_plan(240.0, idle, Some(proxy(3)), 300);
-    let expected = Mmc::new(0.24, 0.1, 3).mean_wait();
-    let z = z_score(&plan, expected, |result| {
-        latency(&plan, result, kind::PROXY, "borrow").mean() / MS
-    });
-    assert!(z.abs() < Z, "z = {z}");
-    let result = World::new(&plan, 0).run();
-    assert_eq!(count(&plan, &result, kind::DATABASE, "connections.peak"), 3);
-}
-
-#[test]
-fn saturated_throughput_follows_the_universal_scalability_law() {
-    for users in [1_u32, 2, 10, 40, 120] {
-        let load = Load::Closed {
-            users,
-            think: Sampler::Constant(0.0),
-        };
-        let lossy = DatabasePlan {
-            cores: 2.0,
-            contention: 0.05,
-            coherency: 0.002,
-            query: Sampler::Exponential { mean: 10.0 * MS },
-            ..database()
-        };
-        let mut plan = plan(
-            vec![client(target(kind::DATABASE), load)],
-            Vec::new(),
-            lossy,
-            None,
-            Duration::from_secs(200),
-        );
-        plan.warmup = Duration::from_secs(10);
-        // The law's efficiency X(m) / (m X(1)) at m queries per core, on as many cores as are in use.
-        let load = (f64::from(users) / 2.0).max(1.0);
-        let efficiency = formulas::usl_throughput(1.0, 0.05, 0.002, load) / load;
-        let expected = 100.0 * f64::from(users).min(2.0) * efficiency;
-        let z = z_score(&plan, expected, |result| {
-            number(&plan, result, kind::DATABASE, "queries") / result.measured.as_secs_f64()
-        });
-        assert!(z.abs() < Z, "{users} users: z = {z}");
-    }
-}
-
 #[test]
 fn a_call_may_say_what_its_query_costs() {
     let mut costly = function(target(kind::DATABASE), "costly");
@@ -473,19 +337,6 @@ fn a_connection_storm_burns_the_cores_and_a_warm_wave_does_not() {
 }
 
 #[test]
-fn at_the_limit_a_connection_is_refused_at_once() {
-    let spec = DatabasePlan {
-        connections: 2,
-        ..database()
-    };
-    let (plan, result) = trace(&[0, 0, 0, 100], spec, None);
-    assert_eq!(count(&plan, &result, kind::DATABASE, "refused"), 1);
-    assert_eq!(count(&plan, &result, kind::CLIENT, "unavailable_503"), 1);
-    assert_eq!(extremes_ms(&plan, &result), (0, 20));
-    assert_eq!(count(&plan, &result, kind::DATABASE, "connections.peak"), 2);
-}
-
-#[test]
 fn a_server_accepts_connections_one_after_the_other() {
     let spec = DatabasePlan {
         accept_interval: ms(100),
@@ -495,32 +346,6 @@ fn a_server_accepts_connections_one_after_the_other() {
     let (plan, result) = trace(&[0, 0, 0], spec, None);
     assert_eq!(extremes_ms(&plan, &result), (10, 210));
     assert_eq!(cause_ms(&result, Cause::Connection), 300);
-}
-
-#[test]
-fn queries_go_on_without_their_caller_unless_the_server_cancels_them() {
-    let mut patient = plan(
-        vec![client(target(kind::DATABASE), at(&[0]))],
-        Vec::new(),
-        DatabasePlan {
-            query: Sampler::constant(ms(1000)),
-            ..database()
-        },
-        None,
-        Duration::from_secs(10),
-    );
-    patient.clients[0].timeout = ms(50);
-    let result = World::new(&patient, 0).run();
-    assert_eq!(count(&patient, &result, kind::CLIENT, "timed_out"), 1);
-    assert_eq!(latency(&patient, &result, kind::DATABASE, "query").max(), 1_000_000_000);
-    assert!((number(&patient, &result, kind::DATABASE, "cpu") - 0.1).abs() < 1e-9);
-    let mut strict = patient;
-    strict.databases[0].statement_timeout = ms(30);
-    let result = World::new(&strict, 0).run();
-    assert_eq!(count(&strict, &result, kind::CLIENT, "failed_500"), 1);
-    assert_eq!(extremes_ms(&strict, &result), (30, 30));
-    assert_eq!(count(&strict, &result, kind::DATABASE, "cancelled"), 1);
-    assert!((number(&strict, &result, kind::DATABASE, "cpu") - 0.003).abs() < 1e-9);
 }
 
 /// One request to each of two functions, at 0 and after `second_ms`; both call the database or its proxy.
@@ -587,22 +412,6 @@ fn a_proxy_makes_wait_until_the_borrow_time_out() {
     assert_eq!(extremes_ms(&plan, &result), (100, 200));
     assert_eq!(count(&plan, &result, kind::PROXY, "timeouts"), 1);
     assert_eq!(count(&plan, &result, kind::CLIENT, "unavailable_503"), 1);
-}
-
-#[test]
-fn a_query_that_nobody_waits_for_any_more_leaves_the_queue() {
-    let slow = DatabasePlan {
-        query: Sampler::constant(ms(100)),
-        ..database()
-    };
-    let clients = vec![client(target(kind::PROXY), at(&[0, 0, 0]))];
-    let mut plan = plan(clients, Vec::new(), slow, Some(proxy(1)), Duration::from_secs(10));
-    plan.clients[0].timeout = ms(150);
-    let result = World::new(&plan, 0).run();
-    // The second runs as an orphan from 100 to 200; the third has gone when its turn comes.
-    assert_eq!(count(&plan, &result, kind::DATABASE, "queries"), 2);
-    assert_eq!(count(&plan, &result, kind::PROXY, "abandoned"), 1);
-    assert_eq!(count(&plan, &result, kind::CLIENT, "timed_out"), 2);
 }
 
 #[test]

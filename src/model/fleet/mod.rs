@@ -11,7 +11,8 @@
 //! Units: memory and disk in MB of 2^20 bytes, CPU in thousandths of a virtual CPU.
 //! Sources: EC2 Auto Scaling and Application Auto Scaling user guides, "Target tracking scaling policies"; Elastic Load
 //! Balancing user guide, "Target groups"; start-up times and their confidence in catalog/aws/ec2.yaml, ecs.*.yaml.
-//! Validated by: M/M/c, M/M/c/K, M/G/1-PS, random splitting, Little's law, an autoscaling trace by hand (tests below).
+//! Validated by: M/M/c, M/M/c/K, Erlang B, M/D/1, M/G/1, M/G/1-PS and random splitting (docs/validation.md); Little's
+//! law and an autoscaling trace by hand (tests below).
 
 pub mod balancer;
 pub mod fields;

@@ -1,4 +1,5 @@
-//! Fleets against queueing theory, and traces computed by hand.
+//! Fleets in small worlds: traces computed by hand, and laws that hold where no formula does. Those with one are in
+//! `tests/theory`.
 
 use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Metric, ScalingPlan};
@@ -13,7 +14,6 @@ use crate::model::tracking::TrackingPlan;
 use crate::model::world::{RunResult, World};
 use crate::model::{Component, Plan, kind};
 use crate::scenario::Target;
-use crate::stats::formulas::{Md1, Mm1, Mmc, MmcK, mg1_mean_wait, ps_mean_response};
 use crate::stats::{Histogram, Value};
 
 const MS: u64 = 1_000_000;
@@ -145,130 +145,6 @@ fn judge(what: &str, results: &[RunResult], expected: f64, of: impl Fn(&RunResul
 const RUNS: u64 = 24;
 
 #[test]
-fn one_line_for_all_is_m_m_c() {
-    let fleet = FleetPlan {
-        count: 4,
-        slots: 1,
-        dispatch: Dispatch::SharedQueue,
-        ..computes(Sampler::Exponential { mean: 1e8 })
-    };
-    let results = replications(&plan(vec![fleet], poisson(32.0), 1_500, 100), RUNS);
-    let theory = Mmc::new(32.0, 10.0, 4);
-    judge("mean wait", &results, theory.mean_wait() * 1e9, |r| {
-        number(r, "queue_wait")
-    });
-    judge("mean response", &results, theory.mean_response(), mean_s);
-    judge("queue", &results, theory.mean_queue(), |r| number(r, "queue"));
-    judge("utilisation", &results, 0.8, |r| number(r, "cpu_utilisation"));
-    // Powers of two are edges of buckets, so these fractions are exact.
-    for exponent in [26, 28, 29] {
-        let t = 1_u64 << exponent;
-        judge("tail", &results, theory.response_above(t as f64 / 1e9), |r| {
-            latency(r).fraction_above(t - 1)
-        });
-    }
-    let causes = results
-        .iter()
-        .map(|r| r.flows[0].causes.total())
-        .fold((0, 0), |sum, (n, causes)| {
-            (sum.0 + n, sum.1 + causes[Cause::Queued as usize])
-        });
-    let by_cause = causes.1 as f64 / causes.0 as f64;
-    let waits: Vec<f64> = results.iter().map(|r| number(r, "queue_wait")).collect();
-    let mean = waits.iter().sum::<f64>() / waits.len() as f64;
-    assert!((by_cause / mean - 1.0).abs() < 0.01, "causes and waits agree");
-}
-
-#[test]
-fn one_slot_is_m_d_1_and_m_g_1() {
-    let alone = |service: Sampler| {
-        let fleet = FleetPlan {
-            slots: 1,
-            ..computes(service)
-        };
-        replications(&plan(vec![fleet], poisson(7.0), 2_000, 100), RUNS)
-    };
-    let wait = |r: &RunResult| number(r, "queue_wait");
-    // Constant work of 100 ms at a load of 0.7: the mean wait and the share that waits longer than 2^28 ns.
-    let theory = Md1::new(7.0, 0.1);
-    let results = alone(constant_ms(100));
-    judge("M/D/1 wait", &results, theory.mean_wait() * 1e9, wait);
-    judge(
-        "M/D/1 tail",
-        &results,
-        theory.wait_above(0.268_435_456),
-        |r| match value(r, 1, "queue_wait") {
-            Value::Latency(waits) => waits.fraction_above((1 << 28) - 1),
-            other => panic!("waits are {other:?}"),
-        },
-    );
-    // Work of the same mean that varies more: Pollaczek-Khinchine needs its second moment only.
-    let lognormal = alone(Sampler::lognormal_mean_cv(1e8, 1.5));
-    let second_moment = 0.01 * (1.0 + 1.5 * 1.5);
-    judge(
-        "M/G/1 wait",
-        &lognormal,
-        mg1_mean_wait(7.0, 0.1, second_moment) * 1e9,
-        wait,
-    );
-}
-
-#[test]
-fn a_limited_line_is_m_m_c_k() {
-    let alone = FleetPlan {
-        vcpus: 3.0,
-        slots: 3,
-        queue: 4,
-        ..computes(Sampler::Exponential { mean: 1e8 })
-    };
-    let together = FleetPlan {
-        count: 3,
-        slots: 1,
-        queue: 2,
-        dispatch: Dispatch::SharedQueue,
-        ..computes(Sampler::Exponential { mean: 1e8 })
-    };
-    for (fleet, capacity) in [(alone, 7), (together, 9)] {
-        let results = replications(&plan(vec![fleet], poisson(33.0), 800, 50), RUNS);
-        let theory = MmcK::new(33.0, 10.0, 3, capacity);
-        judge("refused", &results, theory.blocking(), |r| number(r, "refused_ratio"));
-        judge("mean wait", &results, theory.mean_wait() * 1e9, |r| {
-            number(r, "queue_wait")
-        });
-        judge("busy", &results, theory.mean_busy(), |r| number(r, "slots.busy"));
-    }
-}
-
-#[test]
-fn one_core_for_any_number_is_processor_sharing() {
-    // The mean depends on the distribution of the work through its mean only: 90 % take 20 ms, 10 % take 320 ms.
-    let work = Sampler::mixture(vec![(0.9, constant_ms(20)), (0.1, constant_ms(320))]);
-    let results = replications(&plan(vec![computes(work)], poisson(14.0), 1_500, 100), RUNS);
-    judge("mean response", &results, ps_mean_response(0.05, 0.7), mean_s);
-    judge("number", &results, 0.7 / 0.3, |r| number(r, "slots.busy"));
-    judge("utilisation", &results, 0.7, |r| number(r, "cpu_utilisation"));
-}
-
-#[test]
-fn random_choice_makes_independent_queues() {
-    let fleet = FleetPlan {
-        count: 3,
-        slots: 1,
-        dispatch: Dispatch::Random,
-        ..computes(Sampler::Exponential { mean: 1e8 })
-    };
-    let results = replications(&plan(vec![fleet], poisson(21.0), 1_500, 100), RUNS);
-    let theory = Mm1::new(7.0, 10.0);
-    judge("mean response", &results, theory.mean_response(), mean_s);
-    let t = 1_u64 << 30;
-    let above = (-(t as f64 / 1e9) / theory.mean_response()).exp();
-    judge("tail", &results, above, |r| latency(r).fraction_above(t - 1));
-    judge("number", &results, 3.0 * theory.mean_number(), |r| {
-        number(r, "slots.busy") + number(r, "queue")
-    });
-}
-
-#[test]
 fn littles_law_holds_where_no_formula_does() {
     let mut fleet = FleetPlan {
         count: 3,
@@ -336,6 +212,8 @@ fn slots_queues_and_refusals_by_hand() {
     assert_eq!((latency.count(), latency.max()), (4, 90 * MS));
     assert_eq!((number(&result, "refused"), number(&result, "served")), (1.0, 3.0));
     assert_eq!(value(&result, 1, "queue_wait").number(), Some((80 * MS) as f64 / 3.0));
+    let (_, causes) = result.flows[0].causes.total();
+    assert_eq!(causes[Cause::Queued as usize], u128::from(80 * MS));
     assert_eq!(value(&result, 1, "service_time").number(), Some((50 * MS) as f64));
     assert_eq!(value(&result, 1, "queue").number(), Some(0.08 / 60.0));
     assert_eq!(

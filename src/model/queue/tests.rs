@@ -1,7 +1,6 @@
-//! Queues in small worlds: traces by hand, theory, and a published measurement.
+//! Queues in small worlds: traces by hand, and what is conserved. More of them, and theory, in `tests/theory`.
 
 use super::plan::{PollerPlan, QueuePlan};
-use crate::cost::Meter;
 use crate::kernel::{Duration, Sampler};
 use crate::model::account::AccountPlan;
 use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
@@ -15,7 +14,6 @@ use crate::model::world::{RunResult, World};
 use crate::model::{Component, Plan, kind};
 use crate::scenario::Target;
 use crate::stats::Value;
-use crate::stats::formulas::Mmc;
 
 /// Places of the components in the plans of these tests.
 const CLIENT: u32 = 1;
@@ -199,13 +197,6 @@ fn longest(result: &RunResult, metric: &str) -> u64 {
     }
 }
 
-fn metered(result: &RunResult) -> u128 {
-    let found = result.meters[QUEUE as usize]
-        .iter()
-        .find(|(m, _)| *m == Meter::Requests);
-    found.map_or(0, |(_, quanta)| quanta)
-}
-
 fn takes(s: u64) -> FunctionPlan {
     function(Sampler::constant(secs(s)))
 }
@@ -218,43 +209,6 @@ fn conserved(result: &RunResult, component: u32) {
         n("deleted") + n("expired") + n("dead_lettered") + n("redriven") + n("remaining"),
         "component {component}"
     );
-}
-
-#[test]
-fn a_function_slower_than_the_visibility_timeout_handles_messages_twice() {
-    // Received at 0 and, visible again, at 30 s; the first handling deletes it at 45 s all the same, and the second
-    // one, which ends at 75 s, was in vain.
-    let result = run(queue(Some(poller())), takes(45), at_once(1, 0), 100);
-    assert_eq!((count(&result, "received"), count(&result, "deleted")), (2, 1));
-    assert_eq!(count(&result, "duplicates_processed"), 1);
-    assert_eq!(longest(&result, "latency"), 45 * S);
-    // A FIFO queue does not accept the late deletion: received at 0, 30, 60, 90 s; in vain at 45 and 75 s.
-    let fifo = QueuePlan {
-        fifo: true,
-        ..queue(Some(poller()))
-    };
-    let result = run(fifo, takes(45), at_once(1, 0), 100);
-    assert_eq!((count(&result, "received"), count(&result, "deleted")), (4, 0));
-    assert_eq!(count(&result, "duplicates_processed"), 2);
-    assert_eq!(count(&result, "remaining"), 1);
-}
-
-#[test]
-fn a_poison_message_moves_to_the_dead_letters_after_its_receives() {
-    let spec = QueuePlan {
-        poison: 1.0,
-        dead_letter: Some((1, 3)),
-        ..queue(Some(poller()))
-    };
-    // Received at 0, 30 and 60 s; the fourth try at 90 s finds three receives.
-    let result = run(spec.clone(), takes(1), at_once(1, 0), 89);
-    assert_eq!((count(&result, "received"), count(&result, "dead_lettered")), (3, 0));
-    let result = run(spec, takes(1), at_once(1, 0), 91);
-    assert_eq!((count(&result, "received"), count(&result, "dead_lettered")), (3, 1));
-    assert_eq!(count(&result, "messages_failed"), 3);
-    assert_eq!(count_of(&result, FUNCTION, "failed"), 3);
-    assert_eq!(count_of(&result, DEAD, "remaining"), 1);
-    assert_eq!(longest(&result, "age_oldest"), 90 * S);
 }
 
 #[test]
@@ -320,47 +274,6 @@ fn a_spike_is_buffered_and_drained() {
     assert_eq!(causes[Cause::Queued as usize], area - 1_000 * u128::from(S));
 }
 
-/// Minutes until 100,000 messages of half a second each are handled, one per invocation, and how many at once then.
-fn drain(per_minute: u64) -> (f64, u64) {
-    let rules = PollerPlan {
-        add_per_minute: per_minute,
-        ..poller()
-    };
-    let half = function(Sampler::Constant(0.5e9));
-    let result = run(queue(Some(rules)), half, at_once(100_000, 0), 600);
-    assert_eq!((count(&result, "deleted"), count(&result, "remaining")), (100_000, 0));
-    (
-        longest(&result, "latency") as f64 / 60e9,
-        count(&result, "concurrency.peak"),
-    )
-}
-
-#[test]
-fn a_hundred_thousand_messages_drain_as_the_scaling_rules_say() {
-    // With c(t) = 5 + r t invocations at once, 120 a minute each, n messages take the root of 120 (5 T + r T^2 / 2) =
-    // n.
-    let root = |r: f64| ((25.0 + 2.0 * r * 100_000.0 / 120.0).sqrt() - 5.0) / r;
-    // The rules of 2018; measured then (M. Stephenson, 2018-11): 5.5 minutes, about 335 instances at the end.
-    let (minutes, at_once) = drain(60);
-    assert!(
-        (minutes / root(60.0) - 1.0).abs() < 0.01,
-        "{minutes} min, not {}",
-        root(60.0)
-    );
-    assert!((minutes / 5.5 - 1.0).abs() < 0.08, "{minutes} min, measured 5.5");
-    assert!(
-        (at_once as f64 / 335.0 - 1.0).abs() < 0.08,
-        "{at_once} at once, seen 335"
-    );
-    let (minutes, at_once) = drain(300);
-    assert!(
-        (minutes / root(300.0) - 1.0).abs() < 0.01,
-        "{minutes} min, not {}",
-        root(300.0)
-    );
-    assert!((at_once as f64 / 707.0 - 1.0).abs() < 0.01, "{at_once} at once");
-}
-
 #[test]
 fn everything_that_came_in_is_somewhere() {
     for fifo in [false, true] {
@@ -416,32 +329,9 @@ fn concurrency_of_a_fifo_queue_stays_within_its_groups() {
 }
 
 #[test]
-fn failures_come_back_alone_if_the_function_reports_them() {
-    // Each receipt fails with probability f, so a message is received 1 / (1 - f) times on average, with variance
-    // f / (1 - f)^2.
-    let (n, f) = (10_000_u64, 0.2);
-    let receives = |partial| {
-        let spec = queue(Some(PollerPlan {
-            batch_size: 10,
-            partial_batch_response: partial,
-            start: 1_000,
-            ..poller()
-        }));
-        let mut worker = takes(1);
-        worker.failure = f;
-        let result = run(spec, worker, at_once(n as usize, 0), 20_000);
-        assert_eq!(count(&result, "deleted"), n);
-        count(&result, "received") as f64
-    };
-    let z = (receives(true) - n as f64 / (1.0 - f)) / (n as f64 * f).sqrt() * (1.0 - f);
-    assert!(z.abs() < 4.0, "z = {z}");
-    // Otherwise a batch of ten succeeds with probability 0.8^10, about one time in nine.
-    assert!(receives(false) > 5.0 * n as f64);
-}
-
-#[test]
 fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
-    // The worker calls a function that fails with probability f: the same law as above, by another way.
+    // The worker calls a function that fails with probability f. A message is received 1 / (1 - f) times
+    // on average, with variance f / (1 - f)^2.
     let (n, f) = (5_000_u64, 0.2);
     let spec = queue(Some(PollerPlan {
         batch_size: 10,
@@ -480,75 +370,6 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
 }
 
 #[test]
-fn a_poller_of_fixed_concurrency_is_a_queue_with_so_many_servers() {
-    // Poisson arrivals of 8 a second, ten batches of one message at once, exponential times of 1 s: M/M/10.
-    let (rate, servers, replications) = (8.0, 10, 8);
-    let spec = queue(Some(PollerPlan {
-        start: 10,
-        ceiling: 10,
-        ..poller()
-    }));
-    let arrivals = ArrivalPlan::Poisson(RateCurve::constant(rate));
-    let mut plan = plan(
-        spec,
-        function(Sampler::Exponential { mean: 1e9 }),
-        arrivals,
-        secs(10_000),
-    );
-    plan.warmup = secs(500);
-    plan.queues[0].visibility_timeout = secs(3_600);
-    let means: Vec<f64> = (0..replications)
-        .map(|replication| {
-            let result = World::new(&plan, replication).run();
-            value(&result, QUEUE, "latency").number().unwrap() / 1e9
-        })
-        .collect();
-    let mean = means.iter().sum::<f64>() / means.len() as f64;
-    let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (means.len() - 1) as f64;
-    let theory = Mmc::new(rate, 1.0, servers).mean_response();
-    let t = (mean - theory) / (variance / means.len() as f64).sqrt();
-    // Student's t with 7 degrees of freedom exceeds 5.4 with probability 0.001.
-    assert!(t.abs() < 5.4, "mean {mean}, theory {theory}, t {t}");
-    assert!((mean - theory).abs() < 0.02 * theory, "mean {mean}, theory {theory}");
-}
-
-#[test]
-fn calls_are_metered_with_their_chunks_and_their_empty_polls() {
-    // 25 messages at once: five are received one by one, the rest at 1 s in two calls of ten, done at 2 s. Sends 25,
-    // receives 7, deletes 7. Then pollers are free from 1 s on and each has four empty polls by 100 s.
-    let mut spec = queue(Some(PollerPlan {
-        batch_size: 10,
-        ..poller()
-    }));
-    spec.visibility_timeout = secs(30);
-    let idle = |count| run(spec.clone(), takes(1), at_once(count, 0), 100);
-    let result = idle(25);
-    assert_eq!(count(&result, "batches"), 7);
-    assert_eq!(metered(&result), 25 + 7 + 7 + 20);
-    assert_eq!(metered(&idle(0)), 25, "five pollers, a poll every 20 s");
-    // At 100 KB a message is two chunks, and ten are sixteen; deletions carry no bodies.
-    spec.message_bytes = 100 << 10;
-    let result = run(spec, takes(1), at_once(25, 0), 100);
-    assert_eq!(metered(&result), 50 + (5 * 2 + 2 * 16) + 7 + 20);
-}
-
-#[test]
-fn a_window_fills_batches_and_a_full_one_does_not_wait() {
-    // One message a second from 1 s on, a window of 4 s, up to 3 messages: batches leave full, 2 s after their first.
-    let spec = queue(Some(PollerPlan {
-        batch_size: 3,
-        batch_window: secs(4),
-        ..poller()
-    }));
-    let every_second = ArrivalPlan::Times((1..=7).map(|s| s * S).collect());
-    let result = run(spec, takes(0), every_second, 60);
-    assert_eq!((count(&result, "batches"), count(&result, "deleted")), (3, 7));
-    // The seventh has no company and leaves when its window ends.
-    assert_eq!(longest(&result, "latency"), 4 * S);
-    assert_eq!(longest(&result, "wait"), 0, "it is received at once");
-}
-
-#[test]
 fn delays_and_retention_and_send_calls_take_their_time() {
     let mut spec = queue(Some(poller()));
     spec.delay = secs(10);
@@ -583,15 +404,6 @@ fn copies_are_handled_again_and_counted() {
     assert!(z.abs() < 4.0, "{copies} copies, z = {z}");
     assert_eq!(count(&result, "duplicates_processed"), copies);
     assert_eq!(count(&result, "received"), 10_000 + copies);
-}
-
-#[test]
-fn the_in_flight_limit_holds_messages_back() {
-    let mut spec = queue(Some(PollerPlan { start: 50, ..poller() }));
-    spec.in_flight_limit = 20;
-    let result = run(spec, takes(1), at_once(100, 0), 60);
-    assert_eq!((count(&result, "in_flight.peak"), count(&result, "deleted")), (20, 100));
-    assert_eq!(longest(&result, "latency"), 5 * S);
 }
 
 #[test]
