@@ -123,6 +123,12 @@ meters! {
     ReadUnits, "read_units", Count, Work;
     /// Write capacity used by a key-value store's requests. Unit: write request units.
     WriteUnits, "write_units", Count, Work;
+    /// Read capacity of a key-value store kept ready, used or not. Unit: read capacity units times ms.
+    ReadCapacityMs, "read_capacity_ms", Time, Standing;
+    /// Write capacity of a key-value store kept ready, used or not. Unit: write capacity units times ms.
+    WriteCapacityMs, "write_capacity_ms", Time, Standing;
+    /// What calls of an external service are about, where it bills by that: tokens, images, messages. Unit: items.
+    Items, "items", Count, Work;
     /// Messages published, put or delivered, as the service chunks them. Unit: messages.
     Messages, "messages", Count, Work;
     /// State transitions of a workflow, retries included. Unit: transitions.

@@ -5,6 +5,7 @@ use super::account::{self, Account, AccountPlan};
 use super::client::{self, ClientPlan};
 use super::database::plan::DatabasePlan;
 use super::database::proxy::ProxyPlan;
+use super::external::ExternalPlan;
 use super::fleet::plan::{FleetPlan, Machine};
 use super::function::plan::FunctionPlan;
 use super::function::scaled::plan::Billing;
@@ -15,9 +16,12 @@ use super::program_fields::{self, read_program};
 use super::queue::plan::QueuePlan;
 use super::request::HOPS_MAX;
 use super::retry::TABLE as RETRY;
+use super::store::fields::StorePlan;
 use super::stream::plan::StreamPlan;
 use super::workflow::plan::WorkflowPlan;
-use super::{Component, KINDS, Plan, database, fleet, function, gateway, kind, queue, stream, workflow};
+use super::{
+    Component, KINDS, Plan, database, external, fleet, function, gateway, kind, queue, store, stream, workflow,
+};
 use crate::kernel::Duration;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
@@ -149,6 +153,16 @@ pub const ROOT: Table = Table {
             "workflows",
             Kind::Map(&Kind::Block(&workflow::fields::TABLE)),
             "State machines that call other components.",
+        ),
+        Field::optional(
+            "stores",
+            Kind::Map(&Kind::Block(&store::fields::TABLE)),
+            "Tables, object stores, caches and search clusters.",
+        ),
+        Field::optional(
+            "externals",
+            Kind::Map(&Kind::Block(&external::TABLE)),
+            "Managed and third-party services.",
         ),
         Field::optional(
             "variants",
@@ -360,11 +374,7 @@ impl<'a> Builder<'a> {
             kind::DATABASE => {
                 let block = block(&database::plan::TABLE);
                 self.plan.databases.push(DatabasePlan::read(&block, id));
-                attributes.extend(
-                    block
-                        .text_opt("instance")
-                        .map(|class| attribute("instance_type", class)),
-                );
+                attributes.extend(instance_type(&block));
             }
             kind::PROXY => {
                 let block = block(&database::proxy::TABLE);
@@ -387,6 +397,16 @@ impl<'a> Builder<'a> {
                 let account = self.default_account(service.as_deref());
                 let workflow = WorkflowPlan::read(&block(&workflow::fields::TABLE), id, account);
                 self.plan.workflows.push(workflow);
+            }
+            kind::STORE => {
+                let block = block(&store::fields::TABLE);
+                self.plan.stores.push(StorePlan::read(&block, id));
+                attributes.extend(instance_type(&block));
+            }
+            kind::EXTERNAL => {
+                let block = block(&external::TABLE);
+                self.plan.externals.push(ExternalPlan::read(&block, id));
+                attributes = external::attributes(&block);
             }
             _ => {}
         }
@@ -414,7 +434,10 @@ impl<'a> Builder<'a> {
 
     /// Finds out which functions' instances hold database sessions.
     fn sessions(&mut self) {
-        let store = |target: Target| matches!(target.kind, kind::DATABASE | kind::PROXY);
+        let stores = &self.plan.stores;
+        let store = |target: Target| {
+            matches!(target.kind, kind::DATABASE | kind::PROXY) || store::counts_connections(stores, target)
+        };
         for function in &mut self.plan.functions {
             function.holds_sessions = function.program.calls.iter().any(|call| store(call.to));
         }
@@ -586,6 +609,10 @@ impl<'a> Builder<'a> {
                 .map_or(Vec::new(), |f| called(&f.program)),
             kind::FLEET => self.plan.fleets.get(index).map_or(Vec::new(), |f| called(&f.program)),
             kind::WORKFLOW => self.plan.workflows.get(index).map_or(Vec::new(), WorkflowPlan::callees),
+            kind::STORE => {
+                let store = self.plan.stores.get(index);
+                store.and_then(|store| store.behind).into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -635,6 +662,13 @@ type Attributes = Vec<(String, String)>;
 
 fn attribute(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
+}
+
+/// The class of machine that a component names.
+fn instance_type(block: &Block) -> Option<(String, String)> {
+    block
+        .text_opt("instance")
+        .map(|class| attribute("instance_type", class))
 }
 
 fn function_attributes(block: &Block) -> Attributes {

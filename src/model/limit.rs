@@ -59,6 +59,18 @@ impl TokenBucket {
         let early = self.full_at.saturating_sub(now + self.tolerance);
         Duration(early.div_ceil(FINE as u128).min(u128::from(Duration::FOREVER.0)) as u64)
     }
+
+    /// From now on it refills at another rate and holds another burst. What is in it stays, as far as it fits.
+    pub fn change(&mut self, now: Instant, rate: f64, burst: f64) {
+        let now = now.0 as u128 * FINE as u128;
+        let room = (now + self.tolerance).saturating_sub(self.full_at.max(now));
+        let changed = Self::new(rate, burst);
+        let kept = (room * changed.interval / self.interval).min(changed.tolerance);
+        *self = Self {
+            full_at: now + changed.tolerance - kept,
+            ..changed
+        };
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +101,19 @@ mod tests {
         // At 150 ms one more token is there, and the two in advance have the next ones.
         assert_eq!(wait(&mut bucket, 150), 150);
         assert_eq!(wait(&mut bucket, 10_000), 0);
+    }
+
+    #[test]
+    fn a_change_keeps_the_tokens() {
+        let mut bucket = TokenBucket::new(10.0, 30.0);
+        assert!(bucket.take(Instant(0), 20) && bucket.holds(Instant(0), 10) && !bucket.holds(Instant(0), 11));
+        // Ten are left; at twice the rate they are still ten, and a second later thirty.
+        bucket.change(Instant(0), 20.0, 60.0);
+        assert!(bucket.holds(Instant(0), 10) && !bucket.holds(Instant(0), 11));
+        assert!(bucket.holds(Instant(1_000_000_000), 30) && !bucket.holds(Instant(1_000_000_000), 31));
+        // A smaller bucket holds no more than its own burst.
+        bucket.change(Instant(1_000_000_000), 1.0, 5.0);
+        assert!(bucket.take(Instant(1_000_000_000), 5) && !bucket.take(Instant(1_000_000_000), 1));
     }
 
     #[test]

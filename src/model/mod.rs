@@ -9,11 +9,13 @@ pub mod client;
 pub mod fleet;
 pub mod database;
 pub mod effects;
+pub mod external;
 pub mod function;
 pub mod gateway;
 pub mod flow;
 pub mod limit;
 mod lint;
+mod places;
 pub mod program;
 pub mod program_fields;
 pub mod queue;
@@ -22,6 +24,7 @@ pub mod retry;
 pub mod session;
 pub mod sharing;
 pub mod stream;
+pub mod store;
 pub mod tracking;
 pub mod workflow;
 pub mod world;
@@ -44,6 +47,8 @@ pub const KINDS: &[&str] = &[
     "fleets",
     "streams",
     "workflows",
+    "stores",
+    "externals",
 ];
 
 /// Index of a kind in [`KINDS`].
@@ -68,6 +73,10 @@ pub mod kind {
     pub const STREAM: u8 = 8;
     /// Workflows.
     pub const WORKFLOW: u8 = 9;
+    /// Stores.
+    pub const STORE: u8 = 10;
+    /// External services.
+    pub const EXTERNAL: u8 = 11;
 }
 
 /// What can happen. Closed and `Copy`; the agenda keeps it as two words ([`crate::kernel::pack`]).
@@ -122,6 +131,10 @@ pub enum Event {
     Stream(stream::Event),
     /// For a workflow.
     Workflow(workflow::Event),
+    /// For a store.
+    Store(store::Event),
+    /// For an external service.
+    External(external::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -146,6 +159,8 @@ crate::kernel::pack::packed!(Event {
     Asynchronous(event),
     Stream(event),
     Workflow(event),
+    Store(event),
+    External(event),
     Window,
     WarmedUp,
     Stop,
@@ -356,12 +371,33 @@ pub struct Plan {
     pub streams: Vec<stream::plan::StreamPlan>,
     /// Workflows.
     pub workflows: Vec<workflow::plan::WorkflowPlan>,
+    /// Stores.
+    pub stores: Vec<store::fields::StorePlan>,
+    /// External services.
+    pub externals: Vec<external::ExternalPlan>,
 }
 
 impl Plan {
-    /// How many databases and proxies there are that count sessions: databases first, then proxies.
+    /// How many components there are that count sessions: databases first, then proxies, then stores that do.
     pub fn session_hosts(&self) -> usize {
-        self.databases.len() + self.proxies.len()
+        let stores = self.stores.iter().filter(|store| store.connections.is_some());
+        self.databases.len() + self.proxies.len() + stores.count()
+    }
+
+    /// The call of a handler that a request is, if it is one.
+    pub fn call(&self, request: Key, cx: &Cx) -> Option<&program::CallPlan> {
+        let entry = &cx.requests[request];
+        let (worker_kind, worker) = match entry.caller {
+            Caller::Handler(parent) if cx.requests.contains(parent) => {
+                let host = &cx.requests[parent];
+                (host.worker_kind, host.worker)
+            }
+            // Sent without waiting: until somebody takes it, it carries its sender.
+            Caller::Nobody => (entry.worker_kind, entry.worker),
+            _ => return None,
+        };
+        let (_, program) = self.worker(worker_kind, worker)?;
+        program.calls.get(entry.call as usize)
     }
 
     /// What runs handlers: the number among all components and the handler, of the component `worker` of the kind

@@ -13,6 +13,7 @@
 use super::effects::Verdict;
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Retrier, RetryPolicy};
+use super::store::operation::Operation;
 use super::{Cx, Event, kind};
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Sampler};
@@ -81,6 +82,8 @@ pub struct CallPlan {
     pub optional: bool,
     /// What a database has to do for it, as CPU time on one core; `None` for that database's usual query.
     pub demand: Option<Sampler>,
+    /// What a store or an external service has to do for it.
+    pub operation: Operation,
 }
 
 /// A handler, compiled. The main program comes first, then the branches; each ends with [`Step::End`].
@@ -327,7 +330,10 @@ fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
 fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let step = cx.requests[parent].frame.step;
     let luck = cx.luck_of_sent(parent).derive(CHILD_STEP + u64::from(step));
-    let child = Request::new(Caller::Nobody, luck, cx.agenda.now());
+    let entry = &cx.requests[parent];
+    let mut child = Request::new(Caller::Nobody, luck, cx.agenda.now());
+    // Whoever takes it may ask which call it was, though nobody waits.
+    (child.worker_kind, child.worker, child.call) = (entry.worker_kind, entry.worker, call);
     let key = cx.requests.insert(child);
     cx.offer_async(program.calls[call as usize].to, key);
 }

@@ -2,10 +2,12 @@
 
 use super::program::{CallPlan, Program, STEPS_MAX, Step};
 use super::retry::RetryPolicy;
+use super::store::operation::{ACTIONS, CONSISTENCIES, Operation};
+use super::{KINDS, kind};
 use crate::kernel::Duration;
 use crate::scenario::{
-    Block, Code, Context, Field, Kind, Node, Range, Table, nearest, read_sampler, read_share, read_target, read_text,
-    single_key,
+    Block, Code, Context, Field, Kind, Node, Range, Table, Target, nearest, read_sampler, read_share, read_target,
+    read_text, single_key,
 };
 
 /// The kinds of components that a handler can call.
@@ -18,6 +20,8 @@ pub const CALLABLE: &[&str] = &[
     "fleets",
     "streams",
     "workflows",
+    "stores",
+    "externals",
 ];
 
 /// The steps, in the order of [`read_step`].
@@ -57,7 +61,35 @@ pub const CALL: Table = Table {
         Field::optional(
             "query",
             Kind::Sampler,
-            "Of a database: CPU time of this query on one core, instead of the database's own.",
+            "Of a database: CPU time of this query on one core, instead of the database's own; of a store: time on a \
+             thread.",
+        ),
+        Field::default(
+            "operation",
+            Kind::Choice(&ACTIONS),
+            "read",
+            "Of a store: what is done. A query reads items together, so that their sizes add up before they are \
+             rounded to units.",
+        ),
+        Field::default(
+            "items",
+            Kind::Count,
+            "1",
+            "Of a store: how many items; of an external service: how many units (tokens, images, messages).",
+        )
+        .within(1.0, 1e9),
+        Field::optional(
+            "item_size",
+            Kind::Size,
+            "Of a store: size of each item, instead of the store's own.",
+        )
+        .within(0.0, 1e12),
+        Field::default(
+            "consistency",
+            Kind::Choice(&CONSISTENCIES),
+            "eventual",
+            "Of a store: a strong read takes twice the units of an eventual one, a transaction twice those of a \
+             strong one.",
         ),
         Field::default(
             "optional",
@@ -264,7 +296,9 @@ impl<'a> Reader<'a> {
 
     /// A `send` waits for nothing, so what concerns the answer to a call has no meaning for it.
     fn refuse_answers(&self, value: &Node) {
-        for (key, _) in value.entries().iter().filter(|(key, _)| key.text != "to") {
+        // What it asks for has one: a write that nobody waits for.
+        let asks = |name: &str| name == "to" || Operation::FIELDS.contains(&name);
+        for (key, _) in value.entries().iter().filter(|(key, _)| !asks(&key.text)) {
             if CALL.field(&key.text).is_some() {
                 let message = format!(
                     "`{}` has no meaning for `send`, which does not wait for an answer",
@@ -311,6 +345,8 @@ impl<'a> Reader<'a> {
             retry: RetryPolicy::NONE,
             optional: false,
             demand: None,
+            // A conditional write claims the key, another one settles it.
+            operation: Operation::WRITE,
         };
         self.calls.extend([look_up.clone(), look_up]);
         let calls = self.calls.len() as u16;
@@ -352,21 +388,46 @@ impl<'a> Reader<'a> {
                 retry: RetryPolicy::NONE,
                 optional: false,
                 demand: None,
+                operation: Operation::default(),
             }
         } else {
             let block = Block::new(cx, node, &CALL);
             let retry = block
                 .node("retry")
                 .map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node));
+            let to = block.target("to")?;
+            only_for_stores(&block, to);
             CallPlan {
-                to: block.target("to")?,
+                to,
                 timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
                 retry,
                 optional: block.flag("optional"),
                 demand: block.sampler_opt("query"),
+                operation: Operation::read(&block),
             }
         };
         self.calls.push(call);
         Some(self.calls.len() as u16 - 1)
+    }
+}
+
+/// Reports fields of a call that only a store or an external service understands, on a call of something else.
+fn only_for_stores(call: &Block, to: Target) {
+    let understood: &[&str] = match to.kind {
+        kind::STORE => &Operation::FIELDS,
+        kind::EXTERNAL => &["items"],
+        _ => &[],
+    };
+    let strange = Operation::FIELDS
+        .iter()
+        .find(|field| call.has(field) && !understood.contains(field));
+    if let Some(field) = strange {
+        let message = format!(
+            "`{field}` means nothing to a component under `{}`",
+            KINDS[to.kind as usize]
+        );
+        let help = "leave it out; the fields `operation`, `item_size` and `consistency` are for stores, `items` for \
+                    stores and externals";
+        call.error(Code::Inconsistent, call.span_of(field), message, help);
     }
 }

@@ -147,6 +147,8 @@ pub enum Caller {
     },
     /// A step of a handler: the request whose handler it is.
     Handler(Key),
+    /// A cache that asks the store behind it: the operation at the cache.
+    Store(Key),
     /// The poller of this queue, with a batch of messages.
     Poller {
         /// The queue.
@@ -354,6 +356,12 @@ impl Request {
     #[inline]
     pub fn is_branch(&self) -> bool {
         self.call == u16::MAX && matches!(self.caller, Caller::Handler(_))
+    }
+
+    /// The luck of its first attempt.
+    #[inline]
+    pub fn first_luck(&self) -> Luck {
+        (0..self.attempt).fold(self.luck, |luck, _| luck.underive(super::ATTEMPT_STEP))
     }
 
     /// The request's age at its mark.

@@ -156,6 +156,13 @@ impl Station {
         self.jobs.retain(|Reverse((_, _, other))| *other != job);
     }
 
+    /// From now on jobs run at other speeds. What they have done stays done; see [`Self::wake`] for when to look again.
+    pub fn change(&mut self, now: Instant, speeds: Speeds) {
+        self.advance(now);
+        self.speeds = speeds;
+        self.table.truncate(1);
+    }
+
     /// Whether an event of this epoch still means something.
     #[inline]
     pub fn is_current(&self, epoch: u32) -> bool {
@@ -230,6 +237,17 @@ mod tests {
             })
         );
         assert_eq!(station.pop_done(Instant(200)), Some(key(2)));
+    }
+
+    #[test]
+    fn a_job_goes_on_at_another_speed() {
+        let mut station = Station::new(Speeds::new(0.25, 0.0, 0.0));
+        station.add(Instant(0), Duration(100), key(1));
+        assert_eq!(station.wake(Instant(0)).map(|wake| wake.at), Some(Instant(400)));
+        // After 200 at a quarter of a core half is done; on a whole core the rest takes 50.
+        station.change(Instant(200), Speeds::new(1.0, 0.0, 0.0));
+        assert_eq!(station.wake(Instant(200)).map(|wake| wake.at), Some(Instant(250)));
+        assert_eq!(station.pop_done(Instant(250)), Some(key(1)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::client::Clients;
 use super::database::Databases;
 use super::database::proxy::Proxies;
 use super::effects::Effects;
+use super::external::Externals;
 use super::fleet::Fleets;
 use super::flow::FlowResult;
 use super::function::Functions;
@@ -13,6 +14,7 @@ use super::gateway::Gateways;
 use super::queue::Queues;
 use super::request::Caller;
 use super::session::Sessions;
+use super::store::Stores;
 use super::stream::Streams;
 use super::workflow::Workflows;
 use super::{Cx, Event, Plan, kind};
@@ -58,6 +60,8 @@ pub struct World<'p> {
     queues: Queues,
     streams: Streams,
     workflows: Workflows,
+    stores: Stores,
+    externals: Externals,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -95,6 +99,8 @@ impl<'p> World<'p> {
         let queues = Queues::new(plan, &mut cx);
         let streams = Streams::new(plan, run, &mut cx);
         let workflows = Workflows::new(plan, &mut cx);
+        let stores = Stores::new(plan, &mut cx);
+        let externals = Externals::new(plan);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -109,6 +115,8 @@ impl<'p> World<'p> {
             queues,
             streams,
             workflows,
+            stores,
+            externals,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -147,6 +155,8 @@ impl<'p> World<'p> {
             Event::Asynchronous(event) => self.asynchronous.handle(event, plan, cx),
             Event::Stream(event) => self.streams.handle(event, plan, cx),
             Event::Workflow(event) => self.workflows.handle(event, plan, cx),
+            Event::Store(event) => self.stores.handle(event, plan, cx),
+            Event::External(event) => self.externals.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
@@ -169,6 +179,8 @@ impl<'p> World<'p> {
             kind::QUEUE => self.queues.offer(plan, to.index, request, cx),
             kind::STREAM => self.streams.offer(plan, to.index, request, cx),
             kind::WORKFLOW => self.workflows.offer(plan, to.index, request, cx),
+            kind::STORE => self.stores.offer(plan, to.index, request, cx),
+            kind::EXTERNAL => self.externals.offer(plan, to.index, request, cx),
             _ => unreachable!("the plan names only components that take requests"),
         }
     }
@@ -189,6 +201,7 @@ impl<'p> World<'p> {
                 kind::WORKFLOW => self.workflows.answered(plan, request, parent, cx),
                 _ => unreachable!("only functions, fleets and workflows wait for answers"),
             },
+            Caller::Store(parent) => self.stores.answered(plan, request, parent, cx),
             Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
             Caller::Asynchronous { function, event } => self.asynchronous.answered(plan, function, event, request, cx),
             Caller::Mapping { stream, lane } => self.streams.answered(plan, stream, lane, request, cx),
@@ -220,6 +233,8 @@ impl<'p> World<'p> {
         self.asynchronous.close_window(self.cx.now());
         self.streams.close_window(self.cx.now());
         self.workflows.close_window(self.cx.now());
+        self.stores.close_window(self.plan, &mut self.cx);
+        self.externals.close_window(self.cx.now());
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -238,6 +253,8 @@ impl<'p> World<'p> {
         self.streams.reset(self.cx.now());
         self.cx.effects.reset();
         self.workflows.reset(self.cx.now());
+        self.stores.reset(self.plan, &mut self.cx);
+        self.externals.reset(self.cx.now());
         self.warmed_up_at = self.cx.now();
     }
 
@@ -253,6 +270,8 @@ impl<'p> World<'p> {
         self.asynchronous.close_window(self.cx.now());
         self.streams.close_window(self.cx.now());
         self.workflows.close_window(self.cx.now());
+        self.stores.close_window(plan, &mut self.cx);
+        self.externals.close_window(self.cx.now());
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -278,6 +297,8 @@ impl<'p> World<'p> {
         self.fleets.observe(plan, observations, series, meters);
         self.databases.observe(plan, measured, observations, series, meters);
         self.proxies.observe(plan, measured, observations, series, meters);
+        self.stores.observe(plan, measured, observations, series, meters);
+        self.externals.observe(plan, observations, series, meters);
         flows.extend(self.queues.observe(plan, observations, series, meters));
         flows.extend(self.streams.observe(plan, observations, series, meters));
         self.cx.effects.observe(plan, observations);

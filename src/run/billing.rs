@@ -3,12 +3,18 @@
 //! What traffic causes (requests, compute, bytes) grows with the hours of the month in which such traffic flows; what
 //! stands there regardless (instances, provisioned capacity, balancers) grows with all hours of the month. A scenario
 //! whose traffic flows only part of the month says so with `active_hours`. Tiers and free tiers apply to the month.
+//! Prices that a scenario gives itself (of external services) are attributes of the component in the plan, as the model
+//! knows no prices; here they become lines of the book.
 
 use super::study::CellPlan;
-use crate::cost::{Bill, Extrapolation, MeterSet, PriceBook, Usage, bill};
+use crate::cost::{
+    Bill, Confidence, Extrapolation, Meter, MeterSet, Metering, Money, PriceBook, PriceLine, Provenance, Tier,
+};
+use crate::cost::{Usage, bill};
 use crate::kernel::Duration;
-use crate::model::{KINDS, Plan};
+use crate::model::{Component, KINDS, Plan, external};
 use crate::scenario::{Block, Catalog, Code, Diagnostic, Diagnostics, Field, Kind, Node, Table, prices};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The fields of `billing`.
@@ -73,16 +79,22 @@ impl BillingPlan {
             .iter()
             .zip(meters)
             .filter_map(|(component, meters)| {
-                let service = component.service.clone()?;
                 Some(Usage {
                     component: format!("{}.{}", KINDS[component.target.kind as usize], component.name),
-                    service,
+                    service: billed_as(component)?,
                     attributes: component.attributes.iter().cloned().collect(),
                     meters: meters.clone(),
                 })
             })
             .collect();
-        bill(&self.book, &usages, &self.extrapolation(measured), self.free_tier)
+        let own: Vec<PriceLine> = plan.components.iter().flat_map(own_prices).collect();
+        let extrapolation = self.extrapolation(measured);
+        if own.is_empty() {
+            return bill(&self.book, &usages, &extrapolation, self.free_tier);
+        }
+        let mut book = PriceBook::clone(&self.book);
+        book.lines.extend(own);
+        bill(&book, &usages, &extrapolation, self.free_tier)
     }
 
     fn extrapolation(&self, measured: Duration) -> Extrapolation {
@@ -109,6 +121,56 @@ pub fn listed(catalog: &Catalog, diagnostics: &Diagnostics) -> Arc<PriceBook> {
     Arc::new(book)
 }
 
+/// Whether the scenario itself gives a component's prices.
+fn has_own_prices(component: &Component) -> bool {
+    let own = |attribute: &(String, String)| external::PRICES.contains(&attribute.0.as_str());
+    component.attributes.iter().any(own)
+}
+
+/// The service whose lines a component pays: its own one below its service if it has prices of its own.
+fn billed_as(component: &Component) -> Option<String> {
+    if has_own_prices(component) {
+        let service = component.service.as_deref().unwrap_or("scenario");
+        return Some(format!("{service}.{}", component.name));
+    }
+    component.service.clone()
+}
+
+/// The price lines that the scenario gives for a component: they replace those of its service.
+fn own_prices(component: &Component) -> Vec<PriceLine> {
+    let (true, Some(service)) = (has_own_prices(component), billed_as(component)) else {
+        return Vec::new();
+    };
+    let line = |(attribute, (line, meter)): (&str, (&str, Meter))| {
+        let text = component.attributes.iter().find(|own| own.0 == attribute);
+        // What is not priced by the scenario is free if its service has no price for it.
+        if text.is_none() && component.service.is_some() {
+            return None;
+        }
+        let price = text.and_then(|own| own.1.parse().ok()).unwrap_or(Money::ZERO);
+        Some(PriceLine {
+            service: service.clone(),
+            line: line.to_owned(),
+            meter,
+            unit: line.trim_end_matches('s').to_owned(),
+            quanta_per_unit: 1,
+            tiers: vec![Tier { upper: None, price }],
+            pool: None,
+            free: None,
+            when: BTreeMap::new(),
+            metering: Metering::default(),
+            provenance: Provenance {
+                source: "the scenario".to_owned(),
+                as_of: String::new(),
+                confidence: Confidence::High,
+                note: String::new(),
+            },
+        })
+    };
+    let lines = [("calls", Meter::Requests), ("items", Meter::Items)];
+    external::PRICES.into_iter().zip(lines).filter_map(line).collect()
+}
+
 /// Warns about services for which the price book has nothing at all.
 pub fn check_prices(cells: &[CellPlan], diagnostics: &Diagnostics, root: &Node) {
     for cell in cells {
@@ -116,7 +178,7 @@ pub fn check_prices(cells: &[CellPlan], diagnostics: &Diagnostics, root: &Node) 
         for component in &cell.plan.components {
             let Some(service) = &component.service else { continue };
             let free = service.ends_with(".account") || service.starts_with("generic.");
-            if !free && !book.knows(service) {
+            if !free && !book.knows(service) && !has_own_prices(component) {
                 let message = format!("no prices for `{service}`: the bill leaves it out");
                 let help = "give them in the scenario, such as `prices: { acme.functions: [ ... ] }`";
                 diagnostics.push(Diagnostic::new(Code::MissingPrice, root.span, message).help(help));

@@ -22,6 +22,7 @@ mod replay;
 mod retries;
 mod scaled;
 mod sharing;
+mod stores;
 mod traces;
 mod traffic;
 mod workflows;

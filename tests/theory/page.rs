@@ -2,7 +2,7 @@
 
 use super::{
     bursts, calls, closed, connections, databases, delivery, events, fleets, keep_alive, loss, measured, messages,
-    pollers, replay, retries, scaled, sharing, traces, traffic, workflows,
+    pollers, replay, retries, scaled, sharing, stores, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -299,18 +299,20 @@ fn groups() -> Vec<&'static Group> {
         calls::compositions(),
         delivery::visibility(),
         delivery::shards(),
+        stores::laws(),
         traces::by_hand(),
         messages::by_hand(),
         connections::by_hand(),
         events::asynchronous(),
         scaled::by_hand(),
         scaled::queues(),
+        workflows::traces(),
+        workflows::formulas(),
+        stores::by_hand(),
         measured::experiments(),
         delivery::drain(),
         replay::logs(),
         bursts::stellar(),
-        workflows::traces(),
-        workflows::formulas(),
         workflows::measured(),
     ]
 }

@@ -10,6 +10,7 @@
 //! gives up, unless the server has a statement time-out. A connection whose instance has gone away may linger on the
 //! server. A client that calls a database itself has one pool of sessions, as many as it has queries at the same time;
 //! a query that nobody waits for opens a session of its own.
+//! A serverless database has a capacity that moves with the use of its cores, and may pause (see [`serverless`]).
 //! Not modelled: locks between queries, memory and swapping, the cost of idle connections and of refusals, replicas,
 //! bursting credits, disconnecting by choice (clients that close after each query, idle time-outs).
 //! Units: query times are CPU time on one core; limits are connections that clients may open.
@@ -18,25 +19,26 @@
 //! Validated by: M/G/1-PS and M/M/c response times, M/M/c/K refusals, the scalability law in a closed system, traces of
 //! refusals and of a connection storm by hand (docs/validation.md); sessions and limits under fire (tests below).
 
-mod places;
 pub mod plan;
 pub mod proxy;
 mod record;
+pub mod serverless;
 #[cfg(test)]
 mod tests;
 
+use super::places::Places;
 use super::program::Step;
 use super::request::{Caller, Cause, Request, Status};
 use super::session::Lease;
 use super::sharing::{Speeds, Station};
 use super::{Cx, Plan, function, kind};
 use crate::cost::MeterSet;
-use crate::kernel::{Class, Duration, Instant, Key, LaneId, Sampler};
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
 use crate::scenario::Target;
 use crate::stats::{Observation, Series};
-use places::Places;
 use plan::DatabasePlan;
 use record::Record;
+use serverless::Capacity;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -77,6 +79,18 @@ pub enum Event {
         /// The epoch of the station.
         epoch: u32,
     },
+    /// Serverless capacity must be looked at.
+    Capacity {
+        /// The database.
+        database: u16,
+        /// The epoch of the capacity.
+        epoch: u32,
+    },
+    /// The functions have been asked for instances whose time is up: a serverless database may pause.
+    Pause {
+        /// The database.
+        database: u16,
+    },
 }
 
 crate::kernel::pack::packed!(Event {
@@ -86,6 +100,8 @@ crate::kernel::pack::packed!(Event {
     Started { request },
     StatementTimeout { request },
     Cores { database, epoch },
+    Capacity { database, epoch },
+    Pause { database },
 });
 
 /// Steps of a luck, far from those of handlers and other mechanisms.
@@ -93,6 +109,7 @@ mod step {
     pub const QUERY: u64 = 1 << 54;
     pub const LATENCY: u64 = QUERY + 1;
     pub const CONNECT: u64 = 1 << 55;
+    pub const RESUME: u64 = CONNECT + 1;
 }
 
 /// Where a query is.
@@ -130,6 +147,8 @@ struct Database {
     /// When the server can accept the next connection.
     accepts_at: Instant,
     statement_timeout: LaneId,
+    /// Capacity that moves, if it does.
+    moving: Option<Capacity>,
     /// Functions whose instances hold sessions here.
     holders: Vec<u16>,
     record: Record,
@@ -146,17 +165,25 @@ impl Databases {
     /// The databases at the start of a run.
     pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &DatabasePlan)| Database {
-            station: Station::new(Speeds::new(spec.cores, spec.contention, spec.coherency)),
+            station: Station::new(Speeds::new(spec.cores_at_start(), spec.contention, spec.coherency)),
             lingering: BinaryHeap::new(),
             accepts_at: Instant::ZERO,
             statement_timeout: cx.agenda.lane(spec.statement_timeout, Class::Timer),
+            moving: spec.serverless.as_ref().map(Capacity::new),
             holders: functions_that_call(plan, kind::DATABASE, index),
             record: Record::default(),
         };
-        Self {
+        let mut databases = Self {
             state: plan.databases.iter().enumerate().map(state).collect(),
             queries: Places::new(),
+        };
+        for (index, (spec, state)) in plan.databases.iter().zip(&mut databases.state).enumerate() {
+            state.note_capacity(Instant::ZERO);
+            if spec.serverless.as_ref().is_some_and(|moving| moving.minimum == 0) {
+                state.look_in(serverless::IDLE_TICK, index as u16, cx);
+            }
         }
+        databases
     }
 
     /// A query reaches a database.
@@ -176,8 +203,10 @@ impl Databases {
         cx: &mut Cx,
     ) {
         let spec = &plan.databases[database as usize];
-        let sampler = demand(plan, key, cx).unwrap_or(&spec.query);
+        let demand = plan.call(key, cx).and_then(|call| call.demand.as_ref());
+        let sampler = demand.unwrap_or(&spec.query);
         let luck = cx.requests[key].luck;
+        self.state[database as usize].wake(spec, database, luck, cx);
         let query = self.queries.insert(Query {
             phase: Phase::Connecting,
             arrived: cx.now(),
@@ -213,6 +242,9 @@ impl Databases {
                 .holder
                 .map(|(component, instance)| cx.sessions.open(host, component, instance));
             state.record.opened(now);
+            if let Some(moving) = &mut state.moving {
+                moving.deserted_since = None;
+            }
             let turn = now.max(state.accepts_at);
             state.accepts_at = turn + spec.accept_interval;
             let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
@@ -270,6 +302,14 @@ impl Databases {
                 }
             }
             Event::Cores { database, epoch } => self.cores(plan, database, epoch, cx),
+            Event::Capacity { database, epoch } => {
+                let spec = &plan.databases[database as usize];
+                self.state[database as usize].look(spec, database, epoch, cx);
+            }
+            Event::Pause { database } => {
+                let spec = &plan.databases[database as usize];
+                self.state[database as usize].pause(spec, database, cx);
+            }
         }
     }
 
@@ -380,6 +420,7 @@ impl Databases {
         if !query.lease.is_some_and(|lease| cx.sessions.give_back(database, lease)) {
             // A session of its own, or one whose instance has gone: the server notices when it sends the answer.
             record.connections.add(now.0, -1);
+            self.state[database].deserted(now);
         }
         if let Some((proxy, job)) = query.via {
             let event = proxy::Event::Released { proxy, job };
@@ -433,6 +474,114 @@ impl Database {
             let connections = &mut self.record.connections;
             connections.add(now.0, -i64::from(count));
             connections.subtract_past(now.since(at).0 * u64::from(count));
+            self.deserted(at);
+        }
+    }
+
+    /// A query comes: a serverless database wakes up, and is looked at each second from now on.
+    #[inline]
+    fn wake(&mut self, spec: &DatabasePlan, database: u16, luck: Luck, cx: &mut Cx) {
+        let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
+            return;
+        };
+        if !moving.dozing {
+            return;
+        }
+        let now = cx.now();
+        if moving.halves == 0 {
+            moving.halves = plan.least_awake();
+            self.accepts_at = self
+                .accepts_at
+                .max(now + plan.resume.draw(&mut luck.dice(step::RESUME)));
+            self.record.resumes += 1;
+            self.note_capacity(now);
+        }
+        if let Some(moving) = &mut self.moving {
+            moving.wake(now);
+        }
+        self.look_in(serverless::TICK, database, cx);
+    }
+
+    /// Puts the next look at serverless capacity on the agenda.
+    fn look_in(&mut self, wait: Duration, database: u16, cx: &mut Cx) {
+        let Some(moving) = &mut self.moving else { return };
+        moving.epoch = moving.epoch.wrapping_add(1);
+        moving.dozing = wait > serverless::TICK;
+        let event = Event::Capacity {
+            database,
+            epoch: moving.epoch,
+        };
+        cx.agenda
+            .at(cx.now() + wait, Class::Release, super::Event::Database(event));
+    }
+
+    /// Looks at serverless capacity: moves it, lets it pause, or does nothing until somebody comes.
+    fn look(&mut self, spec: &DatabasePlan, database: u16, epoch: u32, cx: &mut Cx) {
+        let now = cx.now();
+        let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
+            return;
+        };
+        if moving.epoch != epoch {
+            return;
+        }
+        let before = moving.halves;
+        moving.look(plan, now);
+        let halves = moving.halves;
+        if halves != before {
+            let cores = halves as f64 * plan.cores_per_half;
+            self.station
+                .change(now, Speeds::new(cores, spec.contention, spec.coherency));
+            self.note_capacity(now);
+            self.schedule_cores(database, cx);
+        }
+        let resuming = self.accepts_at > now;
+        if resuming || !self.station.is_empty() || halves > plan.least_awake() {
+            return self.look_in(serverless::TICK, database, cx);
+        }
+        if plan.minimum > 0 {
+            if let Some(moving) = &mut self.moving {
+                moving.dozing = true;
+            }
+            return;
+        }
+        for &function in &self.holders {
+            let event = super::Event::Function(function::Event::Reap { function });
+            cx.agenda.hand_over(event);
+        }
+        let event = super::Event::Database(Event::Pause { database });
+        cx.agenda.hand_over(event);
+    }
+
+    /// Pauses if nobody has been connected for long enough; else looks again a little later.
+    fn pause(&mut self, spec: &DatabasePlan, database: u16, cx: &mut Cx) {
+        let now = cx.now();
+        self.settle(spec, database as usize, cx);
+        let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
+            return;
+        };
+        let deserted = moving.deserted_since.map(|since| now.since(since));
+        if deserted.is_some_and(|time| time >= plan.pause_after) {
+            (moving.halves, moving.dozing) = (0, true);
+            self.note_capacity(now);
+        } else {
+            self.look_in(serverless::IDLE_TICK, database, cx);
+        }
+    }
+
+    /// Notes since when nobody has been connected, if that is so.
+    #[inline]
+    fn deserted(&mut self, since: Instant) {
+        if let Some(moving) = &mut self.moving
+            && self.record.connections.level() == 0
+        {
+            moving.deserted_since = Some(since);
+        }
+    }
+
+    /// Writes down what capacity there is now.
+    fn note_capacity(&mut self, now: Instant) {
+        if let Some(moving) = &self.moving {
+            self.record.capacity.set(now.0, moving.halves);
         }
     }
 
@@ -440,7 +589,11 @@ impl Database {
     #[inline]
     fn schedule_cores(&mut self, database: u16, cx: &mut Cx) {
         let now = cx.now();
-        self.record.cores_in_use(now, self.station.cores_in_use());
+        let cores = self.station.cores_in_use();
+        self.record.cores_in_use(now, cores);
+        if let Some(moving) = &mut self.moving {
+            moving.cores_in_use(now, cores);
+        }
         if let Some(wake) = self.station.wake(now) {
             let event = Event::Cores {
                 database,
@@ -452,7 +605,7 @@ impl Database {
 }
 
 /// Whose sessions a request uses: those of the instance whose handler asks, or of the client. `None` if nobody waits.
-fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
+pub(super) fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
     match cx.requests[key].caller {
         Caller::Handler(parent) if cx.requests.contains(parent) => {
             let Request {
@@ -469,25 +622,13 @@ fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
         | Caller::Poller { .. }
         | Caller::Asynchronous { .. }
         | Caller::Mapping { .. }
+        | Caller::Store(_)
         | Caller::Nobody => None,
     }
 }
 
-/// What the step that made the call says about its query.
-fn demand<'p>(plan: &'p Plan, key: Key, cx: &Cx) -> Option<&'p Sampler> {
-    let entry = &cx.requests[key];
-    match entry.caller {
-        Caller::Handler(parent) if cx.requests.contains(parent) => {
-            let host = &cx.requests[parent];
-            let (_, program) = plan.worker(host.worker_kind, host.worker)?;
-            program.calls.get(entry.call as usize)?.demand.as_ref()
-        }
-        _ => None,
-    }
-}
-
-/// The functions whose handlers call the database or proxy number `index`.
-fn functions_that_call(plan: &Plan, kind: u8, index: usize) -> Vec<u16> {
+/// The functions whose handlers call component number `index` of a kind.
+pub(super) fn functions_that_call(plan: &Plan, kind: u8, index: usize) -> Vec<u16> {
     let target = Target {
         kind,
         index: index as u16,

@@ -1,11 +1,14 @@
 //! A database as scenarios write it, and checked: everything that stays the same while the simulation runs.
 
+use super::serverless::{SERVERLESS, ServerlessPlan};
 use crate::kernel::{Duration, Sampler};
 use crate::scenario::machines::{self, Machine};
 use crate::scenario::{Block, Code, Field, Kind, Table, nearest};
 
 /// Bytes of a GiB.
 const GIB: f64 = (1_u64 << 30) as f64;
+/// Memory of half a capacity unit, in GiB. Source: Amazon Aurora user guide, a unit is about 2 GiB.
+const GIB_PER_HALF: f64 = 1.0;
 /// Cores of a database that says nothing about its size.
 const USUAL_CORES: f64 = 2.0;
 /// Memory, in GiB, of a database that says nothing about its size.
@@ -130,6 +133,11 @@ pub const TABLE: Table = Table {
         )
         .source("0: the client closes it; a killed client's is found by TCP keep-alive, after two hours as shipped"),
         Field::default("storage", Kind::Size, "0", "Size of the data volume, which is billed."),
+        Field::optional(
+            "serverless",
+            Kind::Block(&SERVERLESS),
+            "Capacity that moves with the load instead of a fixed class; `cores` and `memory` follow from it.",
+        ),
     ],
 };
 
@@ -162,16 +170,30 @@ pub struct DatabasePlan {
     pub linger: Duration,
     /// Size of the data volume in MB.
     pub storage_mb: u64,
+    /// Capacity that moves, if it does.
+    pub serverless: Option<ServerlessPlan>,
 }
 
 impl DatabasePlan {
+    /// Cores when the run begins.
+    pub fn cores_at_start(&self) -> f64 {
+        let moving = self.serverless.as_ref();
+        moving.map_or(self.cores, |moving| moving.least_awake() as f64 * moving.cores_per_half)
+    }
+
     /// Reads a database.
     pub fn read(block: &Block, component: u32) -> Self {
-        let machine = size(block);
+        let serverless = block.block("serverless");
+        let capacity = serverless.as_ref().map(ServerlessPlan::read);
+        let machine = capacity
+            .as_ref()
+            .map_or_else(|| size(block), |moving| largest(block, moving));
         let reserved = block.count("reserved_connections");
         let maximum = block.count_opt("maximum_connections").unwrap_or_else(|| {
             let by_memory = block.number("connections_per_gib") * machine.memory_gib;
-            (by_memory as u64).min(block.count("connections_ceiling"))
+            let few = serverless.filter(|_| capacity.as_ref().is_some_and(|moving| moving.minimum <= 1));
+            let ceiling = few.map_or(u64::MAX, |block| block.count("low_minimum_connections"));
+            (by_memory as u64).min(block.count("connections_ceiling")).min(ceiling)
         });
         if maximum <= reserved {
             block.error(
@@ -197,7 +219,29 @@ impl DatabasePlan {
             statement_timeout: block.duration_opt("statement_timeout").unwrap_or(Duration::FOREVER),
             linger: block.duration("connection_linger"),
             storage_mb: block.size("storage").div_ceil(1 << 20),
+            serverless: capacity,
         }
+    }
+}
+
+/// Cores and memory of a serverless database at its largest: its connections are counted for that.
+fn largest(block: &Block, moving: &ServerlessPlan) -> Machine {
+    if let Some(field) = ["instance", "cores", "memory"]
+        .into_iter()
+        .find(|field| block.has(field))
+    {
+        let message = format!("`{field}` is of a fixed size, and `serverless` moves");
+        block.error(
+            Code::Conflict,
+            block.span_of(field),
+            message,
+            "keep one of them; `null` takes a preset's away",
+        );
+    }
+    let halves = moving.maximum as f64;
+    Machine {
+        vcpus: halves * moving.cores_per_half,
+        memory_gib: halves * GIB_PER_HALF,
     }
 }
 

@@ -5,6 +5,10 @@ use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
 use crate::stats::{Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency};
 
+/// Thousandths of a capacity unit in half a unit.
+const HALF_UNIT_MILLI: u128 = 500;
+/// Nanoseconds of a millisecond.
+const NS_PER_MS: u128 = 1_000_000;
 /// Levels of cores in use are kept in thousandths.
 const MILLI: f64 = 1000.0;
 
@@ -20,6 +24,8 @@ struct Window {
     running: u128,
     running_peak: u64,
     milli_cores: u128,
+    capacity: u128,
+    capacity_peak: u64,
 }
 
 impl Window {
@@ -33,6 +39,8 @@ impl Window {
         self.running += other.running;
         self.running_peak = self.running_peak.max(other.running_peak);
         self.milli_cores += other.milli_cores;
+        self.capacity += other.capacity;
+        self.capacity_peak = self.capacity_peak.max(other.capacity_peak);
     }
 }
 
@@ -40,6 +48,10 @@ impl Window {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub(super) connections: Gauge,
+    /// Half capacity units of a serverless database.
+    pub(super) capacity: Gauge,
+    /// How often it resumed.
+    pub(super) resumes: u64,
     running: Gauge,
     milli_cores: Gauge,
     window_began: Instant,
@@ -90,6 +102,7 @@ impl Record {
         (window.connections, window.connections_peak) = self.connections.flush(now.0);
         (window.running, window.running_peak) = self.running.flush(now.0);
         window.milli_cores = self.milli_cores.flush(now.0).0;
+        (window.capacity, window.capacity_peak) = self.capacity.flush(now.0);
         self.window_began = now;
         self.total.add(window);
         self.query.close_window();
@@ -100,6 +113,7 @@ impl Record {
     pub(super) fn reset(&mut self) {
         *self = Self {
             connections: std::mem::take(&mut self.connections),
+            capacity: std::mem::take(&mut self.capacity),
             running: std::mem::take(&mut self.running),
             milli_cores: std::mem::take(&mut self.milli_cores),
             window_began: self.window_began,
@@ -118,7 +132,12 @@ impl Record {
     ) {
         let component = spec.component;
         let total = self.total;
-        meters.add(Meter::DatabaseMs, measured.millis_ceil());
+        if spec.serverless.is_some() {
+            let milli_unit_ms = total.capacity * HALF_UNIT_MILLI / NS_PER_MS;
+            meters.add(Meter::AcuMs, u64::try_from(milli_unit_ms).unwrap_or(u64::MAX));
+        } else {
+            meters.add(Meter::DatabaseMs, measured.millis_ceil());
+        }
         meters.add_product(Meter::StorageMbMs, spec.storage_mb, measured.millis_ceil());
         meters.add(Meter::NewConnections, total.opened);
         let mut push = |metric, value| {
@@ -151,9 +170,10 @@ impl Record {
             "cpu",
             Value::Ratio {
                 part: (total.milli_cores / 1_000) as u64,
-                whole: milli_core_us(spec, total.length_ns),
+                whole: core_ns(spec, &total) as u64,
             },
         );
+        observe_capacity(&total, self.resumes, &mut push);
         push("connect", Value::Latency(Box::new(self.connect)));
         let (query, lines) = self.query.finish();
         push("query", Value::Latency(Box::new(query)));
@@ -172,9 +192,26 @@ impl Record {
     }
 }
 
-/// All that the cores could do over a time: thousandths of a core times µs.
-fn milli_core_us(spec: &DatabasePlan, length_ns: u64) -> u64 {
-    (spec.cores * length_ns as f64).round() as u64
+fn observe_capacity(total: &Window, resumes: u64, push: &mut impl FnMut(&'static str, Value)) {
+    // The gauge counts halves.
+    push(
+        "capacity",
+        Value::TimeMean {
+            area: total.capacity,
+            over_ns: 2 * total.length_ns,
+        },
+    );
+    push("capacity.peak", Value::Peak(total.capacity_peak.div_ceil(2)));
+    push("resumes", Value::Count(resumes));
+}
+
+/// All that the cores could do in a window, in core ns.
+fn core_ns(spec: &DatabasePlan, window: &Window) -> f64 {
+    let moving = spec.serverless.as_ref();
+    let all = moving.map_or(spec.cores * window.length_ns as f64, |moving| {
+        moving.cores_per_half * window.capacity as f64
+    });
+    all.round()
 }
 
 fn observe_windows(
@@ -195,6 +232,7 @@ fn observe_windows(
     each("connections.new", SeriesUnit::Count, &|w| w.opened as f64);
     each("running", SeriesUnit::Level, &|w| level(w.running, w));
     each("cpu", SeriesUnit::Ratio, &|w| {
-        level(w.milli_cores, w) / (spec.cores * MILLI)
+        w.milli_cores as f64 / MILLI / core_ns(spec, w).max(1.0)
     });
+    each("capacity", SeriesUnit::Level, &|w| level(w.capacity, w) / 2.0);
 }

@@ -11,6 +11,7 @@ use crate::model::function::pool::Choice;
 use crate::model::program::{CallPlan, Program, Step};
 use crate::model::request::Cause;
 use crate::model::retry::RetryPolicy;
+use crate::model::store::operation::Operation;
 use crate::model::world::{RunResult, World};
 use crate::model::{Component, KINDS, Plan, kind};
 use crate::scenario::{Block, Code, Context, Diagnostics, Names, NoFiles, Sources, Target, parse};
@@ -42,6 +43,7 @@ fn database() -> DatabasePlan {
         statement_timeout: Duration::FOREVER,
         linger: Duration::ZERO,
         storage_mb: 20,
+        serverless: None,
     }
 }
 
@@ -91,6 +93,7 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         retry: RetryPolicy::NONE,
         optional: false,
         demand: None,
+        operation: Operation::default(),
     };
     let program = Program {
         entries: Vec::new(),

@@ -10,6 +10,7 @@ use crate::model::client::{ClientPlan, Load};
 use crate::model::program::{CallPlan, Program, Step};
 use crate::model::request::Cause;
 use crate::model::retry::RetryPolicy;
+use crate::model::store::operation::Operation;
 use crate::model::tracking::TrackingPlan;
 use crate::model::world::{RunResult, World};
 use crate::model::{Component, Plan, kind};
@@ -85,7 +86,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         gateways: Vec::new(),
         functions: Vec::new(),
         fleets,
-        workflows: Vec::new(),
+        ..Plan::default()
     }
 }
 
@@ -291,6 +292,7 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
     front.program.steps.insert(1, Step::Call(0));
     front.program.calls.push(CallPlan {
         demand: None,
+        operation: Operation::default(),
         to: Target {
             kind: kind::FLEET,
             index: 1,

@@ -10,6 +10,7 @@ use crate::model::function::pool::Choice;
 use crate::model::program::{CallPlan, Program, Step};
 use crate::model::request::Cause;
 use crate::model::retry::RetryPolicy;
+use crate::model::store::operation::Operation;
 use crate::model::world::{RunResult, World};
 use crate::model::{Component, Plan, kind};
 use crate::scenario::Target;
@@ -156,8 +157,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         gateways: Vec::new(),
         functions: vec![function],
         queues: vec![queue, dead],
-        streams: Vec::new(),
-        workflows: Vec::new(),
+        ..Plan::default()
     }
 }
 
@@ -345,6 +345,7 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
         steps: vec![Step::Call(0), Step::End],
         calls: vec![CallPlan {
             demand: None,
+            operation: Operation::default(),
             to: target(kind::FUNCTION, 1),
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,

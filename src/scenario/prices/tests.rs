@@ -257,6 +257,33 @@ fn other_clouds_and_databases_have_prices() {
         ),
         ("aws.sqs.fifo", vec![], vec![(Meter::Requests, 2_000_000)], "1"),
         (
+            "aws.dynamodb.provisioned",
+            vec![],
+            vec![
+                (Meter::WriteCapacityMs, 1000 * hour),
+                (Meter::ReadCapacityMs, 1000 * hour),
+            ],
+            "0.78",
+        ),
+        (
+            "aws.aurora.serverless_v2",
+            vec![],
+            vec![(Meter::AcuMs, 500 * hour)],
+            "0.06",
+        ),
+        (
+            "aws.opensearch",
+            vec![("instance_type", "c4.2xlarge.search")],
+            vec![(Meter::InstanceMs, hour)],
+            "0.587",
+        ),
+        (
+            "aws.rekognition",
+            vec![],
+            vec![(Meter::Requests, 2_000_000), (Meter::Items, 2_000_000)],
+            "1800",
+        ),
+        (
             "aws.lambda",
             vec![],
             vec![(Meter::BytesOut, 10 << 30), (Meter::LogBytes, 1 << 30)],

@@ -16,11 +16,11 @@
 mod plan;
 mod record;
 
-use super::places::Places;
 use super::{functions_that_call, holder};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{mix, unit};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
+use crate::model::places::Places;
 use crate::model::request::{Caller, Cause, Status};
 use crate::model::session::Lease;
 use crate::model::{Cx, Plan, function, kind};

@@ -2,14 +2,14 @@
 
 /// The places. A freed one is used again.
 #[derive(Clone, Debug)]
-pub(super) struct Places<T> {
+pub(in crate::model) struct Places<T> {
     list: Vec<T>,
     free: Vec<u32>,
 }
 
 impl<T: Copy> Places<T> {
     /// None taken.
-    pub(super) const fn new() -> Self {
+    pub(in crate::model) const fn new() -> Self {
         Self {
             list: Vec::new(),
             free: Vec::new(),
@@ -18,7 +18,7 @@ impl<T: Copy> Places<T> {
 
     /// Puts `value` in a free place and returns its number.
     #[inline]
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub(in crate::model) fn insert(&mut self, value: T) -> u32 {
         if let Some(place) = self.free.pop() {
             self.list[place as usize] = value;
             return place;
@@ -29,13 +29,13 @@ impl<T: Copy> Places<T> {
 
     /// What is in a place that is taken.
     #[inline]
-    pub(super) fn at_mut(&mut self, place: u32) -> &mut T {
+    pub(in crate::model) fn at_mut(&mut self, place: u32) -> &mut T {
         &mut self.list[place as usize]
     }
 
     /// Frees a place.
     #[inline]
-    pub(super) fn take(&mut self, place: u32) -> T {
+    pub(in crate::model) fn take(&mut self, place: u32) -> T {
         self.free.push(place);
         self.list[place as usize]
     }
