@@ -16,13 +16,16 @@ use super::program_fields::{self, read_program};
 use super::queue::plan::QueuePlan;
 use super::request::HOPS_MAX;
 use super::retry::TABLE as RETRY;
+use super::schedule::{self, SchedulePlan};
 use super::store::fields::StorePlan;
 use super::stream::plan::StreamPlan;
+use super::topic::{self, TopicPlan};
 use super::workflow::plan::WorkflowPlan;
 use super::{
     Component, KINDS, Plan, database, external, fleet, function, gateway, kind, queue, store, stream, workflow,
 };
 use crate::kernel::Duration;
+use crate::scenario::calendar::Beginning;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
     Target, prices, read_duration,
@@ -30,7 +33,7 @@ use crate::scenario::{
 use std::collections::BTreeSet;
 
 /// Blocks that fields of free form hold, for the reference.
-pub const INNER: [&Table; 11] = [
+pub const INNER: [&Table; 12] = [
     &RETRY,
     &function::fields::PROVISIONED,
     &program_fields::CALL,
@@ -42,6 +45,7 @@ pub const INNER: [&Table; 11] = [
     &workflow::fields::RULE,
     &workflow::fields::BRANCH,
     &workflow::fields::MAP,
+    &topic::fields::SUBSCRIPTION,
 ];
 
 /// The fields of `run`.
@@ -56,6 +60,12 @@ pub const RUN: Table = Table {
             "Simulated time of one run, the warm-up included.",
         )
         .positive(),
+        Field::default(
+            "start",
+            Kind::Text,
+            "2026-01-05",
+            "When it begins, in UTC unless it says otherwise: `2026-01-31T18:00`. Schedules go by it. A Monday if absent.",
+        ),
         Field::default(
             "warmup",
             Kind::Any,
@@ -165,6 +175,16 @@ pub const ROOT: Table = Table {
             "Managed and third-party services.",
         ),
         Field::optional(
+            "topics",
+            Kind::Map(&Kind::Block(&topic::fields::TABLE)),
+            "Topics, event buses, notifications of buckets.",
+        ),
+        Field::optional(
+            "schedules",
+            Kind::Map(&Kind::Block(&schedule::TABLE)),
+            "Cron and rate expressions, one-off jobs.",
+        ),
+        Field::optional(
             "variants",
             Kind::Map(&Kind::Any),
             "Overlays: the same system with these differences.",
@@ -209,11 +229,11 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.ways(root);
     stream::fields::further_consumers(&builder.plan, &cx);
     lint(&builder.plan, &cx, root);
-    if builder.plan.clients.is_empty() && !diagnostics.has_errors() {
+    if builder.plan.clients.is_empty() && builder.plan.schedules.is_empty() && !diagnostics.has_errors() {
         cx.error(
             Code::MissingKey,
             root.span,
-            "nobody sends: the scenario has no clients",
+            "nobody sends: the scenario has neither clients nor schedules",
             "add a section `clients`",
         );
     }
@@ -233,7 +253,7 @@ fn unused(root: &Node, cx: &Context) {
     for (_, component) in sections.flat_map(|(_, section)| section.entries()) {
         named(component, &mut words);
     }
-    let leads = |target: &Target| ![kind::ACCOUNT, kind::CLIENT].contains(&target.kind);
+    let leads = |target: &Target| ![kind::ACCOUNT, kind::CLIENT, kind::SCHEDULE].contains(&target.kind);
     for (target, name) in cx
         .names
         .all()
@@ -266,6 +286,8 @@ struct Builder<'a> {
     catalog: &'a Catalog,
     plan: Plan,
     paths: Vec<String>,
+    /// When runs begin.
+    start: Beginning,
     /// Where the scenario as a whole is.
     root: crate::scenario::Span,
 }
@@ -285,6 +307,7 @@ impl<'a> Builder<'a> {
             catalog,
             plan: Plan::default(),
             paths,
+            start: Beginning::default(),
             root: root.span,
         }
     }
@@ -297,6 +320,7 @@ impl<'a> Builder<'a> {
         plan.length = block.duration("length");
         plan.window = block.duration("window");
         plan.seed = block.count("seed");
+        self.start = Beginning::read(&block);
         let warmup = block.node("warmup").filter(|node| node.scalar() != Some("auto"));
         plan.warmup = warmup.map_or(Duration::ZERO, |node| {
             let range = crate::scenario::Range::AtLeast(0.0);
@@ -408,6 +432,11 @@ impl<'a> Builder<'a> {
                 self.plan.externals.push(ExternalPlan::read(&block, id));
                 attributes = external::attributes(&block);
             }
+            kind::TOPIC => self
+                .plan
+                .topics
+                .push(TopicPlan::read(&block(&topic::fields::TABLE), id)),
+            kind::SCHEDULE => self.schedule(&block(&schedule::TABLE), id, &key.text),
             _ => {}
         }
         self.plan.components.push(Component {
@@ -416,6 +445,11 @@ impl<'a> Builder<'a> {
             service,
             attributes,
         });
+    }
+
+    fn schedule(&mut self, block: &Block, id: u32, name: &str) {
+        let schedule = SchedulePlan::read(block, id, name, self.start, self.plan.length);
+        self.plan.schedules.extend(schedule);
     }
 
     /// The account of a component that names none: the scenario's first, or one with the provider's default quotas.
@@ -450,6 +484,9 @@ impl<'a> Builder<'a> {
             .map(|f| &f.program)
             .chain(self.plan.fleets.iter().map(|f| &f.program));
         let mut targets: Vec<Target> = programs.flat_map(sent).collect();
+        let topics = self.plan.topics.iter().flat_map(|topic| &topic.subscriptions);
+        targets.extend(topics.map(|subscription| subscription.channel.to));
+        targets.extend(self.plan.schedules.iter().map(|schedule| schedule.channel.to));
         targets.extend(self.plan.functions.iter().flat_map(|f| f.asynchronous.destinations()));
         for target in targets.into_iter().filter(|target| target.kind == kind::FUNCTION) {
             if let Some(function) = self.plan.functions.get_mut(target.index as usize) {

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod database;
 pub mod effects;
 pub mod external;
+pub mod delivery;
 pub mod function;
 pub mod gateway;
 pub mod flow;
@@ -21,10 +22,12 @@ pub mod program_fields;
 pub mod queue;
 pub mod request;
 pub mod retry;
+pub mod schedule;
 pub mod session;
 pub mod sharing;
 pub mod stream;
 pub mod store;
+pub mod topic;
 pub mod tracking;
 pub mod workflow;
 pub mod world;
@@ -49,6 +52,8 @@ pub const KINDS: &[&str] = &[
     "workflows",
     "stores",
     "externals",
+    "topics",
+    "schedules",
 ];
 
 /// Index of a kind in [`KINDS`].
@@ -77,6 +82,10 @@ pub mod kind {
     pub const STORE: u8 = 10;
     /// External services.
     pub const EXTERNAL: u8 = 11;
+    /// Topics.
+    pub const TOPIC: u8 = 12;
+    /// Schedules.
+    pub const SCHEDULE: u8 = 13;
 }
 
 /// What can happen. Closed and `Copy`; the agenda keeps it as two words ([`crate::kernel::pack`]).
@@ -135,6 +144,10 @@ pub enum Event {
     Store(store::Event),
     /// For an external service.
     External(external::Event),
+    /// For a topic.
+    Topic(topic::Event),
+    /// For a schedule.
+    Schedule(schedule::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -161,6 +174,8 @@ crate::kernel::pack::packed!(Event {
     Workflow(event),
     Store(event),
     External(event),
+    Topic(event),
+    Schedule(event),
     Window,
     WarmedUp,
     Stop,
@@ -238,7 +253,8 @@ impl Cx {
         self.agenda.hand_over(Event::Offer { to, request });
     }
 
-    /// Hands `request` to the component `to` as an event, now: a function takes it into the queue of its asynchronous
+    /// Hands `request` to the component `to` as an event, when the delays that are already accounted to it have passed:
+    /// a function takes it into the queue of its asynchronous
     /// invocations and answers at once that it was accepted; others are called as by [`Cx::offer`]. Every sender that
     /// does not wait comes in here. Functions that are named in a new kind of sender must be marked as used in
     /// `build::event_targets`, so that they report about their events.
@@ -246,10 +262,15 @@ impl Cx {
     pub fn offer_async(&mut self, to: Target, request: Key) {
         if to.kind == kind::FUNCTION {
             let function = to.index;
-            let event = function::asynchronous::Event::Accept { function, request };
-            self.agenda.hand_over(Event::Asynchronous(event));
+            let event = Event::Asynchronous(function::asynchronous::Event::Accept { function, request });
+            let at = self.requests[request].mark;
+            if at <= self.now() {
+                self.agenda.hand_over(event);
+            } else {
+                self.agenda.at(at, Class::Arrival, event);
+            }
         } else {
-            self.offer(to, request);
+            self.offer_at_mark(to, request);
         }
     }
 
@@ -375,6 +396,10 @@ pub struct Plan {
     pub stores: Vec<store::fields::StorePlan>,
     /// External services.
     pub externals: Vec<external::ExternalPlan>,
+    /// Topics.
+    pub topics: Vec<topic::TopicPlan>,
+    /// Schedules.
+    pub schedules: Vec<schedule::SchedulePlan>,
 }
 
 impl Plan {

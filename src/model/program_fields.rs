@@ -22,6 +22,7 @@ pub const CALLABLE: &[&str] = &[
     "workflows",
     "stores",
     "externals",
+    "topics",
 ];
 
 /// The steps, in the order of [`read_step`].

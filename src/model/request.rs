@@ -156,6 +156,15 @@ pub enum Caller {
         /// The batch.
         batch: u32,
     },
+    /// A sender of messages, with one on its way to one of its targets.
+    Delivery {
+        /// The sender's kind.
+        kind: u8,
+        /// The sender of that kind.
+        sender: u16,
+        /// The delivery.
+        delivery: u32,
+    },
     /// The queue of a function's asynchronous invocations, with an event.
     Asynchronous {
         /// The function.

@@ -13,9 +13,11 @@ use super::function::asynchronous::AsyncQueues;
 use super::gateway::Gateways;
 use super::queue::Queues;
 use super::request::Caller;
+use super::schedule::Schedules;
 use super::session::Sessions;
 use super::store::Stores;
 use super::stream::Streams;
+use super::topic::Topics;
 use super::workflow::Workflows;
 use super::{Cx, Event, Plan, kind};
 use crate::cost::MeterSet;
@@ -62,6 +64,8 @@ pub struct World<'p> {
     workflows: Workflows,
     stores: Stores,
     externals: Externals,
+    topics: Topics,
+    schedules: Schedules,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -101,6 +105,7 @@ impl<'p> World<'p> {
         let workflows = Workflows::new(plan, &mut cx);
         let stores = Stores::new(plan, &mut cx);
         let externals = Externals::new(plan);
+        let schedules = Schedules::new(plan, run, &mut cx);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -117,6 +122,8 @@ impl<'p> World<'p> {
             workflows,
             stores,
             externals,
+            topics: Topics::new(plan),
+            schedules,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -152,6 +159,8 @@ impl<'p> World<'p> {
             Event::Database(event) => self.databases.handle(event, plan, cx),
             Event::Proxy(event) => self.proxies.handle(event, plan, cx),
             Event::Queue(event) => self.queues.handle(event, plan, cx),
+            Event::Topic(event) => self.topics.handle(event, plan, cx),
+            Event::Schedule(event) => self.schedules.handle(event, plan, cx),
             Event::Asynchronous(event) => self.asynchronous.handle(event, plan, cx),
             Event::Stream(event) => self.streams.handle(event, plan, cx),
             Event::Workflow(event) => self.workflows.handle(event, plan, cx),
@@ -173,6 +182,7 @@ impl<'p> World<'p> {
         match to.kind {
             kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
             kind::FLEET => self.fleets.offer(plan, to.index, request, cx),
+            kind::TOPIC => self.topics.offer(plan, to.index, request, cx),
             kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
             kind::DATABASE => self.databases.offer(plan, to.index, request, cx),
             kind::PROXY => self.proxies.offer(plan, to.index, request, cx),
@@ -203,6 +213,12 @@ impl<'p> World<'p> {
             },
             Caller::Store(parent) => self.stores.answered(plan, request, parent, cx),
             Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
+            Caller::Delivery {
+                kind: kind::SCHEDULE,
+                sender,
+                delivery,
+            } => self.schedules.answered(plan, sender, delivery, request, cx),
+            Caller::Delivery { sender, delivery, .. } => self.topics.answered(plan, sender, delivery, request, cx),
             Caller::Asynchronous { function, event } => self.asynchronous.answered(plan, function, event, request, cx),
             Caller::Mapping { stream, lane } => self.streams.answered(plan, stream, lane, request, cx),
             Caller::Nobody => cx.requests.remove(request),
@@ -235,6 +251,8 @@ impl<'p> World<'p> {
         self.workflows.close_window(self.cx.now());
         self.stores.close_window(self.plan, &mut self.cx);
         self.externals.close_window(self.cx.now());
+        self.topics.close_window(self.cx.now());
+        self.schedules.close_window(self.cx.now());
         let next = self.cx.now() + self.plan.window;
         self.cx.agenda.at(next, Class::Release, Event::Window);
     }
@@ -255,6 +273,8 @@ impl<'p> World<'p> {
         self.workflows.reset(self.cx.now());
         self.stores.reset(self.plan, &mut self.cx);
         self.externals.reset(self.cx.now());
+        self.topics.reset(self.cx.now());
+        self.schedules.reset(self.cx.now());
         self.warmed_up_at = self.cx.now();
     }
 
@@ -272,6 +292,8 @@ impl<'p> World<'p> {
         self.workflows.close_window(self.cx.now());
         self.stores.close_window(plan, &mut self.cx);
         self.externals.close_window(self.cx.now());
+        self.topics.close_window(self.cx.now());
+        self.schedules.close_window(self.cx.now());
         let requests = self.ended_before + self.clients.ended();
         let in_flight = self.begun_before + self.clients.started() - requests;
         let mut result = RunResult {
@@ -294,6 +316,8 @@ impl<'p> World<'p> {
         self.gateways.observe(plan, measured, observations, meters);
         self.functions.observe(plan, observations, series, meters);
         self.asynchronous.observe(plan, observations, series, meters);
+        self.topics.observe(plan, observations, series, meters);
+        self.schedules.observe(plan, observations, series, meters);
         self.fleets.observe(plan, observations, series, meters);
         self.databases.observe(plan, measured, observations, series, meters);
         self.proxies.observe(plan, measured, observations, series, meters);

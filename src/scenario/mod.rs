@@ -14,6 +14,8 @@ pub mod units;
 pub mod table;
 pub mod names;
 pub mod prices;
+pub mod cron;
+pub mod calendar;
 pub mod data;
 pub mod reader;
 pub mod sampler;

@@ -6,18 +6,23 @@ use std::sync::OnceLock;
 
 /// One run over events at instants in ms, and the list of cases that it fills. A client calls `door`, whose handler is
 /// `sends` and takes no time.
-struct Trace {
+pub(super) struct Trace {
     lab: Lab,
     what: &'static str,
-    cases: Vec<Case>,
+    pub(super) cases: Vec<Case>,
 }
 
 impl Trace {
     fn new(what: &'static str, at_ms: &[u64], sends: &str, functions: &str, rest: &str) -> Self {
+        let rest = format!("functions: {{ door: {{ handler: {sends} }}, {functions} }}\n{rest}");
+        Self::of(what, at_ms, "length: 1000 s", &rest)
+    }
+
+    /// The client calls what is called `door` in `rest`; `run` is the run's length and start.
+    pub(super) fn of(what: &'static str, at_ms: &[u64], run: &str, rest: &str) -> Self {
         let text = format!(
-            "run: {{ length: 1000 s, warmup: 0 s, window: 100 s }}\n\
-             clients: {{ web: {{ to: door, arrivals: {{ times: {{ file: t, column: t, unit: ms }} }} }} }}\n\
-             functions: {{ door: {{ handler: {sends} }}, {functions} }}\n{rest}"
+            "run: {{ warmup: 0 s, window: 100 s, {run} }}\n\
+             clients: {{ web: {{ to: door, arrivals: {{ times: {{ file: t, column: t, unit: ms }} }} }} }}\n{rest}"
         );
         let lab = Lab::of(plan_with(&text, &Column::of(at_ms)), 1);
         let cases = Vec::new();
@@ -30,7 +35,7 @@ impl Trace {
         self
     }
 
-    fn count(self, component: &str, metric: &str, expected: f64) -> Self {
+    pub(super) fn count(self, component: &str, metric: &str, expected: f64) -> Self {
         let simulated = self.lab.one(component, metric);
         self.case(
             &format!("`{component}` {}", metric.replace('_', " ")),
@@ -40,7 +45,7 @@ impl Trace {
     }
 
     /// The mean of a time in ns, and the greatest exactly.
-    fn time(self, component: &str, metric: &str, mean_ns: f64, max_ns: f64) -> Self {
+    pub(super) fn time(self, component: &str, metric: &str, mean_ns: f64, max_ns: f64) -> Self {
         let mean = self.lab.one(component, metric);
         let max = self.lab.histograms(component, metric)[0].max() as f64;
         self.case(&format!("`{component}` {metric}, mean in ns"), mean_ns, mean)
@@ -48,7 +53,7 @@ impl Trace {
     }
 
     /// A mean level as level x ms over the run's 1000 s.
-    fn level_ms(self, component: &str, metric: &str, expected_ms: f64) -> Self {
+    pub(super) fn level_ms(self, component: &str, metric: &str, expected_ms: f64) -> Self {
         let simulated = (self.lab.one(component, metric) * 1e6 * 1e6).round() / 1e6;
         self.case(&format!("`{component}` {metric} × ms"), expected_ms, simulated)
     }

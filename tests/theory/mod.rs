@@ -23,6 +23,7 @@ mod retries;
 mod scaled;
 mod sharing;
 mod stores;
+mod topics;
 mod traces;
 mod traffic;
 mod workflows;

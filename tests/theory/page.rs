@@ -2,7 +2,7 @@
 
 use super::{
     bursts, calls, closed, connections, databases, delivery, events, fleets, keep_alive, loss, measured, messages,
-    pollers, replay, retries, scaled, sharing, stores, traces, traffic, workflows,
+    pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -309,6 +309,8 @@ fn groups() -> Vec<&'static Group> {
         workflows::traces(),
         workflows::formulas(),
         stores::by_hand(),
+        topics::topics(),
+        topics::schedules(),
         measured::experiments(),
         delivery::drain(),
         replay::logs(),

@@ -623,6 +623,7 @@ pub(super) fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
         | Caller::Asynchronous { .. }
         | Caller::Mapping { .. }
         | Caller::Store(_)
+        | Caller::Delivery { .. }
         | Caller::Nobody => None,
     }
 }

@@ -62,6 +62,8 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         components.push(component(target(kind::FLEET, index as u16), &fleet.name));
     }
     Plan {
+        topics: Vec::new(),
+        schedules: Vec::new(),
         databases: Vec::new(),
         proxies: Vec::new(),
         queues: Vec::new(),

@@ -122,6 +122,8 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         ..queue.clone()
     };
     Plan {
+        topics: Vec::new(),
+        schedules: Vec::new(),
         databases: Vec::new(),
         proxies: Vec::new(),
         fleets: Vec::new(),

@@ -12,8 +12,8 @@
 //! Units: nanoseconds; ages count from the acceptance.
 //! Sources: AWS Lambda Developer Guide, "Asynchronous invocation" and "Capturing records of asynchronous invocations";
 //! AWS Lambda API reference, `PutFunctionEventInvokeConfig`; AWS Lambda pricing (events above 256 KB).
-//! Validated by: hand-computed traces (retries, throttles, age, destinations), truncated geometric attempts and M/D/inf
-//! ages (docs/validation.md).
+//! Validated by: hand-computed traces (retries, throttles, age, destinations), truncated geometric attempts and
+//! Little's law (docs/validation.md).
 
 mod record;
 
@@ -29,7 +29,7 @@ use crate::stats::{Observation, Series};
 use record::{Reason, Record};
 
 /// What an event that was given up, or done, may be sent to.
-pub const DESTINATIONS: &[&str] = &["queues", "functions"];
+pub const DESTINATIONS: &[&str] = &["queues", "functions", "topics"];
 
 /// The longest that an event may be kept, in ns: far beyond the six hours that any platform grants.
 const AGE_MAX: f64 = 30.0 * 86_400e9;
