@@ -106,7 +106,8 @@ meters! {
     SurplusVcpuMs, "surplus_vcpu_ms", MilliTime, Work;
     /// Load balancers. Unit: balancer·ms.
     LoadBalancerMs, "load_balancer_ms", Time, Standing;
-    /// Load balancer capacity units in use, the largest dimension over the whole run. Unit: thousandths of an LCU times ms.
+    /// Load balancer capacity units in use, the largest dimension over the whole run. Unit: thousandths of an LCU times
+    /// ms.
     LcuMs, "lcu_ms", MilliTime, Work;
     /// Database servers; which class is an attribute of the component. Unit: server·ms.
     DatabaseMs, "database_ms", Time, Standing;

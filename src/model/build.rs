@@ -413,24 +413,39 @@ impl<'a> Builder<'a> {
                     .push(FleetPlan::read(&block, id, &key.text, program, machine));
                 attributes = fleet_attributes(&block);
             }
+            _ => attributes = self.managed(target.kind, id, service.as_deref(), (key, node)),
+        }
+        self.plan.components.push(Component {
+            target,
+            name: key.text.clone(),
+            service,
+            attributes,
+        });
+    }
+
+    /// Streams, workflows, stores, external services, topics and schedules.
+    fn managed(&mut self, kind: u8, id: u32, service: Option<&str>, (key, node): (&Key, &Node)) -> Attributes {
+        let cx = self.cx;
+        let block = |table| Block::keyed(cx, key, node, table);
+        match kind {
             kind::STREAM => {
                 let block = block(&stream::fields::TABLE);
                 self.plan.streams.push(StreamPlan::read(&block, id, &key.text));
             }
             kind::WORKFLOW => {
-                let account = self.default_account(service.as_deref());
+                let account = self.default_account(service);
                 let workflow = WorkflowPlan::read(&block(&workflow::fields::TABLE), id, account);
                 self.plan.workflows.push(workflow);
             }
             kind::STORE => {
                 let block = block(&store::fields::TABLE);
                 self.plan.stores.push(StorePlan::read(&block, id));
-                attributes.extend(instance_type(&block));
+                return instance_type(&block).into_iter().collect();
             }
             kind::EXTERNAL => {
                 let block = block(&external::TABLE);
                 self.plan.externals.push(ExternalPlan::read(&block, id));
-                attributes = external::attributes(&block);
+                return external::attributes(&block);
             }
             kind::TOPIC => self
                 .plan
@@ -439,12 +454,7 @@ impl<'a> Builder<'a> {
             kind::SCHEDULE => self.schedule(&block(&schedule::TABLE), id, &key.text),
             _ => {}
         }
-        self.plan.components.push(Component {
-            target,
-            name: key.text.clone(),
-            service,
-            attributes,
-        });
+        Attributes::new()
     }
 
     fn schedule(&mut self, block: &Block, id: u32, name: &str) {

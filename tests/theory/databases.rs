@@ -89,7 +89,8 @@ pub fn queues() -> &'static Group {
         Group {
             title: "Databases and proxies",
             about: "One core is processor sharing, whose mean does not depend on the distribution of the queries; with \
-                    exponential queries several cores are M/M/c, a limit of connections M/M/c/K (Erlang B if there are as many \
+                    exponential queries several cores are M/M/c, a limit of connections M/M/c/K \
+                    (Erlang B if there are as many \
                     cores), and a proxy's pool a \
                     line before as many servers as it has connections (queries that wait and do not compute).",
             cases,

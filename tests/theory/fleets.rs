@@ -130,7 +130,8 @@ pub fn limits() -> &'static Group {
         Group {
             title: "A fleet that refuses",
             about: "A line with places for a few requests only, as many for each machine: M/M/c/K, whose K counts those \
-                    being served. Without places it is Erlang's loss system, for work of any distribution. The last but \
+                    being served. Without places it is Erlang's loss system, for work of any \
+                    distribution. The last but \
                     one is a single machine with three cores and slots.",
             cases,
         }

@@ -109,7 +109,8 @@ pub fn distribution() -> &'static Group {
             title: "How many instances are alive",
             about: "The same law gives the whole distribution: at least n instances are alive if and only if the number \
                     busy reached n within the last T. Each of 32,000 short replications is looked at once, when it is \
-                    in equilibrium: at the most instances that were alive in the last millisecond, which the warm-up precedes. \
+                    in equilibrium: at the most instances that were alive in the last millisecond, \
+                    which the warm-up precedes. \
                     Shown are the n that this many replications tell to 1 %; Pearson's χ² judges all of them together, \
                     the rare ones, too.",
             cases,

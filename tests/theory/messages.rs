@@ -20,7 +20,8 @@ fn trace(what: &'static str, sent_ns: &[u64], queue: &str, function: &str) -> Tr
 const FIVE: &str = "poller: { batch_size: 1, add_per_minute: 0 }";
 
 fn bursts() -> Vec<Case> {
-    // Five at a time, a second each: message k is done after ceil(k / 5) s, so the depth's integral is 5 x (1 + ... + 80).
+    // Five at a time, a second each: message k is done after ceil(k / 5) s, so the depth's integral is 5 x
+    // (1 + ... + 80).
     let burst = trace(
         "400 messages at once, 5 at a time, work 1 s",
         &[0; 400],
@@ -50,7 +51,8 @@ fn bursts() -> Vec<Case> {
 }
 
 fn repeats() -> Vec<Case> {
-    // Received at 0 and, visible again, at 30 s; the first handling deletes it at 45 s all the same, and the second one,
+    // Received at 0 and, visible again, at 30 s; the first handling deletes it at 45 s all the same, and the
+    // second one,
     // which ends at 75 s, was in vain.
     let standard = trace(
         "visibility timeout 30 s, work 45 s, one message",
@@ -93,7 +95,8 @@ fn repeats() -> Vec<Case> {
 }
 
 fn batches() -> Vec<Case> {
-    // The handler works on each message. Five are received one by one, the rest at 1 s in two calls of ten, which end at
+    // The handler works on each message. Five are received one by one, the rest at 1 s in two calls of ten,
+    // which end at
     // 11 s. Sends 25, receives 7, deletes 7; each poller is free from 1 or 11 s on and has four empty polls by 100 s.
     let burst = trace(
         "25 messages at once, batches of 10, 5 pollers, work 1 s for each",

@@ -475,7 +475,13 @@ pub fn measured() -> &'static Group {
             let shown = Case::shown(&inputs, "mean duration, ms", "AWS", mean, &seen);
             let error = (100.0 * shown.relative_error(), 100.0 * shown.relative_se());
             cases.push(shown);
-            cases.push(Case::estimate_at_most(&inputs, "error of the mean, %", "threshold", 3.0, error));
+            cases.push(Case::estimate_at_most(
+                &inputs,
+                "error of the mean, %",
+                "threshold",
+                3.0,
+                error,
+            ));
             for name in ["f3", "f7"] {
                 let of = |row: &&Vec<String>| row[1] == name;
                 let logged = rows("means.csv", app).iter().find(of).map(|row| row[3].clone());
@@ -493,7 +499,8 @@ pub fn measured() -> &'static Group {
             title: "Measured: three workflows on AWS Step Functions, 2020",
             about: "Three applications of 8, 10 and 12 functions with branches, choices and loops, executed 3,000 \
                     times each (Lin and Khazaei, `data/step-functions-2020`). Inputs are the graph with the \
-                    probabilities that its authors gave it, the durations that Lambda logged (one by one for the first, means for \
+                    probabilities that its authors gave it, the durations that Lambda logged (one \
+                    by one for the first, means for \
                     the others), and the delays of the preset `aws.step_functions.standard`: 1 ms a transition and \
                     18.81 ms a task, which the authors fitted to other logs. The mean must come out within 3 %; its \
                     own standard error is 0.3 %.",

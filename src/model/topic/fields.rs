@@ -135,6 +135,12 @@ pub const TABLE: Table = Table {
             "Bytes that are metered as one message.",
         )
         .within(1.0, 1e12),
+        Field::default(
+            "metered",
+            Kind::Flag,
+            "true",
+            "Whether messages are metered at all; the notifications of a bucket are free.",
+        ),
     ],
 };
 
@@ -173,7 +179,11 @@ impl TopicPlan {
             delivery_latency: block.sampler("delivery_latency"),
             delivery_quota: quota("delivery_quota"),
             duplicate_rate: block.share("duplicate_rate"),
-            chunks: block.size("message_size").div_ceil(chunk).max(1),
+            chunks: if block.flag("metered") {
+                block.size("message_size").div_ceil(chunk).max(1)
+            } else {
+                0
+            },
             attributes: attributes.into_iter().map(|attribute| attribute.cumulative).collect(),
             subscriptions,
         }

@@ -50,7 +50,7 @@ pub struct TopicPlan {
     pub delivery_quota: Option<(f64, u64)>,
     /// Probability that a delivery comes twice.
     pub duplicate_rate: f64,
-    /// Messages that a message is metered as.
+    /// Messages that a message is metered as; zero where they are free.
     pub chunks: u64,
     /// The cumulative probabilities of each attribute's values.
     pub attributes: Vec<Vec<f64>>,
