@@ -6,6 +6,24 @@
 //! Sources: ITU-T I.371 (2004), annex A; API Gateway developer guide, "Throttle requests".
 
 use crate::kernel::{Duration, Instant};
+use crate::scenario::{Block, Field, Kind, Table};
+
+/// The fields of a quota.
+pub const QUOTA: Table = Table {
+    name: "quota",
+    doc: "A token bucket.",
+    fields: &[
+        Field::required("rate", Kind::Rate, "How many a second for ever.").positive(),
+        Field::required("burst", Kind::Count, "How many may come at once.").at_least(1.0),
+    ],
+};
+
+/// Rate and burst of the quota that stands under `field`, if one does.
+pub fn read_quota(block: &Block, field: &str) -> Option<(f64, u64)> {
+    block
+        .block(field)
+        .map(|quota| (quota.rate("rate"), quota.count("burst")))
+}
 
 /// Fractions of a nanosecond that the bucket counts in.
 const FINE: f64 = 1024.0;

@@ -365,6 +365,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
     ("queues", "sent", "Messages that senders put in."),
     (
         "queues",
+        "throttled",
+        "Send calls that were refused because of the quota.",
+    ),
+    (
+        "queues",
         "copies",
         "Second copies that the service made of its own accord.",
     ),

@@ -45,6 +45,7 @@ pub const EMBEDDED: &[(&str, &str)] = embed! {
     "aws/ses.yaml"
     "aws/s3.notifications.yaml"
     "aws/sns.standard.yaml"
+    "aws/sqs.fifo.high_throughput.yaml"
     "aws/sqs.fifo.yaml"
     "aws/sqs.standard.yaml"
     "aws/step_functions.express.yaml"
@@ -53,6 +54,7 @@ pub const EMBEDDED: &[(&str, &str)] = embed! {
     "azure/functions.flex.yaml"
     "azure/functions.premium.yaml"
     "cloudflare/workers.yaml"
+    "fastly/compute.yaml"
     "generic/gateway.yaml"
     "generic/model_api.yaml"
     "generic/outbox.yaml"
@@ -62,6 +64,7 @@ pub const EMBEDDED: &[(&str, &str)] = embed! {
     "google/cloud_run.yaml"
     "google/functions.yaml"
     "knative/service.yaml"
+    "netlify/functions.yaml"
     "openwhisk/action.yaml"
     "vercel/functions.yaml"
 };

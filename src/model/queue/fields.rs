@@ -13,6 +13,7 @@
 use super::plan::{PollerPlan, QueuePlan, RedrivePlan};
 use crate::kernel::Duration;
 use crate::model::function::plan::FunctionPlan;
+use crate::model::limit::{QUOTA, read_quota};
 use crate::scenario::{Block, Code, Field, Kind, Table};
 
 /// The fields of a poller.
@@ -169,6 +170,12 @@ pub const TABLE: Table = Table {
         .at_least(1.0)
         .source("Amazon SQS Developer Guide, quotas"),
         Field::default("send_latency", Kind::Sampler, "0 ms", "How long a send call takes."),
+        Field::optional(
+            "send_quota",
+            Kind::Block(&QUOTA),
+            "Send calls beyond it are refused (429); unlimited if absent.",
+        )
+        .source("Amazon SQS Developer Guide, quotas of FIFO queues"),
         Field::default(
             "receive_latency",
             Kind::Sampler,
@@ -220,6 +227,7 @@ impl QueuePlan {
                 .map(|to| (to.index, block.count("maximum_receives") as u32)),
             in_flight_limit: block.count("in_flight_limit"),
             send_latency: block.sampler("send_latency"),
+            send_quota: read_quota(block, "send_quota"),
             receive_latency: block.sampler("receive_latency"),
             message_bytes: block.size("message_size"),
             duplicate_rate: block.share("duplicate_rate"),

@@ -12,8 +12,9 @@
 //! always does, any other with the function's probability of failure.
 //! A redrive moves messages from one queue to another from a given moment on, at a given rate, until none is left; they
 //! begin anew there, and what made them fail may have been mended.
-//! Not modelled: deduplication by identifier, batched sends, receives that miss messages (short polling), throughput
-//! limits of FIFO queues, provisioned pollers, several half-full batches at once (one fills at a time), scaling down
+//! Send calls beyond a quota are refused; receives and deletes, ten messages a call, would not meet theirs before.
+//! Not modelled: deduplication by identifier, batched sends, receives that miss messages (short polling), the quota of
+//! a single message group, provisioned pollers, several half-full batches at once (one fills at a time), scaling down
 //! on errors. A handler works a batch off to its end before it fails.
 //! Units: nanoseconds; concurrency in batches under way (one invocation each).
 //! Sources: Amazon SQS Developer Guide (visibility timeout, FIFO delivery logic, dead-letter queues, quotas); AWS
@@ -37,6 +38,7 @@ pub use event::Event;
 
 use super::effects::Handed;
 use super::flow::FlowResult;
+use super::limit::TokenBucket;
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Jitter, RetryPolicy};
 use super::{Cx, Plan, kind};
@@ -118,6 +120,8 @@ struct Flight {
 struct Queue {
     index: u16,
     store: Store,
+    /// What bounds send calls, if anything does.
+    sends: Option<TokenBucket>,
     visibility: Duration,
     flights: VecDeque<Flight>,
     /// Whether a [`Event::Visible`] is on the agenda.
@@ -152,6 +156,9 @@ impl Queues {
         let state = |(index, spec): (usize, &QueuePlan)| Queue {
             index: index as u16,
             store: Store::new(spec.fifo.then_some(spec.groups)),
+            sends: spec
+                .send_quota
+                .map(|(rate, burst)| TokenBucket::new(rate, burst as f64)),
             visibility: spec.effective_visibility(&plan.functions),
             flights: VecDeque::new(),
             watched: false,
@@ -184,6 +191,13 @@ impl Queues {
     #[inline]
     pub fn offer(&mut self, plan: &Plan, queue: u16, key: Key, cx: &mut Cx) {
         let spec = &plan.queues[queue as usize];
+        let state = &mut self.state[queue as usize];
+        if let Some(sends) = &mut state.sends
+            && !sends.take(cx.now(), 1)
+        {
+            state.record.counts.throttled += 1;
+            return cx.reply(key, Status::Throttled);
+        }
         if spec.send_latency.is_zero() {
             return self.sent(plan, queue, key, cx);
         }

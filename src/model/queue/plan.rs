@@ -34,6 +34,8 @@ pub struct QueuePlan {
     pub in_flight_limit: u64,
     /// How long a send call takes.
     pub send_latency: Sampler,
+    /// Send calls that are accepted, as (a second, at once).
+    pub send_quota: Option<(f64, u64)>,
     /// How long a receive call takes to bring what is there.
     pub receive_latency: Sampler,
     /// Bytes of a message.

@@ -13,6 +13,7 @@ use crate::stats::{
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub sent: u64,
+    pub throttled: u64,
     pub copies: u64,
     pub moved_in: u64,
     pub received: u64,
@@ -251,9 +252,10 @@ impl Counts {
         }
     }
 
-    fn named(&self) -> [(&'static str, u64); 14] {
+    fn named(&self) -> [(&'static str, u64); 15] {
         [
             ("sent", self.sent),
+            ("throttled", self.throttled),
             ("copies", self.copies),
             ("moved_in", self.moved_in),
             ("received", self.received),

@@ -95,6 +95,7 @@ fn queue(poller: Option<PollerPlan>) -> QueuePlan {
         groups: 1,
         dead_letter: None,
         in_flight_limit: 120_000,
+        send_quota: None,
         send_latency: Sampler::Constant(0.0),
         receive_latency: Sampler::Constant(0.0),
         message_bytes: 1024,
@@ -201,6 +202,21 @@ fn longest(result: &RunResult, metric: &str) -> u64 {
 
 fn takes(s: u64) -> FunctionPlan {
     function(Sampler::constant(secs(s)))
+}
+
+#[test]
+fn sends_beyond_the_quota_are_refused() {
+    // Ten at once and a bucket of three: seven are refused. At two a second the bucket is full again after 1.5 s.
+    let limited = QueuePlan {
+        send_quota: Some((2.0, 3)),
+        ..queue(None)
+    };
+    let times = [vec![S; 10], vec![S + S / 2; 2], vec![10 * S; 4]].concat();
+    let result = run(limited, takes(1), ArrivalPlan::Times(times.into()), 60);
+    assert_eq!(count(&result, "sent"), 3 + 1 + 3);
+    assert_eq!(count(&result, "throttled"), 7 + 1 + 1);
+    assert_eq!(count_of(&result, CLIENT, "throttled_429"), 9, "the sender hears of it");
+    conserved(&result, QUEUE);
 }
 
 /// What came in is somewhere.

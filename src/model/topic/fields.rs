@@ -13,19 +13,11 @@
 
 use super::{Subscription, TopicPlan};
 use crate::model::delivery::{self, ChannelPlan, PolicyPlan, TARGETS};
+use crate::model::limit::{QUOTA, read_quota};
 use crate::scenario::{Block, Code, Context, Field, Key, Kind, Node, Range, Table, nearest, read_number};
 
 /// The most subscriptions of one topic.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
-
-const RATE: Table = Table {
-    name: "quota",
-    doc: "A token bucket.",
-    fields: &[
-        Field::required("rate", Kind::Rate, "How many a second for ever.").positive(),
-        Field::required("burst", Kind::Count, "How many may come at once.").at_least(1.0),
-    ],
-};
 
 /// The fields of a subscription.
 pub const SUBSCRIPTION: Table = Table {
@@ -100,7 +92,7 @@ pub const TABLE: Table = Table {
         ),
         Field::optional(
             "publish_quota",
-            Kind::Block(&RATE),
+            Kind::Block(&QUOTA),
             "Publish calls beyond it are refused (429).",
         ),
         Field::default(
@@ -111,7 +103,7 @@ pub const TABLE: Table = Table {
         ),
         Field::optional(
             "delivery_quota",
-            Kind::Block(&RATE),
+            Kind::Block(&QUOTA),
             "Deliveries beyond it are delayed.",
         ),
         Field::default(
@@ -154,11 +146,7 @@ struct Attribute<'n> {
 impl TopicPlan {
     /// Reads a topic.
     pub fn read(block: &Block, component: u32) -> Self {
-        let quota = |field: &str| {
-            block
-                .block(field)
-                .map(|quota| (quota.rate("rate"), quota.count("burst")))
-        };
+        let quota = |field: &str| read_quota(block, field);
         let policy = block.block("delivery").map(|policy| PolicyPlan::read(&policy));
         let attributes = read_attributes(block);
         let subscriptions = policy.map_or_else(Vec::new, |policy| read_subscriptions(block, policy, &attributes));
