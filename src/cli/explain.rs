@@ -1,8 +1,11 @@
 //! `coldcurve explain`: what a field, a code, a metric or a service means.
 
 use super::{BAD_INPUT, complain, say};
+use crate::cost::PriceLine;
+use crate::cost::book::{self, Provenance};
 use crate::model::build::{INNER, ROOT};
 use crate::run::{billing, expect, load, metrics};
+use crate::scenario::prices::built_in;
 use crate::scenario::schema::{self, tables_below};
 use crate::scenario::{CODES, Catalog, Diagnostics, Node, NodeKind, Service, Sources, Table, nearest};
 use clap::ValueEnum;
@@ -38,17 +41,29 @@ pub fn explain(word: Option<&str>, own: Option<&Path>, all: Option<Everything>) 
             if let Some(text) = find(word, &catalog(own)) {
                 say(&text);
             } else {
-                let words = words(&catalog(own));
-                let help = nearest(word, words.iter().map(String::as_str));
-                let help = help.map_or("`coldcurve explain` lists the words".to_owned(), |near| {
-                    format!("did you mean `{near}`?")
-                });
-                complain(&format!("error: nothing is called `{word}`; {help}"));
+                complain(&format!(
+                    "error: nothing is called `{word}`; {}",
+                    help_for(word, &catalog(own))
+                ));
                 return Ok(BAD_INPUT);
             }
         }
     }
     Ok(0)
+}
+
+/// What the user may have meant: the services of a provider, or the nearest word.
+fn help_for(word: &str, catalog: &Catalog) -> String {
+    let below = format!("{}.", word.trim_end_matches('.'));
+    let services: Vec<&str> = catalog.services().iter().map(|service| service.name.as_str()).collect();
+    let services: Vec<&str> = services.into_iter().filter(|name| name.starts_with(&below)).collect();
+    if !services.is_empty() {
+        return format!("its services are {}", services.join(", "));
+    }
+    let words = words(catalog);
+    nearest(word, words.iter().map(String::as_str)).map_or("`coldcurve explain` lists the words".to_owned(), |near| {
+        format!("did you mean `{near}`?")
+    })
 }
 
 /// The embedded services, and those in a folder of one's own; what is wrong with those is the affair of `check`.
@@ -138,15 +153,88 @@ fn find(word: &str, catalog: &Catalog) -> Option<String> {
 
 fn describe(service: &Service) -> String {
     let mut text = format!("{}: {} (for `{}`)\n\n", service.name, service.title, service.kind);
+    if let Some(summary) = service.section("summary").and_then(Node::scalar) {
+        let _ = writeln!(text, "{summary}\n");
+    }
     for default in service.defaults() {
-        let _ = writeln!(text, "{}: {}", default.key.text, flow(default.value));
+        let _ = writeln!(text, "{}: {}", default.path, flow(default.value));
         let _ = writeln!(
             text,
             "    {} ({} confidence, {})",
             default.source, default.confidence, default.as_of
         );
     }
-    text
+    text + &prices(service)
+}
+
+/// Prices that ask for this attribute are too many to list.
+const BY_TYPE: &str = "instance_type";
+
+/// What a service costs: by its own file, and by the price book that the binary carries.
+fn prices(service: &Service) -> String {
+    let mut text = String::new();
+    let own = service.section("prices").map_or(&[] as &[Node], Node::items);
+    for line in own {
+        let _ = writeln!(text, "  {}", flow(line));
+    }
+    let book = built_in();
+    let of_service = |of: &str| book::covers(of, &service.name);
+    for fee in book.fees.iter().filter(|fee| of_service(&fee.service)) {
+        let _ = write!(
+            text,
+            "  {}: ${} per month{}",
+            fee.line,
+            fee.price.exact(),
+            conditions(&fee.when)
+        );
+        text.push_str(&known(&fee.provenance));
+    }
+    let (machines, lines): (Vec<&PriceLine>, Vec<&PriceLine>) = book
+        .lines
+        .iter()
+        .filter(|line| of_service(&line.service))
+        .partition(|line| line.when.contains_key(BY_TYPE));
+    for line in lines {
+        let tiers: Vec<String> = line.tiers.iter().map(|tier| tier.price.exact()).collect();
+        let price = tiers.join(", then $");
+        let _ = write!(
+            text,
+            "  {}: ${price} per {}{}",
+            line.line,
+            line.unit,
+            conditions(&line.when)
+        );
+        text.push_str(&known(&line.provenance));
+    }
+    if !machines.is_empty() {
+        let _ = writeln!(text, "  and {} prices by {BY_TYPE}", machines.len());
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "\nPrices ({} of {}, unless its file has its own):\n{text}",
+        book.name, book.as_of
+    )
+}
+
+/// The attributes that a price asks for.
+fn conditions(when: &std::collections::BTreeMap<String, String>) -> String {
+    let words: Vec<String> = when.iter().map(|(key, value)| format!("{key} {value}")).collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", words.join(", "))
+}
+
+fn known(provenance: &Provenance) -> String {
+    let note = if provenance.note.is_empty() {
+        String::new()
+    } else {
+        format!("{}; ", provenance.note)
+    };
+    let (source, confidence) = (&provenance.source, provenance.confidence.name());
+    format!("\n    {note}{source} ({confidence} confidence, {})\n", provenance.as_of)
 }
 
 /// A node on one line, as YAML would have it.

@@ -229,7 +229,13 @@ fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
         match read(path, &options).and_then(|loaded| loaded.study) {
             Some(study) => {
                 let (cells, runs) = (study.cells.len(), study.runs());
-                say(&format!("{}: fine ({cells} cells, {runs} runs)\n", path.display()));
+                let plural = |one: bool| if one { "" } else { "s" };
+                say(&format!(
+                    "{}: fine ({cells} cell{}, {runs} run{})\n",
+                    path.display(),
+                    plural(cells == 1),
+                    plural(runs == 1)
+                ));
             }
             None => code = BAD_INPUT,
         }

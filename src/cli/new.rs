@@ -10,7 +10,10 @@ const STARTER: &str = include_str!("starter.yaml");
 pub fn write(path: &Path) -> Result<u8, String> {
     let place = path.display();
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = file.map_err(|error| format!("error: cannot write {place}: {error}"))?;
+    let mut file = file.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => format!("error: {place} is there already; it is not overwritten"),
+        _ => format!("error: cannot write {place}: {error}"),
+    })?;
     file.write_all(STARTER.as_bytes())
         .map_err(|error| format!("error: cannot write {place}: {error}"))?;
     say(&format!("Wrote {place}. Next: coldcurve run {place}\n"));

@@ -12,7 +12,8 @@ const STYLE: &str = "body{font-family:'DejaVu Sans',Verdana,Arial,sans-serif;col
 margin:2rem auto;padding:0 1rem;line-height:1.5}h1{margin-bottom:.2rem}.soft{color:#5f5f5f}\
 table{border-collapse:collapse;margin:1rem 0;font-size:.9rem}th,td{padding:.3rem .7rem;text-align:right;\
 border-bottom:1px solid #e1e1e1}th:first-child,td:first-child,td.words{text-align:left}th{border-bottom:2px solid #222}\
-figure{margin:2rem 0}svg{width:100%;height:auto}figcaption{color:#5f5f5f}.ok{color:#00704f}.fail{color:#b34700;\
+.figures td{white-space:nowrap}figure{margin:2rem 0;overflow-x:auto}svg{width:100%;min-width:640px;height:auto}\
+figcaption{color:#5f5f5f}.ok{color:#00704f}.fail{color:#b34700;\
 font-weight:bold}code{background:#f3f3f3;padding:.1rem .3rem}.wide{overflow-x:auto}";
 
 /// The document; `documents` are the SVG texts of `pictures`.
@@ -80,7 +81,7 @@ fn results(out: &mut String, summary: &Summary) {
         ("errors", name::ERROR_RATIO),
         ("cold starts", name::COLD_RATIO),
     ];
-    out.push_str("<div class=\"wide\"><table>\n<tr><th>variant</th>");
+    out.push_str("<div class=\"wide\"><table class=\"figures\">\n<tr><th>variant</th>");
     for (header, _) in columns {
         let _ = write!(out, "<th>{header}</th>");
     }

@@ -54,7 +54,7 @@ pub fn check_target(folder: &Path) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::AlreadyExists,
         format!(
-            "{} has files in it, but no {MANIFEST} of an earlier run: not replaced",
+            "{} has files in it, but no {MANIFEST} of an earlier run: not replaced; name another folder with --out",
             folder.display()
         ),
     ))

@@ -74,6 +74,7 @@ pub fn text(summary: &Summary, view: View) -> String {
     if summary.replications > 1 {
         out.push_str("± is half of the 95 % confidence interval over replications.\n");
     }
+    unpriced(&mut out, summary, view);
     slowest(&mut out, summary, view);
     expectations(&mut out, summary, view);
     if !summary.warnings.is_empty() {
@@ -83,6 +84,17 @@ pub fn text(summary: &Summary, view: View) -> String {
         }
     }
     out
+}
+
+/// What was counted and has no price, without which the bill is too low.
+fn unpriced(out: &mut String, summary: &Summary, view: View) {
+    let mut told: Vec<&str> = Vec::new();
+    for note in summary.cells.iter().flat_map(|cell| &cell.bill.notes) {
+        if note.starts_with("no price for") && !told.contains(&note.as_str()) {
+            told.push(note);
+            paragraph(out, &format!("Left out of the bill: {note}."), view.width, "", "  ");
+        }
+    }
 }
 
 /// A column of the table: its header, and the number and its half-width for each cell.
@@ -193,7 +205,7 @@ fn relative(summary: &Summary) -> Option<Column> {
     let header = if variants.len() < 2 {
         "vs\nleast".into()
     } else {
-        format!("vs\n{}", shortened(variants[0], 8))
+        format!("vs\n{}", shortened(variants[0], 11))
     };
     Some(Column { header, fields })
 }

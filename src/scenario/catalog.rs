@@ -15,7 +15,7 @@ use super::catalog_files::EMBEDDED;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use super::overlay::merge_fields;
 use super::parse::parse;
-use super::tree::{Key, Node, NodeKind, Sources, Span};
+use super::tree::{Node, NodeKind, Sources, Span};
 use std::path::Path;
 
 /// A service: a preset for one kind of component.
@@ -34,10 +34,10 @@ pub struct Service {
 }
 
 /// A default of a service with what is known about it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DefaultValue<'a> {
     /// The field, dotted if it is inside a block.
-    pub key: &'a Key,
+    pub path: String,
     /// The value.
     pub value: &'a Node,
     /// Where it comes from.
@@ -58,24 +58,25 @@ impl Service {
     pub fn defaults(&self) -> Vec<DefaultValue<'_>> {
         let mut list = Vec::new();
         if let Some(defaults) = self.root.get("defaults") {
-            collect(defaults, &mut list);
+            collect(defaults, "", &mut list);
         }
         list
     }
 }
 
-fn collect<'a>(node: &'a Node, list: &mut Vec<DefaultValue<'a>>) {
+fn collect<'a>(node: &'a Node, above: &str, list: &mut Vec<DefaultValue<'a>>) {
     for (key, entry) in node.entries() {
+        let path = format!("{above}{}", key.text);
         let text = |name: &str| entry.get(name).and_then(Node::scalar).unwrap_or("");
         match entry.get("value") {
             Some(value) => list.push(DefaultValue {
-                key,
+                path,
                 value,
                 source: text("source"),
                 as_of: text("as_of"),
                 confidence: text("confidence"),
             }),
-            None => collect(entry, list),
+            None => collect(entry, &format!("{path}."), list),
         }
     }
 }
@@ -318,8 +319,8 @@ prices:
         );
         assert!(service.section("limits").is_none());
         let defaults = service.defaults();
-        let keys: Vec<&str> = defaults.iter().map(|d| d.key.text.as_str()).collect();
-        assert_eq!(keys, ["timeout", "placement", "burst", "every"]);
+        let keys: Vec<&str> = defaults.iter().map(|d| d.path.as_str()).collect();
+        assert_eq!(keys, ["timeout", "placement", "scaling.burst", "scaling.every"]);
         assert_eq!(
             (defaults[0].source, defaults[0].as_of, defaults[0].confidence),
             ("quotas", "2026-10", "high")

@@ -154,16 +154,7 @@ fn timeline_panel(
         .enumerate()
         .map(|(index, (label, timeline))| over_time(summary, label, timeline, index, merged))
         .collect();
-    let values: Vec<f64> = series
-        .iter()
-        .flat_map(|series| {
-            series
-                .points
-                .iter()
-                .map(|point| point.1)
-                .chain(series.intervals.iter().map(|(_, high)| *high))
-        })
-        .collect();
+    let values: Vec<f64> = reach(&series).collect();
     let unit = found[0].1.unit;
     let label = if merged > 1 {
         format!("{words}, largest of {merged} windows")
@@ -190,6 +181,14 @@ fn timeline_panel(
         least_left: 0.0,
     };
     Some((panel, entries))
+}
+
+/// Every value that the lines and their bands come to.
+fn reach(series: &[Series]) -> impl Iterator<Item = f64> + '_ {
+    series.iter().flat_map(|series| {
+        let highs = series.intervals.iter().map(|(_, high)| *high);
+        series.points.iter().map(|point| point.1).chain(highs)
+    })
 }
 
 /// A timeline as a series; of `merged` neighbouring windows only the one with the largest mean is drawn.
@@ -224,11 +223,13 @@ fn over_time(summary: &Summary, label: &str, timeline: &Timeline, index: usize, 
 
 /// What is drawn against a swept parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Swept {
+pub enum Swept<'m> {
     /// p99 latency of the whole run.
     Latency,
     /// Dollars per month.
     Bill,
+    /// A metric by its name, with its unit.
+    Metric(&'m str, Unit),
 }
 
 /// p99 latency against the swept parameter.
@@ -304,6 +305,7 @@ pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<(Panel, Vec<Entry>)
     let (title, unit) = match what {
         Swept::Latency => ("p99 latency", Unit::Seconds),
         Swept::Bill => ("bill per month", Unit::Dollars),
+        Swept::Metric(metric, unit) => (metric, unit),
     };
     let entries = series.iter().map(Entry::of).collect();
     let panel = Panel {
@@ -338,6 +340,7 @@ fn sweep_series<'a>(
             let estimate = match what {
                 Swept::Latency => cell.metric(name::LATENCY_P99)?.estimate,
                 Swept::Bill => cell.bill.total,
+                Swept::Metric(metric, _) => cell.metric(metric)?.estimate,
             };
             let here = cell.point.get(across)?;
             let position = values.iter().position(|value| value.text == here.text)?;
@@ -415,7 +418,17 @@ pub fn queues(summary: &Summary) -> Vec<Named> {
 
 fn queue(summary: &Summary, focus: &Focus, stem: &str) -> Option<Named> {
     let component = stem.rsplit('.').next().unwrap_or(stem);
-    let part = |end: &str, words: &str| timeline_panel(summary, focus, &format!("{stem}.{end}"), words, String::new());
+    let part = |end: &str, words: &str| {
+        let (mut panel, entries) = timeline_panel(summary, focus, &format!("{stem}.{end}"), words, String::new())?;
+        // A queue fills and drains in straight lines, and ends at nothing: no place for logarithms.
+        let unit = if end == name::QUEUE_AGE {
+            Unit::Seconds
+        } else {
+            Unit::Level
+        };
+        panel.y = Axis::from_zero(panel.y.label, unit, reach(&panel.series));
+        Some((panel, entries))
+    };
     let parts: Vec<(Panel, Vec<Entry>)> = [
         part(name::QUEUE_DEPTH, "messages waiting"),
         part(name::QUEUE_AGE, "age of the oldest"),

@@ -3,6 +3,7 @@
 
 pub mod axis;
 pub mod canvas;
+pub mod expected;
 pub mod lines;
 pub mod plot;
 pub mod stacks;
@@ -34,6 +35,7 @@ pub struct Named {
 pub fn pictures(summary: &Summary) -> Vec<Named> {
     let mut pictures = Vec::new();
     pictures.extend(overview(summary));
+    pictures.extend(expected::expected(summary));
     if summary.axes.is_empty() {
         pictures.extend(lines::p99_over_time(summary));
     } else {
