@@ -4,6 +4,7 @@
 
 mod broken;
 mod cli;
+mod gallery;
 mod properties;
 mod support;
 mod tidy;
