@@ -2,9 +2,9 @@
 //! refused, or too old.
 //!
 //! Model: a message is offered to its target as an event, so that functions take it into the queue of their
-//! asynchronous invocations and queues keep it; gateways and fleets answer when the work is done. What is not taken is
-//! tried again after a wait that grows, as often as the policy says and up to its age; then it goes to the dead-letter
-//! queue, if there is one.
+//! asynchronous invocations and queues keep it; a workflow that answers at its start begins; gateways, fleets and other
+//! workflows answer when the work is done. What is not taken is tried again after a wait that grows, as often as the
+//! policy says and up to its age; then it goes to the dead-letter queue, if there is one.
 //! Not modelled: errors that are not worth another try (there are none: a target that is there takes what it is given);
 //! the phases of waits of Amazon SNS, of which the one that lasts is kept.
 //! Units: nanoseconds; ages count from the publishing.
@@ -20,7 +20,7 @@ use crate::scenario::{Block, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Histogram, Value};
 
 /// What takes events.
-pub const TARGETS: &[&str] = &["functions", "queues", "topics", "gateways", "fleets"];
+pub const TARGETS: &[&str] = &["functions", "queues", "topics", "workflows", "gateways", "fleets"];
 
 /// The longest that a message may be kept, in ns.
 const AGE_MAX: f64 = 60.0 * 86_400e9;
@@ -28,7 +28,7 @@ const AGE_MAX: f64 = 60.0 * 86_400e9;
 /// The fields of a delivery policy.
 pub const TABLE: Table = Table {
     name: "delivery policy",
-    doc: "How often and how long a message is offered to a target that refuses it. Functions and queues never do.",
+    doc: "How often and how long a message is offered to a target that refuses it. Functions never do.",
     fields: &[
         Field::default("attempts", Kind::Count, "100", "Tries in all, the first one included.").within(1.0, 1e6),
         Field::default("wait", Kind::Duration, "1 s", "Wait before the second try."),
@@ -56,7 +56,7 @@ pub const TABLE: Table = Table {
         Field::optional(
             "timeout",
             Kind::Duration,
-            "How long a try waits for the answer of a gateway or a fleet; for ever if absent.",
+            "How long a try waits for the answer of a gateway, a fleet or a workflow; for ever if absent.",
         )
         .positive(),
     ],
