@@ -10,12 +10,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Each scenario with the file stem of its picture, as `coldcurve run` names them.
-const PICTURES: [(&str, &str); 44] = [
+const PICTURES: [(&str, &str); 46] = [
     ("api-function-table", "expected"),
     ("aurora-pause", "expected"),
     ("aurora-surge", "expected"),
     ("cold-starts-by-runtime", "expected"),
     ("etl-workflow", "expected"),
+    ("every-platform", "expected"),
     ("fan-out", "expected"),
     ("fifo-poison", "expected"),
     ("fifty-million-a-day", "bill-sweep"),
@@ -45,6 +46,7 @@ const PICTURES: [(&str, &str); 44] = [
     ("real-traffic", "expected"),
     ("runaway-producer", "expected"),
     ("saga", "expected"),
+    ("sign-up", "expected"),
     ("standard-or-express", "bill-sweep"),
     ("stream-hot-shard", "expected"),
     ("table-autoscaling", "expected"),
