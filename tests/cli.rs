@@ -277,6 +277,9 @@ fn explain_knows_fields_codes_services_and_metrics() {
         ("C012", "an unknown key"),
         ("w004", "nothing uses"),
         ("aws.lambda", "AWS Lambda"),
+        ("aws.lambda", "serve one request at a time"),
+        ("aws.lambda", "requests: $0.2 per 1M requests"),
+        ("aws.lambda", "asynchronous.retries: 2"),
         ("latency.p99", "as clients see it"),
         ("functions.checkout.cold_ratio", "had to start an instance"),
         ("bill.month", "in dollars"),
@@ -291,6 +294,9 @@ fn explain_knows_fields_codes_services_and_metrics() {
     let near = coldcurve(here.path(), &["explain", "memroy"]);
     assert_eq!((near.code, near.stdout.as_str()), (Some(2), ""));
     assert!(near.stderr.contains("did you mean `memory`?"), "{}", near.stderr);
+    let provider = coldcurve(here.path(), &["explain", "azure"]);
+    assert_eq!(provider.code, Some(2));
+    assert!(provider.stderr.contains("azure.functions.flex"), "{}", provider.stderr);
     json(&coldcurve(here.path(), &["explain", "--all", "schema"]).stdout);
 }
 

@@ -212,10 +212,11 @@ fn prices(service: &Service) -> String {
     if text.is_empty() {
         return text;
     }
-    format!(
-        "\nPrices ({} of {}, unless its file has its own):\n{text}",
-        book.name, book.as_of
-    )
+    if own.is_empty() {
+        format!("\nPrices (list of {}):\n{text}", book.as_of)
+    } else {
+        format!("\nPrices:\n{text}")
+    }
 }
 
 /// The attributes that a price asks for.
