@@ -4,6 +4,7 @@
 
 mod broken;
 mod cli;
+mod fuzz;
 mod properties;
 mod support;
 mod tidy;

@@ -74,6 +74,7 @@ pub fn text(summary: &Summary, view: View) -> String {
     if summary.replications > 1 {
         out.push_str("± is half of the 95 % confidence interval over replications.\n");
     }
+    bill_notes(&mut out, summary, view);
     slowest(&mut out, summary, view);
     expectations(&mut out, summary, view);
     if !summary.warnings.is_empty() {
@@ -83,6 +84,35 @@ pub fn text(summary: &Summary, view: View) -> String {
         }
     }
     out
+}
+
+/// What the reader should know about the bills, each note once, with the variants that it is about unless it is all.
+fn bill_notes(out: &mut String, summary: &Summary, view: View) {
+    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for cell in &summary.cells {
+        for note in &cell.bill.notes {
+            let variant = cell.variant.as_str();
+            match notes.iter_mut().find(|other| other.0 == note) {
+                Some(other) if other.1.contains(&variant) => {}
+                Some(other) => other.1.push(variant),
+                None => notes.push((note, vec![variant])),
+            }
+        }
+    }
+    let all = |variants: &[&str]| {
+        summary
+            .cells
+            .iter()
+            .all(|cell| variants.contains(&cell.variant.as_str()))
+    };
+    for (note, variants) in notes {
+        let whose = if all(&variants) {
+            String::new()
+        } else {
+            format!(" ({})", variants.join(", "))
+        };
+        paragraph(out, &format!("Bill{whose}: {note}."), view.width, "", "  ");
+    }
 }
 
 /// A column of the table: its header, and the number and its half-width for each cell.
