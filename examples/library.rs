@@ -15,7 +15,10 @@ fn main() {
     let Some(study) = loaded.study else {
         return eprint!("{}", loaded.diagnostics.render(&loaded.sources, false));
     };
-    let summary = study.run(&|| ());
+    let summary = match study.run(&|| ()) {
+        Ok(summary) => summary,
+        Err(failure) => return eprintln!("{}", failure.diagnostic().render(&loaded.sources, false)),
+    };
     for cell in &summary.cells {
         let Some(p99) = cell.metric("latency.p99") else {
             continue;

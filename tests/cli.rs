@@ -425,3 +425,55 @@ databases: { db: { service: aws.rds.postgres, instance: db.t4g.micro } }
     let checked = coldcurve(scratch.path(), &["check", scratch.write("direct.yaml", &direct)]);
     assert!(checked.stderr.contains("W003"), "{}", checked.stderr);
 }
+
+#[test]
+fn a_fleet_that_no_size_makes_fast_enough_is_an_error_and_leaves_the_folder_as_it_was() {
+    let scratch = Scratch::new("unreachable");
+    let text = "run: { length: 2 min, warmup: 10 s, replications: 2 }
+clients: { web: { to: shop, arrivals: { poisson: 20/s } } }
+fleets: { shop: { vcpu: 1, size: { p99: 200 ms, utilisation: 60% }, handler: [ wait: 100 ms ] } }
+";
+    let scenario = scratch.write("shop.yaml", text);
+    assert_eq!(coldcurve(scratch.path(), &["run", scenario]).code, Some(0));
+    let before = contents(&scratch.path().join("output/shop"));
+    scratch.write("shop.yaml", &text.replace("p99: 200 ms", "p99: 90 ms"));
+    let outcome = coldcurve(scratch.path(), &["run", scenario]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+    for part in ["error[C082]", "`shop`", "the p99 is 100 ms"] {
+        assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
+    }
+    assert!(contents(&scratch.path().join("output/shop")) == before);
+}
+
+#[test]
+fn bills_say_how_the_month_was_made() {
+    let scratch = Scratch::new("month");
+    let plain = scratch.write("plain.yaml", PLAIN);
+    let run = |more: &[&str]| coldcurve(scratch.path(), &[&["run", plain, "--no-files"], more].concat()).stdout;
+    let whole = run(&[]);
+    assert!(
+        whole.contains("Bill: a month of 730 h is billed, all of it like"),
+        "{whole}"
+    );
+    let part = run(&["--set", "billing.active_hours=200 h"]);
+    assert!(part.contains("in 200 h of it"), "{part}");
+}
+
+#[test]
+fn thousands_of_mistakes_are_told_in_no_time() {
+    let scratch = Scratch::new("mistakes");
+    let function = |number| format!("  f{number}: {{ memroy: 1 GB, handler: [ call: gg ] }}\n");
+    let functions: Vec<String> = (0..4_000).map(function).collect();
+    let head = "clients: { web: { to: f0, arrivals: { poisson: 1/s } } }\nfunctions:\n";
+    let scenario = scratch.write("many.yaml", &[head, &functions.concat()].concat());
+    let began = std::time::Instant::now();
+    let outcome = coldcurve(scratch.path(), &["check", scenario]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("did you mean `memory`?"));
+    assert!(
+        outcome.stderr.contains("many.yaml:52:"),
+        "the right line number far down"
+    );
+    // It used to take a minute.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}

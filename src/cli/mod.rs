@@ -151,11 +151,15 @@ fn options(common: &Common, variants: &[String]) -> Options {
     }
 }
 
+/// Whether complaints may be coloured.
+fn coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// Reads a scenario and prints what is wrong with it.
 fn read(path: &Path, options: &Options) -> Option<Loaded> {
     let loaded = load(path, options);
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let text = loaded.diagnostics.render(&loaded.sources, colour);
+    let text = loaded.diagnostics.render(&loaded.sources, coloured());
     if !text.is_empty() {
         complain(text.trim_end());
     }
@@ -216,7 +220,7 @@ fn simulate(loaded: Loaded, threads: Option<u16>) -> Result<Summary, String> {
     }
     let summary = pool.install(|| study.run(&|| bar.inc(1)));
     bar.finish_and_clear();
-    Ok(summary)
+    summary.map_err(|failure| failure.diagnostic().render(&loaded.sources, coloured()))
 }
 
 fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {

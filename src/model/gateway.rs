@@ -14,7 +14,7 @@ use super::client::fields::cumulative;
 use super::limit::TokenBucket;
 use super::program_fields::CALLABLE;
 use super::request::{Caller, Cause, HOPS_MAX, Status};
-use super::{Cx, Plan};
+use super::{Cx, Plan, kind};
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Key, LaneId, Sampler};
@@ -284,6 +284,8 @@ struct Gateway {
     throttled: u64,
     timed_out: u64,
     answered: u64,
+    /// Requests that went on to a function, whose bytes make more capacity units.
+    to_functions: u64,
 }
 
 /// All gateways.
@@ -302,6 +304,7 @@ impl Gateways {
             throttled: 0,
             timed_out: 0,
             answered: 0,
+            to_functions: 0,
         };
         Self {
             state: plan.gateways.iter().map(state).collect(),
@@ -344,6 +347,7 @@ impl Gateways {
             let u = unit(&mut entry.luck.dice(ROUTE_STEP + u64::from(hop)));
             routes[routes.partition_point(|route| route.0 <= u).min(routes.len() - 1)].1
         };
+        state.to_functions += u64::from(target.kind == kind::FUNCTION);
         cx.after(
             state.timeout,
             super::Event::Gateway(Event::Deadline { request: key, hop }),
@@ -386,7 +390,8 @@ impl Gateways {
     /// Forgets what was counted: the warm-up is over.
     pub fn reset(&mut self) {
         for state in &mut self.state {
-            (state.requests, state.throttled, state.timed_out, state.answered) = (0, 0, 0, 0);
+            (state.requests, state.throttled, state.timed_out) = (0, 0, 0);
+            (state.answered, state.to_functions) = (0, 0);
         }
     }
 
@@ -418,19 +423,51 @@ impl Gateways {
             meters.add(Meter::BytesOut, state.answered * spec.response_bytes);
             if spec.balancer {
                 meters.add(Meter::LoadBalancerMs, measured.millis_ceil());
-                meters.add(Meter::LcuMs, lcu_ms(spec, state.requests));
+                meters.add(Meter::LcuMs, lcu_ms(spec, state.requests, state.to_functions));
             }
         }
     }
 }
 
 /// Thousandths of a load balancer capacity unit times milliseconds: the largest of 25 new connections a second, 1 GB an
-/// hour, and (rarely) 1,000 rule evaluations a second beyond ten free rules; taken over the whole run instead of hour
-/// by hour. Source: Elastic Load Balancing pricing.
-fn lcu_ms(spec: &GatewayPlan, requests: u64) -> u64 {
+/// hour (0.4 GB where the target is a function), and (rarely) 1,000 rule evaluations a second beyond ten free rules;
+/// taken over the whole run instead of hour by hour. Source: Elastic Load Balancing pricing.
+fn lcu_ms(spec: &GatewayPlan, requests: u64, to_functions: u64) -> u64 {
     let connections = requests as f64 / spec.requests_per_connection.max(1) as f64;
-    let bytes = requests as f64 * (spec.request_bytes + spec.response_bytes) as f64;
+    let weighted = requests as f64 + to_functions as f64 * (1.0 / 0.4 - 1.0);
+    let bytes = weighted * (spec.request_bytes + spec.response_bytes) as f64;
     let by_connections_s = connections / 25.0;
     let by_bytes_s = bytes / (1_u64 << 30) as f64 * 3600.0;
     (by_connections_s.max(by_bytes_s) * 1e6).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capacity_units_by_connections_and_by_bytes_to_machines_and_functions() {
+        let mut spec = GatewayPlan {
+            component: 0,
+            account: None,
+            routes: Vec::new(),
+            overhead: Sampler::Constant(0.0),
+            timeout: Duration::FOREVER,
+            throttle: None,
+            on_throttled: Status::Throttled,
+            on_failed: Status::BadGateway,
+            on_timeout: Status::GatewayTimeout,
+            request_bytes: 0,
+            response_bytes: 0,
+            metering_bytes: 0,
+            balancer: true,
+            requests_per_connection: 1,
+        };
+        // 90,000 connections are 25 a second for an hour: one unit for that hour.
+        assert_eq!(lcu_ms(&spec, 90_000, 0), 3_600_000_000);
+        // 1,024 requests of a megabyte are a gigabyte: one unit for an hour, and two and a half to functions.
+        (spec.response_bytes, spec.requests_per_connection) = (1 << 20, 1_000_000);
+        assert_eq!(lcu_ms(&spec, 1_024, 0), 3_600_000_000);
+        assert_eq!(lcu_ms(&spec, 1_024, 1_024), 9_000_000_000);
+    }
 }

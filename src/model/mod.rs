@@ -29,6 +29,7 @@ pub mod stream;
 pub mod store;
 pub mod topic;
 pub mod tracking;
+pub mod transfer;
 pub mod workflow;
 pub mod world;
 

@@ -253,10 +253,12 @@ impl<'a> Reader<'a> {
             "loop" => {
                 let block = Block::keyed(cx, key, value, &LOOP);
                 for _ in 0..block.count("times") {
-                    if self.overflow {
+                    let before = self.steps.len();
+                    self.sequence(block.list("steps"));
+                    // A body without a step, because it is empty or wrong, has none the next time either.
+                    if self.overflow || self.steps.len() == before {
                         break;
                     }
-                    self.sequence(block.list("steps"));
                 }
             }
             "cache" => {
@@ -370,6 +372,11 @@ impl<'a> Reader<'a> {
             let message = format!("`parallel` needs branches, found {}", value.describe());
             let help = "give each branch a list of steps: `parallel: [[call: a], [call: b, cpu: 1 ms]]`";
             self.cx.error(Code::WrongShape, value.span, message, help);
+            return;
+        }
+        // Each branch ends in a step of its own, so that these are too many, whatever they do.
+        if self.branches.len() + branches.len() > STEPS_MAX {
+            self.overflow = true;
             return;
         }
         let step = self.steps.len();

@@ -45,7 +45,25 @@ pub struct RunResult {
     pub events: u64,
     /// Requests of clients still on their way at the end.
     pub in_flight: u64,
+    /// Why it ended before its time; what was counted is then worth nothing.
+    pub halted: Option<Halt>,
 }
+
+/// Why a run was given up: it would never end, or not fit into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Time stands still: something goes round and round at this instant.
+    Stalled(Instant),
+    /// At this instant more requests were under way than anybody has memory for.
+    Crowded(Instant),
+}
+
+/// Events between two looks at whether a run gets on.
+const STRETCH: u32 = 1 << 16;
+/// Stretches at one instant after which time is taken to stand still: 67 million events.
+const STALLED_STRETCHES: u32 = 1 << 10;
+/// Requests under way at once, at most: 15 million take about 3 GB.
+pub const CROWD: usize = 15_000_000;
 
 /// The world.
 #[derive(Debug)]
@@ -70,6 +88,9 @@ pub struct World<'p> {
     /// Requests begun and ended before counting began.
     begun_before: u64,
     ended_before: u64,
+    halted: Option<Halt>,
+    /// Stretches of events at one instant after which time is taken to stand still.
+    patience: u32,
 }
 
 impl<'p> World<'p> {
@@ -127,6 +148,8 @@ impl<'p> World<'p> {
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
+            halted: None,
+            patience: STALLED_STRETCHES,
         }
     }
 
@@ -137,11 +160,28 @@ impl<'p> World<'p> {
     }
 
     fn run_to_end(&mut self) {
-        while let Some(event) = self.cx.agenda.pop_packed() {
-            if self.dispatch(event) {
-                break;
+        let mut stalled = 0;
+        while self.halted.is_none() {
+            let before = self.cx.now();
+            for _ in 0..STRETCH {
+                let Some(event) = self.cx.agenda.pop_packed() else {
+                    return;
+                };
+                if self.dispatch(event) {
+                    return;
+                }
             }
+            stalled = if self.cx.now() == before { stalled + 1 } else { 0 };
+            self.halted = self.halt(stalled);
         }
+    }
+
+    /// Whether the run has to be given up, after so many stretches of events at one instant.
+    fn halt(&self, stalled: u32) -> Option<Halt> {
+        if stalled >= self.patience {
+            return Some(Halt::Stalled(self.cx.now()));
+        }
+        (self.cx.requests.len() > CROWD).then(|| Halt::Crowded(self.cx.now()))
     }
 
     /// Handles an event; says whether it was the end.
@@ -305,6 +345,7 @@ impl<'p> World<'p> {
             requests,
             events: self.cx.agenda.popped(),
             in_flight,
+            halted: self.halted,
         };
         let RunResult {
             observations,
@@ -344,12 +385,15 @@ mod tests {
 
     /// A client with deadlines of an hour that are never met, a gateway and a function, over so many seconds.
     fn plan(seconds: u32) -> Plan {
-        let text = format!(
+        read(format!(
             "run: {{ length: {seconds} s, warmup: 0 s }}
 clients: {{ web: {{ to: door, timeout: 1 h, arrivals: {{ poisson: 200/s }} }} }}
 gateways: {{ door: {{ to: work, timeout: 50 min, overhead: 2 ms }} }}
 functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100 ms }} ] }} }}"
-        );
+        ))
+    }
+
+    fn read(text: String) -> Plan {
         let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
         let file = sources.add("memory.yaml", text);
         let root = parse(&sources, file, &diagnostics).unwrap();
@@ -374,5 +418,28 @@ functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100
         // About 20 requests are in flight; capacities double, and the heap keeps a buffer for each of 64 buckets.
         assert!(requests.max(requests_10) <= 128, "{requests} then {requests_10}");
         assert!(events.max(events_10) <= 8_192, "{events} then {events_10}");
+    }
+
+    #[test]
+    fn what_goes_round_without_taking_time_is_given_up() {
+        let plan = read(
+            "run: { length: 10 s, warmup: 0 s }
+clients: { web: { to: work, users: { count: 3, think: 0 s } } }
+functions: { work: { reserved_concurrency: 2, handler: [ wait: 1 s ] } }"
+                .to_owned(),
+        );
+        let mut world = World::new(&plan, 0);
+        world.patience = 3;
+        // The third user is refused for as long as the other two are served, which takes no time.
+        assert_eq!(world.run().halted, Some(Halt::Stalled(Instant::ZERO)));
+        // With a moment to think it gets on.
+        let mut plan = plan;
+        let crate::model::client::Load::Closed { think, .. } = &mut plan.clients[0].load else {
+            panic!("a closed client");
+        };
+        *think = crate::kernel::Sampler::Constant(1e6);
+        let mut world = World::new(&plan, 0);
+        world.patience = 3;
+        assert_eq!(world.run().halted, None);
     }
 }

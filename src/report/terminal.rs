@@ -74,7 +74,7 @@ pub fn text(summary: &Summary, view: View) -> String {
     if summary.replications > 1 {
         out.push_str("± is half of the 95 % confidence interval over replications.\n");
     }
-    unpriced(&mut out, summary, view);
+    bill_notes(&mut out, summary, view);
     slowest(&mut out, summary, view);
     expectations(&mut out, summary, view);
     if !summary.warnings.is_empty() {
@@ -86,14 +86,32 @@ pub fn text(summary: &Summary, view: View) -> String {
     out
 }
 
-/// What was counted and has no price, without which the bill is too low.
-fn unpriced(out: &mut String, summary: &Summary, view: View) {
-    let mut told: Vec<&str> = Vec::new();
-    for note in summary.cells.iter().flat_map(|cell| &cell.bill.notes) {
-        if note.starts_with("no price for") && !told.contains(&note.as_str()) {
-            told.push(note);
-            paragraph(out, &format!("Left out of the bill: {note}."), view.width, "", "  ");
+/// What the reader should know about the bills, each note once, with the variants that it is about unless it is all.
+fn bill_notes(out: &mut String, summary: &Summary, view: View) {
+    let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for cell in &summary.cells {
+        for note in &cell.bill.notes {
+            let variant = cell.variant.as_str();
+            match notes.iter_mut().find(|other| other.0 == note) {
+                Some(other) if other.1.contains(&variant) => {}
+                Some(other) => other.1.push(variant),
+                None => notes.push((note, vec![variant])),
+            }
         }
+    }
+    let all = |variants: &[&str]| {
+        summary
+            .cells
+            .iter()
+            .all(|cell| variants.contains(&cell.variant.as_str()))
+    };
+    for (note, variants) in notes {
+        let whose = if all(&variants) {
+            String::new()
+        } else {
+            format!(" ({})", variants.join(", "))
+        };
+        paragraph(out, &format!("Bill{whose}: {note}."), view.width, "", "  ");
     }
 }
 

@@ -444,11 +444,8 @@ fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Metric
             unpriced.service
         ));
     }
-    notes.push(format!(
-        "a month is {} h; the measured {:.0} s stand for all of it",
-        cell.billing.book.hours_per_month,
-        results.first().map_or(0.0, |result| result.measured.as_secs_f64())
-    ));
+    let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
+    notes.push(cell.billing.month_in_words(measured));
     let per_million = millions.iter().any(|v| v.is_finite()).then(|| estimate(&millions));
     BillSummary {
         lines,

@@ -105,6 +105,22 @@ impl BillingPlan {
         }
     }
 
+    /// How the bill's month was made from the measured time.
+    pub fn month_in_words(&self, measured: Duration) -> String {
+        let (seconds, month) = (measured.as_secs_f64(), self.book.hours_per_month);
+        let measured = match seconds {
+            s if s < 7_200.0 => format!("{} min", (s / 6.0).round() / 10.0),
+            s => format!("{} h", (s / 360.0).round() / 10.0),
+        };
+        match self.active_hours {
+            None => format!("a month of {month} h is billed, all of it like the measured {measured}"),
+            Some(hours) => format!(
+                "a month of {month} h is billed: traffic like that of the measured {measured} in {hours} h of it, and \
+                 what stands there without traffic in all of it"
+            ),
+        }
+    }
+
     /// Times that the measured traffic fits into a month.
     pub fn repeats(&self, measured: Duration) -> f64 {
         let hours = self.active_hours.unwrap_or(f64::from(self.book.hours_per_month));

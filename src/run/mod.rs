@@ -4,11 +4,13 @@
 pub mod aggregate;
 pub mod billing;
 pub mod expect;
+pub mod failure;
 pub mod load;
 pub mod size;
 pub mod metrics;
 pub mod study;
 pub mod summary;
 
+pub use failure::Failure;
 pub use load::{Loaded, Options, load};
 pub use study::{CellPlan, Study};

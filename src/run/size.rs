@@ -2,8 +2,10 @@
 //!
 //! CPU utilisation falls and response times shorten with every instance, so the search first finds a number that is
 //! enough, takes from it the load that the traffic brings, gallops up from the number that this load needs at least,
-//! and halves the distance to the largest that is not enough.
+//! and halves the distance to the largest that is not enough. Where instances that idle nearly all the time are still
+//! not enough, more of them are no remedy, and the search fails.
 
+use super::failure::{Cause, Failure};
 use super::study::CellPlan;
 use crate::kernel::Duration;
 use crate::model::Plan;
@@ -20,37 +22,77 @@ const FIRST_GUESS: u64 = 64;
 /// More instances than anybody wants; the search ends there.
 const MOST: u64 = 1 << 20;
 
+/// Utilisation below which another instance makes no request faster.
+const IDLE: f64 = 0.01;
+
 /// Sets the number of instances of every fleet of a cell that is to be sized.
-pub fn size(cell: &mut CellPlan) {
+///
+/// # Errors
+/// If no number of instances keeps a fleet's goals, or a pilot run had to be given up.
+pub fn size(cell: &mut CellPlan) -> Result<(), Failure> {
     for fleet in 0..cell.plan.fleets.len() {
         if let Some(goal) = cell.plan.fleets[fleet].size {
-            cell.plan.fleets[fleet].count = smallest(&cell.plan, fleet, &goal);
+            let found = smallest(&cell.plan, fleet, &goal);
+            cell.plan.fleets[fleet].count = found.map_err(|cause| Failure {
+                variant: cell.variant.clone(),
+                cause,
+            })?;
         }
     }
+    Ok(())
 }
 
-fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> u64 {
+/// The outcome of a pilot run.
+struct Pilot {
+    enough: bool,
+    /// Instances' worth of CPU in use.
+    load: f64,
+    /// The 99th percentile of response times, in ns.
+    p99_ns: u64,
+}
+
+/// Runs the pilot with so many instances.
+fn try_out(pilot: &mut Plan, fleet: usize, goal: &SizeGoal, count: u64) -> Result<Pilot, Cause> {
+    pilot.fleets[fleet].count = count;
+    let result = World::new(pilot, PILOT).run();
+    if let Some(halt) = result.halted {
+        return Err(Cause::Halted(halt));
+    }
+    let p99_ns = p99(pilot, &result, fleet);
+    Ok(Pilot {
+        enough: meets(pilot, &result, fleet, goal),
+        load: load(pilot, &result, fleet, count),
+        p99_ns,
+    })
+}
+
+fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> Result<u64, Cause> {
     let mut pilot = plan.clone();
     // The busiest stretch may come late, so the pilot is as long as the run where that is affordable.
     pilot.length = Duration(plan.length.0.min(plan.warmup.0 + PILOT_LENGTH.0));
-    let mut enough = |count: u64| {
-        pilot.fleets[fleet].count = count;
-        let result = World::new(&pilot, PILOT).run();
-        (meets(plan, &result, fleet, goal), load(plan, &result, fleet, count))
-    };
+    let mut with = |count: u64| try_out(&mut pilot, fleet, goal, count);
     // With more than enough instances the load is what the traffic brings, not what the fleet can take.
     let mut high = plan.fleets[fleet].count.max(FIRST_GUESS);
-    let (mut ok, mut load) = enough(high);
-    while !ok && high < MOST {
-        let wanted = load / goal.utilisation.unwrap_or(0.9);
-        high = (wanted.ceil() as u64).clamp(high + 1, high * 4);
-        (ok, load) = enough(high);
+    let mut seen = with(high)?;
+    while !seen.enough {
+        if high >= MOST || seen.load < IDLE * high as f64 {
+            return Err(Cause::Unreachable {
+                fleet: plan.components[plan.fleets[fleet].component as usize].name.clone(),
+                count: high,
+                p99_ns: seen.p99_ns,
+            });
+        }
+        let wanted = seen.load / goal.utilisation.unwrap_or(0.9);
+        high = (wanted.ceil() as u64).clamp(high * 2, high * 4);
+        seen = with(high)?;
     }
     // The load alone rules out everything below this; it is often enough, so the search gallops up from it.
-    let least = (load / goal.utilisation.unwrap_or(1.0)).ceil().max(goal.minimum as f64) as u64;
+    let least = (seen.load / goal.utilisation.unwrap_or(1.0))
+        .ceil()
+        .max(goal.minimum as f64) as u64;
     let (mut low, mut step) = (least - 1, 1);
     while low + step < high {
-        if enough(low + step).0 {
+        if with(low + step)?.enough {
             high = low + step;
             break;
         }
@@ -59,13 +101,13 @@ fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> u64 {
     }
     while high - low > 1 {
         let middle = low.midpoint(high);
-        if enough(middle).0 {
+        if with(middle)?.enough {
             high = middle;
         } else {
             low = middle;
         }
     }
-    high
+    Ok(high)
 }
 
 /// The metric of a fleet in a run.
@@ -89,13 +131,15 @@ fn load(plan: &Plan, result: &RunResult, fleet: usize, count: u64) -> f64 {
     utilisation(plan, result, fleet) * count as f64
 }
 
+fn p99(plan: &Plan, result: &RunResult, fleet: usize) -> u64 {
+    match metric(plan, result, fleet, "response_time") {
+        Some(Value::Latency(response)) => response.quantile(0.99),
+        _ => 0,
+    }
+}
+
 fn meets(plan: &Plan, result: &RunResult, fleet: usize, goal: &SizeGoal) -> bool {
-    let fast = goal
-        .p99
-        .is_none_or(|p99| match metric(plan, result, fleet, "response_time") {
-            Some(Value::Latency(response)) => response.quantile(0.99) <= p99.0,
-            _ => true,
-        });
+    let fast = goal.p99.is_none_or(|most| p99(plan, result, fleet) <= most.0);
     let refused = matches!(metric(plan, result, fleet, "refused"), Some(Value::Count(n)) if *n > 0);
     fast && !refused
         && goal

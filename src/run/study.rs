@@ -6,6 +6,7 @@
 use super::aggregate::aggregate;
 use super::billing::BillingPlan;
 use super::expect::Expectation;
+use super::failure::{Cause, Failure};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
 use crate::kernel::Duration;
 use crate::model::Plan;
@@ -63,24 +64,33 @@ impl Study {
     }
 
     /// Runs everything. `progress` is called once after each run, from any thread.
-    pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Summary {
+    ///
+    /// # Errors
+    /// If a run had to be given up, or no size of a fleet keeps its goals.
+    pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Failure> {
         self.find_warmup();
-        self.cells.par_iter_mut().for_each(super::size::size);
+        self.cells.par_iter_mut().try_for_each(super::size::size)?;
         let cell = |cell: &CellPlan| {
             let run = |number: u64| {
                 let result = World::new(&cell.plan, number).run();
                 progress();
-                result
+                match result.halted {
+                    None => Ok(result),
+                    Some(halt) => Err(Failure {
+                        variant: cell.variant.clone(),
+                        cause: Cause::Halted(halt),
+                    }),
+                }
             };
-            let results: Vec<RunResult> = (0..self.replications).into_par_iter().map(run).collect();
-            aggregate(cell, &results)
+            let results: Result<Vec<RunResult>, Failure> = (0..self.replications).into_par_iter().map(run).collect();
+            Ok(aggregate(cell, &results?))
         };
-        let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect();
+        let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect::<Result<_, Failure>>()?;
         let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);
         let expectations = self.expectations.iter().zip(&self.places).flat_map(judge).collect();
         let first = self.cells.first().map(|cell| &cell.plan);
         let time = |get: fn(&Plan) -> Duration| first.map_or(0, |plan| get(plan).0);
-        Summary {
+        Ok(Summary {
             schema: SCHEMA,
             scenario: self.name,
             title: self.title,
@@ -94,7 +104,7 @@ impl Study {
             expectations,
             warnings: Vec::new(),
             manifest: self.manifest,
-        }
+        })
     }
 
     /// Finds the warm-up where a scenario leaves it open: the longest transient that MSER-5 sees in a pilot run of each

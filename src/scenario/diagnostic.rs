@@ -6,6 +6,7 @@ pub use super::codes::Code;
 use super::tree::{Sources, Span};
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Patch, Renderer, Snippet};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -101,9 +102,10 @@ impl Diagnostic {
         match (&self.suggestion, &self.help) {
             (Some((span, text)), help) if !sources.text(span.file).is_empty() => {
                 let title = help.clone().unwrap_or_else(|| format!("did you mean `{text}`?"));
-                let source = sources.text(span.file);
-                let snippet = Snippet::source(source).path(sources.name(span.file));
-                let patch = snippet.patch(Patch::new(clamp(source, *span), text.as_str()));
+                let range = clamp(sources.text(span.file), *span);
+                let part = Part::around(sources.text(span.file), range.clone());
+                let patch = Patch::new(part.place(&range), text.as_str());
+                let patch = part.snippet(sources.name(span.file)).patch(patch);
                 repair = Some(Level::HELP.secondary_title(title).element(patch));
             }
             (_, Some(help)) => report = report.element(Level::HELP.message(help.as_str())),
@@ -118,27 +120,67 @@ impl Diagnostic {
     fn snippets<'s>(&'s self, sources: &'s Sources) -> Vec<Snippet<'s, Annotation<'s>>> {
         let places = std::iter::once((&self.primary, AnnotationKind::Primary))
             .chain(self.secondary.iter().map(|s| (s, AnnotationKind::Context)));
-        let mut files: Vec<(u32, Vec<Annotation<'s>>)> = Vec::new();
+        let mut files: Vec<(u32, Vec<Place<'s>>)> = Vec::new();
         for ((span, label), kind) in places {
             let source = sources.text(span.file);
             if source.is_empty() {
                 continue;
             }
-            let mut annotation = kind.span(first_line(source, clamp(source, *span)));
-            if !label.is_empty() {
-                annotation = annotation.label(label.as_str());
-            }
+            let place = (kind, first_line(source, clamp(source, *span)), label.as_str());
             match files.iter_mut().find(|f| f.0 == span.file) {
-                Some(file) => file.1.push(annotation),
-                None => files.push((span.file, vec![annotation])),
+                Some(file) => file.1.push(place),
+                None => files.push((span.file, vec![place])),
             }
         }
-        let snippets = files.into_iter().map(|(file, annotations)| {
-            Snippet::source(sources.text(file))
-                .path(sources.name(file))
-                .annotations(annotations)
+        let snippets = files.into_iter().map(|(file, places)| {
+            let start = places.iter().map(|place| place.1.start).min().unwrap_or(0);
+            let end = places.iter().map(|place| place.1.end).max().unwrap_or(0);
+            let part = Part::around(sources.text(file), start..end);
+            let annotations = places.into_iter().map(|(kind, range, label)| {
+                let annotation = kind.span(part.place(&range));
+                if label.is_empty() {
+                    annotation
+                } else {
+                    annotation.label(label)
+                }
+            });
+            part.snippet(sources.name(file)).annotations(annotations)
         });
         snippets.collect()
+    }
+}
+
+/// What kind of place, where it is in its file, and what to write below it.
+type Place<'s> = (AnnotationKind, Range<usize>, &'s str);
+
+/// The lines of a file around a place: the renderer goes through all the text that it is given, and a file may be long
+/// and have many problems.
+struct Part<'s> {
+    text: &'s str,
+    /// Where it begins in the file, in bytes.
+    start: usize,
+    /// The number of its first line.
+    line: usize,
+}
+
+impl<'s> Part<'s> {
+    fn around(source: &'s str, range: Range<usize>) -> Self {
+        let start = source[..range.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = source[range.end..].find('\n').map_or(source.len(), |at| range.end + at);
+        Self {
+            text: &source[start..end],
+            start,
+            line: source[..start].bytes().filter(|byte| *byte == b'\n').count() + 1,
+        }
+    }
+
+    /// A place of the file as one of this part.
+    fn place(&self, range: &Range<usize>) -> Range<usize> {
+        range.start - self.start..range.end - self.start
+    }
+
+    fn snippet<T: Clone>(&self, path: &'s str) -> Snippet<'s, T> {
+        Snippet::source(self.text).line_start(self.line).path(path)
     }
 }
 
@@ -171,6 +213,8 @@ fn first_line(source: &str, range: Range<usize>) -> Range<usize> {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: RefCell<Vec<Diagnostic>>,
+    /// Numbers of the problems at each place.
+    places: RefCell<BTreeMap<Span, Vec<usize>>>,
     pushed: Cell<usize>,
 }
 
@@ -183,8 +227,10 @@ impl Diagnostics {
     /// Adds a problem.
     pub fn push(&self, diagnostic: Diagnostic) {
         self.pushed.set(self.pushed.get() + 1);
-        let mut list = self.list.borrow_mut();
-        if !list.contains(&diagnostic) {
+        let (mut list, mut places) = (self.list.borrow_mut(), self.places.borrow_mut());
+        let here = places.entry(diagnostic.primary.0).or_default();
+        if !here.iter().any(|&other| list[other] == diagnostic) {
+            here.push(list.len());
             list.push(diagnostic);
         }
     }
@@ -242,6 +288,9 @@ fn plural(n: usize, word: &str) -> String {
     format!("{n} {word}{s}")
 }
 
+/// Candidates that are compared with a word at most: a file of thousands of wrong names is to be judged in no time.
+const CANDIDATES_MAX: usize = 500;
+
 /// The candidate nearest to a word, if any is near enough to be what was meant.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let length = word.chars().count();
@@ -252,6 +301,8 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let folded = word.to_lowercase().replace('-', "_");
     candidates
         .into_iter()
+        .filter(|c| c.chars().count().abs_diff(length) <= allowed)
+        .take(CANDIDATES_MAX)
         .map(|c| (distance(&folded, &c.to_lowercase().replace('-', "_")), c))
         .filter(|(d, c)| *d <= allowed && *c != word)
         .min_by_key(|(d, _)| *d)

@@ -26,11 +26,11 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// The part of it between two offsets.
+    /// The part of it between two offsets; what is left of an endless piece is endless.
     fn part(self, low: u64, high: u64) -> Self {
         let at = |offset: u64| self.from + (self.to - self.from) * (offset as f64 / self.length_ns as f64);
         Self {
-            length_ns: high - low,
+            length_ns: if high == u64::MAX { high } else { high - low },
             from: at(low),
             to: at(high),
         }
@@ -118,6 +118,15 @@ impl RateCurve {
                 pieces.push(piece.part(begin.max(end.0) - begin, piece.length_ns));
             }
             begin = finish;
+        }
+        // What was written out ends with the run; beyond it nobody looks, but the next arrival is searched for there.
+        if self.repeats {
+            let rate = pieces.last().map_or(0.0, |piece| piece.to);
+            pieces.push(Piece {
+                length_ns: u64::MAX,
+                from: rate,
+                to: rate,
+            });
         }
         Self {
             pieces,
@@ -462,5 +471,34 @@ mod tests {
             repeats: true,
         };
         assert!(times(&none, 1e6).is_empty());
+    }
+
+    #[test]
+    fn after_a_spike_a_curve_goes_on_for_ever() {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let nothing = RateCurve::constant(0.0).with_spike(second, second, 100.0, minute);
+        let spiked = times(&ArrivalPlan::Poisson(nothing), 1e9);
+        assert!(spiked.len() > 50 && spiked.iter().all(|&at| (1.0..2.0).contains(&at)));
+        // A curve that repeats is written out for the run; the search for the arrival after its end finds one, or none.
+        let wave = RateCurve::new(
+            vec![
+                Piece {
+                    length_ns: 1_000_000_000,
+                    from: 1e-8,
+                    to: 1e-8,
+                },
+                Piece {
+                    length_ns: 1_000_000_000,
+                    from: 0.0,
+                    to: 0.0,
+                },
+            ],
+            true,
+        );
+        let spiked = times(
+            &ArrivalPlan::Poisson(wave.with_spike(second, second, 0.0, minute)),
+            60.0,
+        );
+        assert!((200..400).contains(&spiked.len()), "{}", spiked.len());
     }
 }

@@ -336,10 +336,13 @@ fn read_arrivals(block: &Block, length: Duration) -> Option<Load> {
     Some(Load::Open { arrivals: plan, batch })
 }
 
+/// Requests of one arrival at most; larger draws are cut off to it.
+pub const BATCH_MAX: u64 = 1_000_000;
+
 /// A size of batches: numbers are read as if they were nanoseconds, so that every distribution can be written.
 fn read_batch(cx: &Context, node: &Node) -> Sampler {
     if node.scalar().is_some() {
-        return Sampler::Constant(read_number(cx, node, Range::AtLeast(0.0)));
+        return Sampler::Constant(read_number(cx, node, Range::Within(0.0, BATCH_MAX as f64)));
     }
     let table = Block::new(cx, node, &BATCH);
     let mean = table.number("mean");
@@ -354,8 +357,8 @@ pub const BATCH: Table = Table {
     name: "batch",
     doc: "How many requests an arrival brings: log-normal, rounded to the nearest.",
     fields: &[
-        Field::required("mean", Kind::Number, "The mean.").positive(),
-        Field::default("cv", Kind::Number, "0", "Coefficient of variation.").at_least(0.0),
+        Field::required("mean", Kind::Number, "The mean.").within(0.001, BATCH_MAX as f64),
+        Field::default("cv", Kind::Number, "0", "Coefficient of variation.").within(0.0, 1000.0),
     ],
 };
 

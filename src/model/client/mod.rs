@@ -260,7 +260,7 @@ impl Client {
         let Some(size) = batch else {
             return self.start(spec, Caller::Client(client), cx);
         };
-        let count = libm::round(size.value(&mut self.luck_dice)).max(0.0) as u64;
+        let count = (libm::round(size.value(&mut self.luck_dice)).max(0.0) as u64).min(fields::BATCH_MAX);
         for _ in 0..count {
             self.start(spec, Caller::Client(client), cx);
         }

@@ -129,6 +129,7 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         billing_minimum: Duration::ZERO,
         ephemeral_mb: 0,
         log_bytes: 0,
+        transfer: crate::model::transfer::TransferPlan::default(),
         platform: crate::model::function::scaled::plan::Platform::default(),
         holds_sessions: true,
     }

@@ -5,6 +5,7 @@ use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
 use crate::kernel::Duration;
 use crate::model::program::Program;
 use crate::model::tracking::{PERIOD, TrackingPlan};
+use crate::model::transfer::{self, TransferPlan};
 use crate::scenario::{Block, Code, Diagnostic, Field, Kind, Table};
 
 /// What the autoscaler waits for after a change.
@@ -196,6 +197,13 @@ pub const TABLE: Table = Table {
         ),
         Field::default("disk", Kind::Size, "0 B", "Disk of an instance."),
         Field::default("disk_free", Kind::Size, "0 B", "Disk of an instance that costs nothing."),
+        Field::default(
+            "transfer",
+            Kind::Block(&transfer::TABLE),
+            "{}",
+            "What its requests move over lines that cost money: internet, zones, address translation.",
+        ),
+        Field::default("log_size", Kind::Size, "0 KB", "Log text that each request writes.").within(0.0, 1e9),
         Field::default("public_ipv4", Kind::Flag, "false", "Whether each instance has a public address."),
     ],
 };
@@ -263,6 +271,8 @@ impl FleetPlan {
                 .saturating_sub(block.size("disk_free"))
                 .div_ceil(1 << 20),
             public_ipv4: block.flag("public_ipv4"),
+            log_bytes: block.size("log_size"),
+            transfer: TransferPlan::read(block),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::balancer::Dispatch;
 use crate::kernel::{Duration, Sampler};
 use crate::model::program::Program;
 use crate::model::tracking::TrackingPlan;
+use crate::model::transfer::TransferPlan;
 
 /// What a machine type comes with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,6 +104,10 @@ pub struct FleetPlan {
     pub disk_mb: u64,
     /// Whether each instance has a public address.
     pub public_ipv4: bool,
+    /// Bytes of log text that a request writes.
+    pub log_bytes: u64,
+    /// What a request moves over lines that cost money.
+    pub transfer: TransferPlan,
 }
 
 impl FleetPlan {

@@ -224,6 +224,9 @@ impl Record {
             }
         }
         meters.add_product(Meter::StorageMbMs, spec.disk_mb, ms);
+        meters.add(Meter::LogBytes, self.served * spec.log_bytes);
+        let measured = Duration(self.total.length_ns);
+        spec.transfer.meter(self.served, measured, meters);
         if spec.public_ipv4 {
             meters.add(Meter::PublicIpv4Ms, ms);
         }

@@ -41,6 +41,8 @@ fn computes(cpu: Sampler) -> FleetPlan {
         billing_minimum: Duration::from_secs(60),
         disk_mb: 0,
         public_ipv4: false,
+        log_bytes: 0,
+        transfer: crate::model::transfer::TransferPlan::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::program_fields::read_program;
 use crate::model::tracking::TrackingPlan;
+use crate::model::transfer::{self, TransferPlan};
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
 
 /// The most instances of one function: more than any provider grants, and few enough to be held in memory.
@@ -28,7 +29,7 @@ const RECYCLE: Table = Table {
     doc: "A deploy, or the platform's maintenance: instances are replaced.",
     fields: &[
         Field::required("at", Kind::Duration, "When, since the start of the run."),
-        Field::optional("every", Kind::Duration, "How often again.").positive(),
+        Field::optional("every", Kind::Duration, "How often again.").at_least(1e9),
         Field::default(
             "spread",
             Kind::Duration,
@@ -75,7 +76,7 @@ pub const PROVISIONED: Table = Table {
             Kind::Duration,
             "After how long the schedule begins again, such as `24 h`.",
         )
-        .positive(),
+        .at_least(1e9),
         Field::optional("tracking", Kind::Block(&TRACKING), "Target tracking."),
     ],
 };
@@ -256,6 +257,12 @@ pub const TABLE: Table = Table {
             "Scratch disk; what is above 512 MB is billed.",
         )
         .within(0.0, TERABYTE),
+        Field::default(
+            "transfer",
+            Kind::Block(&transfer::TABLE),
+            "{}",
+            "What its requests move over lines that cost money: internet, zones, address translation.",
+        ),
         Field::default("log_size", Kind::Size, "0 KB", "Log text that an invocation writes.").within(0.0, MB * 1024.0),
         Field::default(
             "minimum_instances",
@@ -399,6 +406,7 @@ impl FunctionPlan {
             ephemeral_mb: ((block.size("ephemeral_storage") as f64 / MB).round() as u64)
                 .saturating_sub(EPHEMERAL_FREE_MB),
             log_bytes: block.size("log_size"),
+            transfer: TransferPlan::read(block),
             asynchronous: block
                 .block("asynchronous")
                 .map_or_else(AsyncPlan::default, |events| AsyncPlan::read(&events)),

@@ -6,6 +6,7 @@ use super::scaled::plan::Platform;
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::program::Program;
 use crate::model::tracking::TrackingPlan;
+use crate::model::transfer::TransferPlan;
 
 /// Instances that are kept ready.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +93,8 @@ pub struct FunctionPlan {
     pub ephemeral_mb: u64,
     /// Log text per invocation, in bytes.
     pub log_bytes: u64,
+    /// What an invocation moves over lines that cost money.
+    pub transfer: TransferPlan,
     /// How it is invoked by those who do not wait.
     pub asynchronous: AsyncPlan,
     /// What its platform does otherwise than another.

@@ -196,6 +196,8 @@ impl Record {
     fn meter(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
         meters.add(Meter::Requests, self.invocations);
         meters.add(Meter::LogBytes, self.invocations * spec.log_bytes);
+        let measured = Duration(self.total.length_ns);
+        spec.transfer.meter(self.invocations, measured, meters);
         let provisioned_ms = (self.provisioned.allocated / 1_000_000) as u64;
         meters.add_product(Meter::ProvisionedMbMs, spec.memory_mb, provisioned_ms);
         meters.add_product(

@@ -66,6 +66,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
         billing_minimum: Duration::ZERO,
         ephemeral_mb: 0,
         log_bytes: 0,
+        transfer: crate::model::transfer::TransferPlan::default(),
         asynchronous: crate::model::function::asynchronous::AsyncPlan::default(),
         platform: crate::model::function::scaled::plan::Platform::default(),
         holds_sessions: false,

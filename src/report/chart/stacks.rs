@@ -306,10 +306,13 @@ fn stack_over_time(summary: &Summary, cell: &Cell, component: &str) -> Vec<Serie
         let Some(timeline) = cell.timeline(&format!("{component}.{end}")) else {
             continue;
         };
+        // The windows of the warm-up have no values: the areas begin after it, and do not rise from nothing.
         let values = merged(timeline);
+        let unseen = values.iter().take_while(|value| value.is_nan()).count();
         base.resize(base.len().max(values.len()), 0.0);
         let step = timeline.mean.len() as f64 / values.len().max(1) as f64;
-        let tops: Vec<f64> = values.iter().zip(&base).map(|(value, base)| base + value).collect();
+        let sum = |(value, base): (&f64, &f64)| if value.is_nan() { *base } else { base + value };
+        let tops: Vec<f64> = values.iter().zip(&base).map(sum).collect();
         stack.push(Series {
             label: label.into(),
             look: Look {
@@ -320,24 +323,24 @@ fn stack_over_time(summary: &Summary, cell: &Cell, component: &str) -> Vec<Serie
             points: tops
                 .iter()
                 .enumerate()
+                .skip(unseen)
                 .map(|(index, top)| ((index as f64 + 0.5) * step * width, *top))
                 .collect(),
             intervals: Vec::new(),
             whiskers: false,
-            base: Some(base.clone()),
+            base: Some(base[unseen..].to_vec()),
         });
         base[..tops.len()].copy_from_slice(&tops);
     }
     stack
 }
 
-/// The values of a timeline, missing ones as zero, averaged down to at most 600.
+/// The values of a timeline averaged down to at most 600; NaN where there is none.
 fn merged(timeline: &Timeline) -> Vec<f64> {
     let every = timeline.mean.len().div_ceil(600).max(1);
-    let whole = |value: &f64| if value.is_finite() { value.max(0.0) } else { 0.0 };
-    timeline
-        .mean
-        .chunks(every)
-        .map(|chunk| chunk.iter().map(whole).sum::<f64>() / chunk.len() as f64)
-        .collect()
+    let mean = |chunk: &[f64]| {
+        let seen: Vec<f64> = chunk.iter().copied().filter(|value| value.is_finite()).collect();
+        seen.iter().map(|value| value.max(0.0)).sum::<f64>() / seen.len() as f64
+    };
+    timeline.mean.chunks(every).map(mean).collect()
 }
