@@ -71,8 +71,8 @@ struct Counts {
 
 /// A component that runs handlers: its kind and its number.
 type Worker = (u8, u16);
-/// Whose key: the identity, which idempotent step of its worker, and the worker. The identity first, as it nearly always
-/// tells two keys apart.
+/// Whose key: the identity, which idempotent step of its worker, and the worker. The identity first, as it nearly
+/// always tells two keys apart.
 type ClaimKey = (u64, u16, Worker);
 
 /// All effects of a run.
