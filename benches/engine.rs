@@ -1,7 +1,8 @@
-//! The engine against the yardsticks: same scenarios, same dice, same answers, one process.
+//! The engine against the yardsticks: same scenarios, same dice, same answers, one process. The last case, every
+//! mechanism in one system, has no yardstick.
 //!
 //! `cargo bench --bench engine` prints criterion's intervals, then the ratios of the medians. The cost of a request may
-//! at most double from 100 to 100,000 busy instances; the last line says by how much it grows.
+//! at most double from 100 to 100,000 busy instances; a line at the end says by how much it grows.
 
 mod yardstick;
 
@@ -58,6 +59,23 @@ fn bench(criterion: &mut Criterion, case: &Case) -> Times {
     times
 }
 
+/// Every mechanism in one system: the time of a request of a client, with all that it sets off.
+fn bench_everything(criterion: &mut Criterion) {
+    let plan = yardstick::everything(REQUESTS / 10);
+    let requests = Case::by_engine(&plan).0.requests;
+    let mut group = criterion.benchmark_group(yardstick::EVERYTHING);
+    group
+        .sample_size(10)
+        .sampling_mode(SamplingMode::Flat)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(4))
+        .throughput(Throughput::Elements(requests));
+    group.bench_function("engine", |bencher| {
+        bencher.iter(|| black_box(Case::by_engine(black_box(&plan))));
+    });
+    group.finish();
+}
+
 fn main() {
     let mut criterion = Criterion::default().without_plots().configure_from_args();
     let mut lines = Vec::new();
@@ -65,7 +83,10 @@ fn main() {
         let mut times = bench(&mut criterion, &case);
         lines.push((case.name, median(&mut times.engine), median(&mut times.hand)));
     }
+    bench_everything(&mut criterion);
     criterion.final_summary();
+    // Cases that were not asked for on the command line have no times.
+    lines.retain(|line| line.1.is_finite());
     for (name, engine, hand) in &lines {
         println!(
             "{name:28} engine {engine:5.0} ns per request, by hand {hand:5.0}, ratio {:.2}",
@@ -78,8 +99,8 @@ fn main() {
             .find(|line| line.0.starts_with(name))
             .map_or(f64::NAN, |line| line.1)
     };
-    println!(
-        "from 100 to 100,000 busy instances a request costs {:.2} times as much",
-        of("100,000 busy") / of("100 busy")
-    );
+    let growth = of("100,000 busy") / of("100 busy");
+    if growth.is_finite() {
+        println!("from 100 to 100,000 busy instances a request costs {growth:.2} times as much");
+    }
 }

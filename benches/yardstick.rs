@@ -131,15 +131,7 @@ impl Case {
                 self.service.0
             );
         }
-        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
-        let file = sources.add("bench.yaml", text);
-        let catalog = Catalog::load(None, &mut sources, &diagnostics);
-        let plan = parse(&sources, file, &diagnostics)
-            .and_then(|root| build(&root, &catalog, &diagnostics, &Folder(".".into())));
-        match plan {
-            Some((plan, _)) => plan,
-            None => panic!("{}", diagnostics.render(&sources, false)),
-        }
+        plan_of(text)
     }
 
     /// Runs the loop over the time of `plan`.
@@ -284,6 +276,31 @@ impl Case {
         let plan = self.plan(requests);
         assert_eq!(self.by_hand(&plan), Self::by_engine(&plan).0, "{}", self.name);
     }
+}
+
+/// The plan of a scenario's text.
+fn plan_of(text: String) -> Plan {
+    let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+    let file = sources.add("bench.yaml", text);
+    let catalog = Catalog::load(None, &mut sources, &diagnostics);
+    let plan =
+        parse(&sources, file, &diagnostics).and_then(|root| build(&root, &catalog, &diagnostics, &Folder(".".into())));
+    match plan {
+        Some((plan, _)) if !diagnostics.has_errors() => plan,
+        _ => panic!("{}", diagnostics.render(&sources, false)),
+    }
+}
+
+/// Every mechanism in one system, which nobody would write by hand.
+pub const EVERYTHING: &str = "every mechanism";
+
+/// The plan of a run of it with about so many requests of clients.
+pub fn everything(requests: u64) -> Plan {
+    let mut plan = plan_of(include_str!("everything.yaml").to_owned());
+    // 1,000/s and 500/s, those of partners 100/s on average, and 600 users about every 2.03 s.
+    plan.length = Duration::from_secs_f64(requests as f64 / 1895.0);
+    plan.seed = SEED;
+    plan
 }
 
 /// The streams of a client.

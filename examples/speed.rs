@@ -18,6 +18,7 @@ fn main() {
     };
     let wanted = |case: &Case| value("--only").is_none_or(|name| case.name.contains(&name));
     let cases: Vec<Case> = Case::all().into_iter().filter(wanted).collect();
+    let all = value("--only").is_none_or(|name| yardstick::EVERYTHING.contains(&name));
     let requests = value("--requests").and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     if let Some(side) = value("--side") {
         // One side alone, for valgrind, perf and other tools that look at a whole process.
@@ -30,8 +31,17 @@ fn main() {
             };
             println!("{counts:?}");
         }
+        if all {
+            let plan = yardstick::everything(requests);
+            if side == "engine" {
+                println!("{:?}", Case::by_engine(&plan).0);
+            }
+        }
     } else if arguments.iter().any(|argument| argument == "--instructions") {
         cases.iter().for_each(count);
+        if all {
+            count_everything();
+        }
     } else {
         println!(
             "{:28} {:>10} {:>10} {:>10} {:>8} {:>6}",
@@ -40,7 +50,31 @@ fn main() {
         for case in &cases {
             time(case, requests);
         }
+        if all {
+            time_everything(requests / 5);
+        }
     }
+}
+
+/// Every mechanism in one system: the median of a few runs, per request of a client.
+fn time_everything(requests: u64) {
+    let plan = yardstick::everything(requests);
+    let (mut seconds, mut counts) = (Vec::new(), (0.0, 0.0));
+    for _ in 0..5 {
+        let start = Instant::now();
+        let (_, result) = Case::by_engine(&plan);
+        counts = (result.requests as f64, result.events as f64);
+        seconds.push(start.elapsed().as_secs_f64() / counts.0);
+    }
+    let engine = median(seconds);
+    let events = counts.1 / counts.0;
+    println!(
+        "{:28} {:>9.2}M {:>9.1}M {:>10.0}    {events:.1} events per request",
+        yardstick::EVERYTHING,
+        1e-6 / engine,
+        1e-6 * events / engine,
+        1e9 * engine
+    );
 }
 
 /// Medians of runs that take turns, so that both meet the same neighbours.
@@ -79,11 +113,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// Instructions per request: the difference between two lengths, so that what happens once does not count.
 fn count(case: &Case) {
-    let per_request = |side| {
-        let (short, long) = (50_000, 150_000);
-        Some((instructions(case, side, long)? - instructions(case, side, short)?) / (long - short) as f64)
-    };
-    match (per_request("engine"), per_request("hand")) {
+    match (per_request(case.name, "engine"), per_request(case.name, "hand")) {
         (Some(engine), Some(hand)) => println!(
             "{:28} {engine:>6.0} instructions per request, by hand {hand:>5.0}, ratio {:.2}",
             case.name,
@@ -93,12 +123,24 @@ fn count(case: &Case) {
     }
 }
 
+fn count_everything() {
+    match per_request(yardstick::EVERYTHING, "engine") {
+        Some(engine) => println!("{:28} {engine:>6.0} instructions per request", yardstick::EVERYTHING),
+        None => println!("valgrind is not there: skipped"),
+    }
+}
+
+fn per_request(name: &str, side: &str) -> Option<f64> {
+    let (short, long) = (50_000, 150_000);
+    Some((instructions(name, side, long)? - instructions(name, side, short)?) / f64::from(long - short))
+}
+
 /// Instructions of a whole process that runs one side of a case.
-fn instructions(case: &Case, side: &str, requests: u32) -> Option<f64> {
+fn instructions(name: &str, side: &str, requests: u32) -> Option<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
         .arg(std::env::current_exe().ok()?)
-        .args(["--side", side, "--only", case.name, "--requests", &requests.to_string()])
+        .args(["--side", side, "--only", name, "--requests", &requests.to_string()])
         .output()
         .ok()?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

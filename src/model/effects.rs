@@ -71,16 +71,19 @@ struct Counts {
 
 /// A component that runs handlers: its kind and its number.
 type Worker = (u8, u16);
-/// Whose key: the worker, which of its idempotent steps, and the identity.
-type ClaimKey = (Worker, u16, u64);
+/// Whose key: the identity, which idempotent step of its worker, and the worker. The identity first, as it nearly
+/// always tells two keys apart.
+type ClaimKey = (u64, u16, Worker);
 
 /// All effects of a run.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Whether any handler has effects; nothing is remembered otherwise.
     pub on: bool,
-    batches: BTreeMap<(u8, u16, u32), Vec<Handed>>,
-    seen: BTreeSet<(Worker, u16, u64)>,
+    /// By what hands them over, its number, and its place for a batch; places are used again.
+    batches: [Vec<Vec<Vec<Handed>>>; 3],
+    /// Effects that have happened, as [`ClaimKey`].
+    seen: BTreeSet<(u64, u16, Worker)>,
     claims: BTreeMap<ClaimKey, Claim>,
     /// When keys may be forgotten, in the order in which they were settled.
     expiries: VecDeque<(Instant, ClaimKey)>,
@@ -114,8 +117,8 @@ impl Effects {
 
     /// Notes what a poller, a mapping or an asynchronous invocation hands over at once.
     pub fn hand(&mut self, caller: Caller, messages: impl Iterator<Item = Handed>) {
-        if let Some(batch) = place(caller).filter(|_| self.on) {
-            let handed = self.batches.entry(batch).or_default();
+        if let Some((kind, whose, batch)) = place(caller).filter(|_| self.on) {
+            let handed = at(at(&mut self.batches[kind], whose), batch);
             handed.clear();
             handed.extend(messages);
         }
@@ -153,13 +156,21 @@ impl Effects {
 }
 
 /// The batch that a caller has under way.
-fn place(caller: Caller) -> Option<(u8, u16, u32)> {
+fn place(caller: Caller) -> Option<(usize, usize, usize)> {
     match caller {
-        Caller::Poller { queue, batch } => Some((0, queue, batch)),
-        Caller::Mapping { stream, lane } => Some((1, stream, lane)),
-        Caller::Asynchronous { function, event } => Some((2, function, event)),
+        Caller::Poller { queue, batch } => Some((0, queue as usize, batch as usize)),
+        Caller::Mapping { stream, lane } => Some((1, stream as usize, lane as usize)),
+        Caller::Asynchronous { function, event } => Some((2, function as usize, event as usize)),
         _ => None,
     }
+}
+
+/// That place of a list, which grows to have it.
+fn at<T: Default>(list: &mut Vec<T>, place: usize) -> &mut T {
+    if list.len() <= place {
+        list.resize_with(place + 1, T::default);
+    }
+    &mut list[place]
 }
 
 impl Cx {
@@ -174,7 +185,8 @@ impl Cx {
         }
         let entry = &self.requests[root];
         let left = entry.frame.batch_left;
-        let batch = place(entry.caller).and_then(|batch| self.effects.batches.get(&batch));
+        let batch = place(entry.caller)
+            .and_then(|(kind, whose, batch)| self.effects.batches[kind].get(whose).and_then(|own| own.get(batch)));
         let handed = batch.and_then(|handed| handed.get(handed.len().checked_sub(usize::from(left.max(1)))?));
         let own = Handed {
             identity: entry.luck.first_attempt(entry.attempt).0,
@@ -206,7 +218,7 @@ impl Cx {
         if work.poison {
             return;
         }
-        let first = self.effects.seen.insert((worker, effect, work.identity));
+        let first = self.effects.seen.insert((work.identity, effect, worker));
         let counts = self.effects.counts.entry(worker).or_default();
         counts.effects += 1;
         counts.duplicates += u64::from(!first);
@@ -226,7 +238,7 @@ impl Cx {
             }
             self.effects.expiries.pop_front();
         }
-        let key = (worker, claim, work.identity);
+        let key = (work.identity, claim, worker);
         // Whoever holds it may have failed since, or gone on to its next message.
         let held = |by: &Work| {
             self.requests.contains(by.root) && *by != work && self.requests[by.root].frame.batch_left == by.left
@@ -251,7 +263,7 @@ impl Cx {
         if work.poison {
             return;
         }
-        let (key, until) = ((worker, claim, work.identity), self.now() + window);
+        let (key, until) = ((work.identity, claim, worker), self.now() + window);
         self.effects.claims.insert(key, Claim::Done(until));
         self.effects.expiries.push_back((until, key));
     }

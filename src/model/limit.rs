@@ -78,6 +78,13 @@ impl TokenBucket {
         Duration(early.div_ceil(FINE as u128).min(u128::from(Duration::FOREVER.0)) as u64)
     }
 
+    /// How long until it holds a token; nothing if it does.
+    pub fn next_in(&self, now: Instant) -> Duration {
+        let now = now.0 as u128 * FINE as u128;
+        let early = (self.full_at.max(now) + self.interval).saturating_sub(now + self.tolerance);
+        Duration(early.div_ceil(FINE as u128).min(u128::from(Duration::FOREVER.0)) as u64)
+    }
+
     /// From now on it refills at another rate and holds another burst. What is in it stays, as far as it fits.
     pub fn change(&mut self, now: Instant, rate: f64, burst: f64) {
         let now = now.0 as u128 * FINE as u128;
@@ -94,6 +101,21 @@ impl TokenBucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_it_says_about_the_next_token_is_true_to_the_nanosecond() {
+        for rate in [14.0, 0.14, 16.0, 3.0, 1000.0 / 7.0] {
+            let mut bucket = TokenBucket::new(rate, 1.0);
+            let mut now = Instant(5);
+            assert_eq!(bucket.next_in(now), Duration::ZERO);
+            for _ in 0..100 {
+                assert!(bucket.take(now, 1), "{rate} at {now:?}");
+                let wait = bucket.next_in(now);
+                assert!(!bucket.holds(now + Duration(wait.0 - 1), 1) && bucket.holds(now + wait, 1));
+                now = now + wait;
+            }
+        }
+    }
 
     #[test]
     fn a_burst_then_the_rate() {

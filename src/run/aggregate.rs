@@ -151,7 +151,7 @@ fn distribution(stem: &str, pooled: &Histogram) -> Distribution {
     for (_, high, count) in pooled.buckets() {
         below += count;
         let share = below as f64 / total as f64;
-        let tail = -(1.0 - share).max(0.5 / total as f64).log10();
+        let tail = -libm::log10((1.0 - share).max(0.5 / total as f64));
         if share - last.0 >= 0.005 || tail - last.1 >= 0.02 || below == total {
             points.push(((high.min(pooled.max())) as f64 / 1e9, share));
             last = (share, tail);

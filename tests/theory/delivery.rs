@@ -23,7 +23,7 @@ pub fn visibility() -> &'static Group {
                 32,
             );
             let inputs = format!("work `{{ exponential: {work_s} s }}`, timeout {timeout_s} s");
-            let expected = mean_receives(|j| (-f64::from(j) * timeout_s / work_s).exp());
+            let expected = mean_receives(|j| libm::exp(-f64::from(j) * timeout_s / work_s));
             let per_message = |name, metric| with(&lab.each(name, metric), &lab.each("q", "deleted"), |a, b| a / b);
             let source = "Σ Π P(S > jV)";
             cases.extend([

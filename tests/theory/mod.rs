@@ -3,6 +3,7 @@
 //! Each group is a function that makes a [`page::Group`] once; a test of its own judges it, and [`page`] writes all of
 //! them to `docs/validation.md`. A new mechanism adds a file here, with a `group` and its line in [`page::groups`].
 
+mod batches;
 mod bursts;
 mod calls;
 mod closed;
@@ -17,6 +18,7 @@ mod loss;
 mod measured;
 mod messages;
 mod page;
+mod platforms;
 mod pollers;
 mod replay;
 mod retries;

@@ -1,8 +1,8 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
 use super::{
-    bursts, calls, closed, connections, databases, delivery, events, fleets, keep_alive, loss, measured, messages,
-    pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
+    batches, bursts, calls, closed, connections, databases, delivery, events, fleets, keep_alive, loss, measured,
+    messages, platforms, pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -262,7 +262,7 @@ fn rounded(value: f64, digits: i32) -> String {
     if (value.fract() == 0.0 && value.abs() < 9e15) || !value.is_finite() {
         return format!("{value}");
     }
-    let magnitude = value.abs().log10().floor() as i32;
+    let magnitude = libm::log10(value.abs()).floor() as i32;
     if magnitude < -5 {
         return format!("{value:.*e}", (digits - 1) as usize);
     }
@@ -290,6 +290,10 @@ fn groups() -> Vec<&'static Group> {
         fleets::limits(),
         fleets::servers(),
         pollers::lines(),
+        batches::served_together(),
+        batches::arriving_together(),
+        batches::split(),
+        batches::omission(),
         databases::queues(),
         databases::scalability(),
         closed::users(),
@@ -315,6 +319,8 @@ fn groups() -> Vec<&'static Group> {
         delivery::drain(),
         replay::logs(),
         bursts::stellar(),
+        platforms::idle_times(),
+        platforms::ramps(),
         workflows::measured(),
     ]
 }

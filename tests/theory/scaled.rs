@@ -42,7 +42,19 @@ fn pending() -> Vec<Case> {
     )
     .latencies(&ms(&[1100, 2100]))
     .metric("f", "cold_starts", 2.0);
-    [slots.cases, refused.cases, prewarmed.cases].concat()
+    // Further instances may start every 10 s only; meanwhile whoever is done takes the next one that waits.
+    let f =
+        "functions: { f: { pending: {}, scaling: { burst: 1, refill: 0.1/s }, init: 300 ms, handler: [ wait: 1 s ] } }";
+    let limited = Trace::new(
+        "a start every 10 s at most, init 300 ms, work 1 s; three at 0",
+        &[0; 3],
+        "to: f",
+        f,
+    )
+    .latencies(&ms(&[1300, 2300, 3300]))
+    .metric("f", "cold_starts", 1.0)
+    .level_ms("f", "pending", f64::from(300 + 1300 + 2300));
+    [slots.cases, refused.cases, prewarmed.cases, limited.cases].concat()
 }
 
 fn minimum() -> Vec<Case> {

@@ -44,6 +44,15 @@ const ALARM_PERIODS: Table = Table {
     ],
 };
 
+const LAUNCHES: Table = Table {
+    name: "launches",
+    doc: "How fast instances may be launched: a token bucket. Those beyond it wait for their turn.",
+    fields: &[
+        Field::required("burst", Kind::Count, "Instances that may be launched at once.").within(1.0, 1e6),
+        Field::required("refill", Kind::Rate, "Further instances per time.").positive(),
+    ],
+};
+
 /// The fields of an autoscaler.
 const SCALING: Table = Table {
     name: "scaling",
@@ -151,6 +160,11 @@ pub const TABLE: Table = Table {
             Kind::Sampler,
             "60 s",
             "From the decision to launch an instance to its first request.",
+        ),
+        Field::optional(
+            "launches",
+            Kind::Block(&LAUNCHES),
+            "How fast instances may be launched; any number at once if absent.",
         ),
         Field::optional(
             "slots",
@@ -262,6 +276,9 @@ impl FleetPlan {
             queue: block.count_opt("queue").unwrap_or(u64::MAX),
             dispatch: Dispatch::ALL[block.choice("dispatch")],
             boot: block.sampler("boot"),
+            launches: block
+                .block("launches")
+                .map(|quota| (quota.count("burst"), quota.rate("refill"))),
             program,
             failure: block.share("failure"),
             billing,

@@ -4,19 +4,21 @@
 //! on it, and slots; a request without a slot waits in the instance's queue (or in one line for all instances), and is
 //! refused (503) when that is full or no instance is in service. Handler steps that wait hold their slot but no core.
 //! The count is fixed, or follows a target: the metric of a minute is seen a minute later, a new instance boots before
-//! it serves, and one that is not wanted any more takes no new requests and goes when its last one is done.
-//! Not modelled: health checks, zones, slow start, launch quotas, connection draining that is cut short, deploys,
+//! it serves, and one that is not wanted any more takes no new requests and goes when its last one is done. A quota of
+//! launches makes those beyond it wait for their turn.
+//! Not modelled: health checks, zones, slow start, connection draining that is cut short, deploys,
 //! time limits of the instance itself (those of clients, calls and gateways apply, and the work goes on), throttling of
 //! fractional CPUs in periods (they are slow cores here).
 //! Units: memory and disk in MB of 2^20 bytes, CPU in thousandths of a virtual CPU.
 //! Sources: EC2 Auto Scaling and Application Auto Scaling user guides, "Target tracking scaling policies"; Elastic Load
 //! Balancing user guide, "Target groups"; start-up times and their confidence in catalog/aws/ec2.yaml, ecs.*.yaml.
 //! Validated by: M/M/c, M/M/c/K, Erlang B, M/D/1, M/G/1, M/G/1-PS and random splitting (docs/validation.md); Little's
-//! law and an autoscaling trace by hand (tests below).
+//! law and an autoscaling trace by hand (tests below); a measured ramp to 3,500 tasks (docs/validation.md).
 
 pub mod balancer;
 pub mod fields;
 pub mod plan;
+mod quota;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ use crate::kernel::{Class, Duration, Instant, Key, Luck, Stream, StreamKey};
 use crate::stats::{Observation, Series};
 use balancer::{Balancer, Dispatch};
 use plan::{FleetPlan, Metric, ScalingPlan};
+use quota::Quota;
 use rand::Rng;
 use record::{Levels, Record};
 use std::collections::VecDeque;
@@ -63,12 +66,18 @@ pub enum Event {
         /// The fleet.
         fleet: u16,
     },
+    /// The quota allows one more launch.
+    Allowed {
+        /// The fleet.
+        fleet: u16,
+    },
 }
 
 crate::kernel::pack::packed!(Event {
     Cores { fleet, instance, epoch },
     Booted { fleet, instance, launch },
     Tracked { fleet },
+    Allowed { fleet },
 });
 
 /// The step of a request's luck that decides whether it fails.
@@ -124,6 +133,7 @@ struct Fleet {
     /// The one line for all instances.
     line: VecDeque<Key>,
     launches: u32,
+    quota: Option<Quota>,
     boot_luck: Luck,
     scaler: Option<Scaler>,
     retriers: Vec<Retrier>,
@@ -151,6 +161,7 @@ impl Fleets {
                 booting: Vec::new(),
                 line: VecDeque::new(),
                 launches: 0,
+                quota: spec.launches.map(Quota::new),
                 boot_luck: Luck(dice.next_u64()),
                 scaler: spec.scaling.map(Scaler::new),
                 retriers: spec.program.retriers(),
@@ -196,6 +207,12 @@ impl Fleets {
             } => self.state[fleet as usize].booted(&plan.fleets[fleet as usize], instance, launch, cx),
             Event::Tracked { fleet } => {
                 self.state[fleet as usize].tracked(&plan.fleets[fleet as usize], fleet, cx);
+            }
+            Event::Allowed { fleet } => {
+                let state = &mut self.state[fleet as usize];
+                if state.quota.as_mut().is_some_and(Quota::release) {
+                    state.launch(&plan.fleets[fleet as usize], fleet, cx);
+                }
             }
         }
     }
@@ -465,7 +482,7 @@ impl Fleet {
         let Some(scaler) = &mut self.scaler else { return };
         cx.agenda
             .at(now + PERIOD, Class::Timer, WorldEvent::Fleet(Event::Tracked { fleet }));
-        let current = (self.balancer.len() + self.booting.len()) as u64;
+        let current = (self.balancer.len() + self.booting.len()) as u64 + self.quota.as_ref().map_or(0, |q| q.held);
         if let Some(wanted) = scaler.look(spec, &self.levels, self.arrived, now, current) {
             self.want(wanted, spec, fleet, cx);
         }
@@ -473,12 +490,19 @@ impl Fleet {
 
     /// Changes the number of instances.
     fn want(&mut self, wanted: u64, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
-        let mut current = (self.balancer.len() + self.booting.len()) as u64;
+        let held = self.quota.as_ref().map_or(0, |quota| quota.held);
+        let mut current = (self.balancer.len() + self.booting.len()) as u64 + held;
         while current < wanted {
-            self.launch(spec, fleet, cx);
+            if !self.quota.as_mut().is_some_and(|quota| quota.holds_back(fleet, cx)) {
+                self.launch(spec, fleet, cx);
+            }
             current += 1;
         }
         while current > wanted {
+            if self.quota.as_mut().is_some_and(Quota::release) {
+                current -= 1;
+                continue;
+            }
             // What does not serve yet goes first, the latest before the others; then the oldest in service.
             if let Some(index) = self.booting.pop() {
                 self.remove(spec, index, cx);

@@ -92,6 +92,8 @@ pub struct FleetPlan {
     pub dispatch: Dispatch,
     /// From the decision to launch an instance to its first request.
     pub boot: Sampler,
+    /// How many instances may be launched at once, and how many more a second; any number if absent.
+    pub launches: Option<(u64, f64)>,
     /// What it does for each request.
     pub program: Program,
     /// Probability that a request fails after its work is done.

@@ -35,6 +35,7 @@ fn computes(cpu: Sampler) -> FleetPlan {
         queue: u64::MAX,
         dispatch: Dispatch::RoundRobin,
         boot: Sampler::Constant(42e9),
+        launches: None,
         program: Program::compute(cpu),
         failure: 0.0,
         billing: Billing::Instance,
@@ -462,6 +463,28 @@ fn an_instance_that_joins_takes_from_the_one_line() {
     let result = World::new(&plan(vec![fleet], at_ms(&[0, 0, 0]), 600, 0), 0).run();
     assert_eq!(latency(&result).sum(), u128::from((200 + 362 + 400) * SECOND));
     assert_eq!(latency(&result).max(), 400 * SECOND);
+}
+
+#[test]
+fn launches_beyond_the_quota_wait_for_their_turn() {
+    let mut scaling = tracking(Metric::Requests, 0.01);
+    (scaling.tracking.minimum, scaling.tracking.out_periods) = (1, 1);
+    scaling.tracking.maximum = 4;
+    let fleet = FleetPlan {
+        slots: 1,
+        dispatch: Dispatch::SharedQueue,
+        scaling: Some(scaling),
+        launches: Some((1, 1.0 / 30.0)),
+        ..computes(constant_ms(200_000))
+    };
+    // Three more are wanted at 120 s and launched at 120, 150 and 180 s; they serve 42 s later. The fourth request
+    // finds the first instance free at 200 s.
+    let result = World::new(&plan(vec![fleet], at_ms(&[0, 0, 0, 0]), 600, 0), 0).run();
+    assert_eq!(latency(&result).sum(), u128::from((200 + 362 + 392 + 400) * SECOND));
+    assert_eq!(number(&result, "launches").to_bits(), 3.0_f64.to_bits());
+    // What waits for its turn is not billed.
+    let billed = result.meters[1].get(Meter::InstanceMs);
+    assert_eq!(billed, 1000 * (600 + 480 + 450 + 420));
 }
 
 #[test]

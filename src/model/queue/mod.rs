@@ -20,7 +20,8 @@
 //! Sources: Amazon SQS Developer Guide (visibility timeout, FIFO delivery logic, dead-letter queues, quotas); AWS
 //! Lambda Developer Guide, "Using Lambda with Amazon SQS", "Configuring scaling behavior for SQS event source
 //! mappings".
-//! Validated by: hand-computed traces (bursts, visibility, dead letters, batches, billed calls), M/M/c, the drain time
+//! Validated by: hand-computed traces (bursts, visibility, dead letters, batches, billed calls), M/M/c, bulk-service
+//! queues, batches by renewal, the drain time
 //! of 100,000 messages under the rules of 2018 and today against the closed form, and the published measurement of the
 //! former (docs/validation.md); what is conserved, groups, delays (tests below).
 

@@ -36,7 +36,7 @@ impl BulkQueue {
         let load = lambda * service;
         // Long enough that its end is never reached: geometric tails with the ratio of the load.
         let most = batch * 4 + (60.0 * load / (1.0 - load / batch as f64).max(0.01)) as usize + 60;
-        let mut arrivals = vec![(-load).exp()];
+        let mut arrivals = vec![libm::exp(-load)];
         while arrivals.len() <= most {
             arrivals.push(arrivals[arrivals.len() - 1] * load / arrivals.len() as f64);
         }

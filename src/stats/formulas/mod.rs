@@ -4,6 +4,7 @@
 //! are pure numbers. A formula outside its range (an unstable queue, say) gives infinity or NaN, never a plausible
 //! number.
 
+mod bulk;
 mod delivery;
 mod erlang;
 mod keep_alive;
@@ -11,6 +12,7 @@ mod scaling;
 mod single;
 mod tridiagonal;
 
+pub use bulk::{BatchServer, BulkArrivals, fork_join_of_two, window_batch};
 pub use delivery::{BulkQueue, mean_receives};
 pub use erlang::{Mmc, MmcK, erlang_b, erlang_c, overflow_peakedness};
 pub use keep_alive::KeepAlive;

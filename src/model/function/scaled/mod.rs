@@ -48,8 +48,10 @@ pub(super) struct Scaled {
     parked: BTreeSet<(u64, u32)>,
     starting: BTreeMap<u32, Start>,
     autoscaler: Option<Autoscaler>,
-    /// Whether an event is on the agenda that hands waiting requests to instances.
+    /// Whether an event of this instant is on the agenda that hands waiting requests to instances.
     pulling: bool,
+    /// When it is looked at again whether the scaling limit allows one more start.
+    looks_at: Instant,
     limit: LaneId,
     dice: Stream,
     /// When each place prepared in advance is ready, ascending but for a little chance.
@@ -71,6 +73,7 @@ impl Scaled {
             starting: BTreeMap::new(),
             autoscaler: plan.autoscaler.map(Autoscaler::new),
             pulling: false,
+            looks_at: Instant::ZERO,
             limit: cx.agenda.lane(plan.pending, Class::Timer),
             dice,
             prewarmed: (0..plan.prewarmed).map(|_| Instant::ZERO).collect(),
@@ -187,11 +190,10 @@ impl Function {
             && !bucket.take(now, 1)
         {
             // Further instances come as the bucket fills: looked at again when there is a token.
-            let pool = self.pool();
-            if !pool.pulling {
-                pool.pulling = true;
-                let wait = spec.scaling.map_or(1.0, |(_, refill)| 1.0 / refill);
-                let at = now + Duration::from_secs_f64(wait);
+            let pool = self.scaled.as_mut().expect("a function that is scaled apart");
+            if pool.looks_at <= now {
+                let at = now + bucket.next_in(now);
+                pool.looks_at = at;
                 cx.agenda
                     .at(at, Class::Timer, WorldEvent::Function(Event::Pull { function }));
             }
