@@ -177,7 +177,7 @@ impl Cx {
         let batch = place(entry.caller).and_then(|batch| self.effects.batches.get(&batch));
         let handed = batch.and_then(|handed| handed.get(handed.len().checked_sub(usize::from(left.max(1)))?));
         let own = Handed {
-            identity: entry.luck.first_attempt(entry.attempt).0,
+            identity: entry.first_luck().0,
             poison: false,
         };
         let Handed { identity, poison } = handed.copied().unwrap_or(own);

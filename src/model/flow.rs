@@ -104,7 +104,8 @@ impl Flow {
                 whole: ended,
             },
         );
-        for status in &Status::ALL[1..] {
+        // What a client's own breaker refuses is in the metrics of the breaker.
+        for status in &Status::ALL[1..Status::BreakerOpen as usize] {
             push(status.name(), Value::Count(self.statuses[*status as usize]));
         }
         let (whole, windows) = self.latency.finish();

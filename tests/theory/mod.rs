@@ -11,6 +11,7 @@ mod databases;
 mod delivery;
 mod events;
 mod fleets;
+mod guards;
 mod keep_alive;
 mod lab;
 mod loss;
