@@ -2,8 +2,8 @@
 //!
 //! Model: a caller with a time-out tells whom it calls until when it waits. A component that heeds deadlines drops
 //! requests whose time is up instead of starting them, gives up calls of its own at the deadline that it was told, and
-//! tells it to those whom it calls, if it is earlier than its own time-out. Others do not know of it and start anew. How
-//! much a request matters is its client's to say and travels with all calls.
+//! tells it to those whom it calls, if it is earlier than its own time-out. Others do not know of it and start anew.
+//! How much a request matters is its client's to say and travels with all calls.
 //! Not modelled: clocks that differ, deadlines across queues, streams, topics and workflows (nobody waits there), work
 //! that stops halfway (what was started goes on to its next call).
 //! Units: instants; classes 0 (matters most) to 2.

@@ -2,14 +2,14 @@
 //!
 //! Model: a call takes a token from a bucket of calls and as many as it has items (tokens, images, messages) from a
 //! bucket of items, and one of the calls at once that the service allows; without them it is refused at once (429). It
-//! is answered after a latency of its own, one for each item and one for each call under way, well or badly. Bad answers
-//! cost nothing.
+//! is answered after a latency of its own, one for each item and one for each call under way, well or badly. Bad
+//! answers cost nothing.
 //! Not modelled: what the service does inside; quotas that are shared with others or raised on request; retry-after;
 //! prices by user or by month.
 //! Units: calls and items a second; prices in US dollars per call and per item.
 //! Sources: the quotas and prices of each service in its catalog file.
-//! Validated by: M/D/1/K for its bucket, Erlang B for its calls at once (tests/theory/stores.rs), traces by hand; the collapse
-//! of a service that slows down under load (tests/theory/overload.rs).
+//! Validated by: M/D/1/K for its bucket, Erlang B for its calls at once (tests/theory/stores.rs), traces by hand; the
+//! collapse of a service that slows down under load (tests/theory/overload.rs).
 
 use super::limit::TokenBucket;
 use super::places::Places;

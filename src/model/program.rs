@@ -83,6 +83,8 @@ pub struct CallPlan {
     pub guarding: Guarding,
     /// See [`CallPlan::guarding`].
     pub guard: Option<u16>,
+    /// Whether it has guards, or somebody looks at what travels with requests.
+    pub careful: bool,
     /// Whether the handler goes on when the call fails in the end.
     pub optional: bool,
     /// What a database has to do for it, as CPU time on one core; `None` for that database's usual query.
@@ -352,7 +354,7 @@ fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
 /// Sends one attempt of a call, which may begin after a backoff, and sets its deadline.
 fn attempt(cx: &mut Cx, program: &Program, call: u16, key: Key) {
     let call = &program.calls[call as usize];
-    if cx.baggage.on || call.guard.is_some() {
+    if call.careful {
         return attempt_with_care(cx, program, call, key);
     }
     let start = cx.requests[key].mark;

@@ -364,6 +364,7 @@ impl<'a> Reader<'a> {
             retry: RetryPolicy::NONE,
             guarding: Guarding::default(),
             guard: None,
+            careful: false,
             optional: false,
             demand: None,
             // A conditional write claims the key, another one settles it.
@@ -409,6 +410,7 @@ impl<'a> Reader<'a> {
                 retry: RetryPolicy::NONE,
                 guarding: Guarding::default(),
                 guard: None,
+                careful: false,
                 optional: false,
                 demand: None,
                 operation: Operation::default(),
@@ -426,6 +428,7 @@ impl<'a> Reader<'a> {
                 retry,
                 guarding: Guarding::read(&block, to),
                 guard: None,
+                careful: false,
                 optional: block.flag("optional"),
                 demand: block.sampler_opt("query"),
                 operation: Operation::read(&block),

@@ -4,6 +4,7 @@
 pub mod aggregate;
 pub mod billing;
 pub mod expect;
+pub mod guarded;
 pub mod load;
 pub mod size;
 pub mod metrics;

@@ -58,8 +58,8 @@ fn hedges() -> Vec<Case> {
     .metric("f", "invocations", 4.0)
     .metric("web", "attempts_per_request", 1.0)
     .cases;
-    // Copies at 0, 20 and 40 ms of 100 ms each; the caller gives up at 50 ms and tries again at 60 ms, with copies at 60,
-    // 80 and 100 ms of which the first has its answer at 160 ms only: given up at 110 ms.
+    // Copies at 0, 20 and 40 ms of 100 ms each; the caller gives up at 50 ms and tries again at 60 ms, with copies at
+    // 60, 80 and 100 ms of which the first has its answer at 160 ms only: given up at 110 ms.
     let trace = Trace::new(
         "two further copies after 20 ms each, work 100 ms, time-out 50 ms, one retry after 10 ms",
         &[0],
@@ -82,6 +82,19 @@ fn hedges() -> Vec<Case> {
     )
     .latencies(&ms(&[120]))
     .metric("s", "calls", 2.0);
+    cases.extend(trace.cases);
+    // An eighth of a copy for each attempt and ten to spare, of which the first attempt finds all. Ten attempts later
+    // 1.25 were earned, so the eleventh has a copy, and the twelfth finds 0.375 of one.
+    let twelve: Vec<u64> = (0..12).map(|i| 1_000 * i).collect();
+    let trace = Trace::new(
+        "hedge after 20 ms, an eighth of a copy per attempt and ten to spare; 12 attempts of 50 ms",
+        &ms(&twelve),
+        "to: s, hedge: { after: 20 ms, share: 12.5% }",
+        "externals: { s: { latency: 50 ms } }",
+    )
+    .metric("web", "hedges.sent", 11.0)
+    .metric("web", "hedges.held_back", 1.0)
+    .metric("s", "calls", 23.0);
     cases.extend(trace.cases);
     // A slot refuses the copy of 20 ms at once; a bad answer counts only if no other copy is under way.
     let trace = Trace::new(

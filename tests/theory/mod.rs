@@ -17,6 +17,7 @@ mod lab;
 mod loss;
 mod measured;
 mod messages;
+mod overload;
 mod page;
 mod pollers;
 mod replay;

@@ -2,7 +2,7 @@
 
 use super::{
     bursts, calls, closed, connections, databases, delivery, events, fleets, guards, keep_alive, loss, measured,
-    messages, pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
+    messages, overload, pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -297,6 +297,9 @@ fn groups() -> Vec<&'static Group> {
         retries::attempts(),
         retries::timeouts(),
         guards::hedging(),
+        overload::patience(),
+        overload::retrial(),
+        overload::metastable(),
         calls::compositions(),
         delivery::visibility(),
         delivery::shards(),

@@ -278,6 +278,7 @@ impl ClientPlan {
                 .map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node)),
             guarding: Guarding::read(block, to),
             guard: None,
+            careful: false,
             criticality: Criticality::ALL[block.choice("criticality")],
             network: block.sampler("network"),
             background: block.flag("background"),

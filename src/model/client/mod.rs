@@ -63,6 +63,8 @@ pub struct ClientPlan {
     pub guarding: Guarding,
     /// See [`ClientPlan::guarding`].
     pub guard: Option<u16>,
+    /// Whether it has guards, or somebody looks at what travels with requests.
+    pub careful: bool,
     /// How much its requests matter.
     pub criticality: Criticality,
     /// Round-trip time of the network; half of it passes each way.
@@ -298,11 +300,11 @@ impl Client {
     #[inline(always)]
     fn send(&mut self, spec: &ClientPlan, key: Key, cx: &mut Cx) {
         self.sent += 1;
-        if cx.baggage.on {
+        if spec.careful {
             pack(spec, key, cx);
-        }
-        if let Some(guard) = spec.guard {
-            return cx.attempt_guarded(guard, key);
+            if let Some(guard) = spec.guard {
+                return cx.attempt_guarded(guard, key);
+            }
         }
         cx.after(self.timeout, super::Event::Deadline { request: key });
         if spec.network.is_zero() {
@@ -318,6 +320,9 @@ impl Client {
 /// What a request carries.
 #[cold]
 fn pack(spec: &ClientPlan, key: Key, cx: &mut Cx) {
+    if !cx.baggage.on {
+        return;
+    }
     // A guarded attempt may have to wait before it goes out.
     let deadline = match spec.guard {
         Some(_) => Instant::NEVER,

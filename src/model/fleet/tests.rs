@@ -85,6 +85,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
             retry: RetryPolicy::NONE,
             guarding: crate::model::guard::Guarding::default(),
             guard: None,
+            careful: false,
             criticality: crate::model::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
@@ -308,6 +309,7 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
         retry: RetryPolicy::NONE,
         guarding: crate::model::guard::Guarding::default(),
         guard: None,
+        careful: false,
         optional: true,
     });
     let back = FleetPlan {

@@ -6,6 +6,7 @@
 //! last was throttled; it never exceeds twice the measured rate, nor falls below one token in two seconds.
 //! A time-out counts as any other end, as it does there. Waiting calls are served in their order.
 //! Not modelled: a state for each instance of a caller (all of its instances share one).
+//! Units: rates in attempts a second, times in seconds, as the SDK has them.
 //! Sources: botocore `retries/adaptive.py`, `throttling.py`, `bucket.py`.
 //! Validated by: a trace by hand below and in tests/theory.
 

@@ -5,6 +5,7 @@
 //! may try, and when all of them have ended their share of failures opens or closes it. Calls that began before a
 //! change do not count after it. If probes do not end within the same while, others may try.
 //! Not modelled: slow calls as failures (a time-out is one), windows that count calls instead of time.
+//! Units: windows in nanoseconds, which slices divide from the start of the run.
 //! Sources: Hystrix wiki, "Configuration" (defaults) and "How it works"; Polly v8 and resilience4j documentation,
 //! "Circuit breaker" (several probes, judged together).
 //! Validated by: a trace by hand below and in tests/theory.

@@ -4,7 +4,7 @@
 //! time-out counts from there. A hedged call stays with its caller, and copies of it go out: one at once, a further one
 //! each time that it has gone without an answer for a while. The first good answer is the call's; a bad one is only if
 //! no other copy is under way. The other copies go on as orphans, hold what they hold, and are billed. A copy asks for
-//! the same thing with dice of its own.
+//! the same thing with dice of its own. The share of copies may be limited: each attempt earns that much of one.
 //! Not modelled: hedges by a measured percentile, servers that push back, breakers that count copies (the call counts).
 //! Units: durations in nanoseconds.
 //! Sources: Dean and Barroso, "The Tail at Scale" (CACM 2013); gRPC proposal A6, "Client Retries" (hedging policy).
@@ -37,16 +37,23 @@ pub const HEDGE: Table = Table {
         Field::default("copies", Kind::Count, "1", "Further copies of an attempt at most.")
             .within(1.0, 10.0)
             .source("Dean and Barroso, The Tail at Scale (2013): a second request"),
+        Field::optional(
+            "share",
+            Kind::Share,
+            "Copies for each attempt at most, on average, with ten to spare; any number if absent.",
+        ),
     ],
 };
 
 /// When copies of a call are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HedgePlan {
     /// After how long without an answer.
     pub after: Duration,
     /// How many at most.
     pub copies: u8,
+    /// How many for each attempt at most, on average.
+    pub share: Option<f64>,
 }
 
 /// What a client or a call says about its guards.
@@ -64,6 +71,7 @@ impl Guarding {
         let hedge = block.block("hedge").map(|hedge| HedgePlan {
             after: hedge.duration("after"),
             copies: hedge.count("copies") as u8,
+            share: hedge.share_opt("share"),
         });
         if hedge.is_some() && matches!(to.kind, kind::QUEUE | kind::STREAM | kind::TOPIC) {
             let message = format!(
@@ -130,6 +138,7 @@ impl Plan {
                 client.guarding,
                 &client.network,
             );
+            client.careful = self.baggage || client.guard.is_some();
         }
         let functions = self.functions.iter_mut().map(|f| (f.component, &mut f.program));
         let fleets = self.fleets.iter_mut().map(|f| (f.component, &mut f.program));
@@ -137,6 +146,7 @@ impl Plan {
         for (component, program) in functions.chain(fleets) {
             for call in &mut program.calls {
                 call.guard = number(component, call.to, call.timeout, &call.retry, call.guarding, &none);
+                call.careful = self.baggage || call.guard.is_some();
             }
         }
     }
@@ -196,6 +206,7 @@ struct Counts {
     opened: u64,
     refused: u64,
     hedged: u64,
+    held_back: u64,
     won: u64,
     delayed: u64,
 }
@@ -207,8 +218,13 @@ struct Guard {
     /// By instance of the caller, or one for all.
     breakers: BTreeMap<u32, Breaker>,
     adaptive: Adaptive,
+    /// Copies that may be sent, where their share is limited.
+    copies: f64,
     counts: Counts,
 }
+
+/// Copies to spare where their share is limited.
+const COPIES_SPARE: f64 = 10.0;
 
 impl Guard {
     /// The breaker of whoever makes or made a call.
@@ -236,6 +252,7 @@ impl Guards {
             plan: plan.clone(),
             breakers: BTreeMap::new(),
             adaptive: Adaptive::default(),
+            copies: COPIES_SPARE,
             counts: Counts::default(),
         };
         Self {
@@ -271,6 +288,8 @@ impl Guards {
             let hedge = |plan: &GuardPlan| plan.guarding.hedge.is_some();
             push("hedges.sent", hedge, |counts| counts.hedged);
             push("hedges.won", hedge, |counts| counts.won);
+            let limited = |plan: &GuardPlan| plan.guarding.hedge.is_some_and(|hedge| hedge.share.is_some());
+            push("hedges.held_back", limited, |counts| counts.held_back);
             push("adaptive.delayed", |plan| plan.adaptive, |counts| counts.delayed);
         }
     }
@@ -337,6 +356,8 @@ impl Cx {
             return;
         }
         if let Some(hedge) = hedge {
+            let copies = &mut self.guards.state[guard as usize].copies;
+            *copies = (*copies + hedge.share.unwrap_or(0.0)).min(COPIES_SPARE);
             self.requests[request].frame.instance = u32::from(guard);
             self.send_copy(guard, request, 0);
             return self.hedge_in(guard, request, hedge);
@@ -508,6 +529,13 @@ impl Cx {
         let Some(hedge) = state.plan.guarding.hedge else {
             return;
         };
+        if hedge.share.is_some() {
+            if state.copies < 1.0 {
+                state.counts.held_back += 1;
+                return;
+            }
+            state.copies -= 1.0;
+        }
         state.counts.hedged += 1;
         self.send_copy(guard, call, sent as u8);
         if sent < u16::from(hedge.copies) {

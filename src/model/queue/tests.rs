@@ -156,6 +156,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
             retry: RetryPolicy::NONE,
             guarding: crate::model::guard::Guarding::default(),
             guard: None,
+            careful: false,
             criticality: crate::model::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
@@ -358,6 +359,7 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
             retry: RetryPolicy::NONE,
             guarding: crate::model::guard::Guarding::default(),
             guard: None,
+            careful: false,
             optional: false,
         }],
     };
