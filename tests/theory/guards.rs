@@ -111,8 +111,8 @@ fn hedges() -> Vec<Case> {
 }
 
 fn rates() -> Vec<Case> {
-    // One call a second is allowed. Refused at 600 ms: two answers in the first half second make 0.8 x 4/s = 3.2/s, so the
-    // bucket fills with 0.7 x 3.2/s on top of 0.59 s x 0.5/s. The call of 1000 ms finds 1.191 tokens. Its answer at
+    // One call a second is allowed. Refused at 600 ms: two answers in the first half second make 0.8 x 4/s = 3.2/s, so
+    // the bucket fills with 0.7 x 3.2/s on top of 0.59 s x 0.5/s. The call of 1000 ms finds 1.191 tokens. Its answer at
     // 1010 ms moves the rate to 3.2 - 0.4 (cbrt(2.4) - 0.41)³ = 2.87943/s. The call of 1100 ms finds 0.472549 tokens.
     Trace::new(
         "adaptive: 1 call/s allowed, latency 10 ms; at 0, 600, 1000, 1100 ms",
@@ -255,7 +255,7 @@ pub fn hedging() -> &'static Group {
             // Hazards of 1/S until d, 2/S until 2d, 3/S from then on.
             let q = libm::exp(-delay / 100.0);
             let (mean, sent, tail) = if copies == 1 {
-                (100.0 * (1.0 - q) + 50.0 * q, q, (100.0 * libm::log(100.0) + delay) / 2.0)
+                (100.0 * (1.0 - q) + 50.0 * q, q, 50.0 * libm::log(100.0) + delay / 2.0)
             } else {
                 let mean = 100.0 * (1.0 - q) + 50.0 * q * (1.0 - q * q) + 100.0 / 3.0 * q * q * q;
                 (mean, q + q * q * q, (100.0 * libm::log(100.0) + 3.0 * delay) / 3.0)
@@ -264,9 +264,21 @@ pub fn hedging() -> &'static Group {
             let per_request = |metric: &str| with(&lab.each(who, metric), &requests, |part, whole| part / whole);
             let late = (&lab.histograms("web", "latency")[..], 0.99);
             cases.extend([
-                Case::mean(&inputs, "mean latency, ms", "hazards", mean, &times(&lab.each("web", "latency"), 1e-6)),
+                Case::mean(
+                    &inputs,
+                    "mean latency, ms",
+                    "hazards",
+                    mean,
+                    &times(&lab.each("web", "latency"), 1e-6),
+                ),
                 Case::quantile(&inputs, "p99 of latency, ms", "hazards", tail, late),
-                Case::mean(&inputs, "further copies per request", "hazards", sent, &per_request("hedges.sent")),
+                Case::mean(
+                    &inputs,
+                    "further copies per request",
+                    "hazards",
+                    sent,
+                    &per_request("hedges.sent"),
+                ),
                 Case::mean(
                     &inputs,
                     "calls under way at the service",
@@ -282,10 +294,11 @@ pub fn hedging() -> &'static Group {
         }
         Group {
             title: "Hedged requests",
-            about: "A copy of a request that has had no answer after d, at 100 requests a second; q = e^(-d/S). The \
-                    latency is the smaller of X and d + Y, both exponential: with one copy the mean is S (1 - q) + q S / \
-                    2, and P(latency > t) = e^(-(2t - d)/S) beyond d. A further copy at 2d makes the hazard 3/S from \
-                    there on. The copies that lose go on: each costs the service its whole S.",
+            about: "A copy of a request that has had no answer after d, at 100 requests a second; q = e^(-d/S). \
+                    The latency is the smaller of X and d + Y, both exponential: with one copy the mean is S (1 \
+                    - q) + q S / 2, and P(latency > t) = e^(-(2t - d)/S) beyond d. A further copy at 2d makes \
+                    the hazard 3/S from there on. The copies that lose go on: each costs the service its whole \
+                    S.",
             cases,
         }
     })

@@ -49,7 +49,11 @@ pub fn patience() -> &'static Group {
             );
             let (lost, wait) = impatient(lambda, 100.0, servers, patience_ms / 1e3);
             let inputs = format!("λ = {lambda}, S = 0.01, c = {servers}, patience {patience_ms} ms");
-            let share = |metric| with(&lab.each("f", metric), &lab.each("f", "requests"), |part, whole| part / whole);
+            let share = |metric| {
+                with(&lab.each("f", metric), &lab.each("f", "requests"), |part, whole| {
+                    part / whole
+                })
+            };
             cases.extend([
                 Case::mean(&inputs, "share dropped", "M/M/c+D", lost, &share("dropped_expired")),
                 Case::mean(
@@ -70,9 +74,9 @@ pub fn patience() -> &'static Group {
         }
         Group {
             title: "Deadlines passed on: a line with impatient customers",
-            about: "A fleet that heeds deadlines does not serve requests whose callers have given up: a time-out is the \
-                    customers' patience, and what was begun is finished. Barrer (1957), Baccelli and Hebuterne (1981). \
-                    Without it the same fleets serve everybody, in vain if it is too late.",
+            about: "A fleet that heeds deadlines does not serve requests whose callers have given up: a time-out \
+                    is the customers' patience, and what was begun is finished. Barrer (1957), Baccelli and \
+                    Hebuterne (1981). Without it the same fleets serve everybody, in vain if it is too late.",
             cases,
         }
     })
@@ -117,9 +121,10 @@ pub fn retrial() -> &'static Group {
         }
         Group {
             title: "Retries to one server without a line",
-            about: "The M/M/1/1 retrial queue: who finds the server busy tries again after an exponential time of mean 1/θ, \
-                    until served (a hundred attempts here, which nobody needs). Falin and Templeton, Retrial Queues \
-                    (1997), chapter 1: the mean number in orbit is ρ (λ + ρθ) / ((1 - ρ) θ).",
+            about: "The M/M/1/1 retrial queue: who finds the server busy tries again after an exponential time \
+                    of mean 1/θ, until served (a hundred attempts here, which nobody needs). Falin and \
+                    Templeton, Retrial Queues (1997), chapter 1: the mean number in orbit is ρ (λ + ρθ) / ((1 - \
+                    ρ) θ).",
             cases,
         }
     })
@@ -130,7 +135,8 @@ fn collapse(arrivals: &str, retry: &str, run: &str, replications: u64) -> Lab {
     Lab::run(
         &format!(
             "run: {{ {run}, window: 100 h }}\n\
-             clients: {{ web: {{ to: s, arrivals: {{ {arrivals} }}, timeout: 3 s, retry: {{ attempts: 3, {retry} }} }} }}\n\
+             clients: {{ web: {{ to: s, arrivals: {{ {arrivals} }}, timeout: 3 s, \
+             retry: {{ attempts: 3, {retry} }} }} }}\n\
              externals: {{ s: {{ latency: 1 s, latency_per_call_under_way: 10 ms }} }}\n"
         ),
         replications,
@@ -142,9 +148,10 @@ fn collapsed(arrivals: &str, retry: &str, replications: u64) -> Vec<f64> {
     let lab = Lab::run(
         &format!(
             "run: {{ length: 60 s, warmup: 50 s, window: 1 h }}\n\
-             clients: {{ web: {{ to: way, arrivals: {{ {arrivals} }}, timeout: 3 s, retry: {{ attempts: 3, {retry} }} }} }}\n\
-             fleets: {{ way: {{ vcpu: 1, handler: [ wait: {{ exponential: 100 ms }}, call: s, wait: {{ exponential: 100 \
-             ms }} ] }} }}\n\
+             clients: {{ web: {{ to: way, arrivals: {{ {arrivals} }}, timeout: 3 s, \
+             retry: {{ attempts: 3, {retry} }} }} }}\n\
+             fleets: {{ way: {{ vcpu: 1, handler: [ wait: {{ exponential: 100 ms }}, call: s, \
+             wait: {{ exponential: 100 ms }} ] }} }}\n\
              externals: {{ s: {{ latency: 1 s, latency_per_call_under_way: 10 ms }} }}\n"
         ),
         replications,
@@ -159,7 +166,11 @@ pub fn metastable() -> &'static Group {
         let mut cases = Vec::new();
         let at_once = "base: 0 s, jitter: none";
         for (lambda, spike, attempts) in [(20.0, true, 1.0), (30.0, false, 1.0), (30.0, true, 3.0)] {
-            let spikes = if spike { ", spikes: [ { at: 10 s, for: 10 s, rate: 100/s } ]" } else { "" };
+            let spikes = if spike {
+                ", spikes: [ { at: 10 s, for: 10 s, rate: 100/s } ]"
+            } else {
+                ""
+            };
             let arrivals = format!("poisson: {lambda}/s{spikes}");
             let lab = collapse(&arrivals, at_once, "length: 4000 s, warmup: 1500 s", 16);
             let sent = lambda * attempts;
@@ -210,13 +221,14 @@ pub fn metastable() -> &'static Group {
         ]);
         Group {
             title: "A service that slows down under load, and callers who try again",
-            about: "Brooker's model of a metastable failure: a call takes 1 s and 10 ms for each call under way, itself \
-                    included; callers give up after 3 s, the work goes on, and each request makes up to three attempts. By \
-                    Little's law, and because Poisson arrivals see averages, kλ attempts a second keep 1.01 kλ / (1 - 0.01 \
-                    kλ) calls under way. Healthy, k = 1. Once calls take longer than 3 s everybody makes k = 3 attempts, \
-                    which keeps them that long if λ > 22: at 30/s both states last, and a spike decides which; at 20/s \
-                    the same spike is forgotten. Beyond 33/s the second state has no end. The last lines are his \
-                    experiment with a spike of 5 s and a network between, held against another simulator of it.",
+            about: "Brooker's model of a metastable failure: a call takes 1 s and 10 ms for each call under way, \
+                    itself included; callers give up after 3 s, the work goes on, and each request makes up to \
+                    three attempts. By Little's law, and because Poisson arrivals see averages, kλ attempts a \
+                    second keep 1.01 kλ / (1 - 0.01 kλ) calls under way. Healthy, k = 1. Once calls take longer \
+                    than 3 s everybody makes k = 3 attempts, which keeps them that long if λ > 22: at 30/s both \
+                    states last, and a spike decides which; at 20/s the same spike is forgotten. Beyond 33/s the \
+                    second state has no end. The last lines are his experiment with a spike of 5 s and a network \
+                    between, held against another simulator of it.",
             cases,
         }
     })

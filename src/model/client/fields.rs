@@ -267,6 +267,13 @@ impl ClientPlan {
             }
         };
         let to = block.target("to")?;
+        let tireless = matches!(&load, Some(Load::Closed { think, .. }) if think.is_zero());
+        if tireless && block.has("breaker") {
+            let message =
+                "users who do not think would call again at the same instant for ever while the breaker is open";
+            let help = "give them time: `users: { count: 100, think: 1 s }`";
+            block.error(Code::Inconsistent, block.span_of("breaker"), message, help);
+        }
         Some(Self {
             component,
             name: name.to_owned(),

@@ -4,7 +4,7 @@
 //! line has waited too long; what matters more or less has limits of its own, as a multiple of these. While the first
 //! in line has waited longer than a third limit, the latest is served first. A fleet that heeds deadlines drops
 //! requests whose time is up when their turn comes.
-//! Not modelled: the cost of a refusal; limits that find themselves (CoDel, gradients).
+//! Not modelled: the cost of a refusal; limits that find themselves (`CoDel`, gradients).
 //! Units: limits in requests and nanoseconds.
 //! Sources: Google, "Site Reliability Engineering" (2016), chapters 21 and 22; Maurer, "Fail at Scale" (ACM Queue 2015).
 //! Validated by: M/M/c/K and M/M/c+D (tests/theory), traces by hand.

@@ -81,6 +81,12 @@ impl Guarding {
             let help = "hedge calls that answer with a result; leave `hedge` out here";
             block.error(Code::Conflict, block.span_of("hedge"), message, help);
         }
+        let timeout = block.duration_opt("timeout").unwrap_or(Duration::FOREVER);
+        if hedge.is_some_and(|hedge| hedge.after >= timeout) {
+            let message = "a copy would be sent after the time-out: it never is";
+            let help = "make `after` shorter than `timeout`, such as the 95th percentile of the latency";
+            block.warn(Code::NoEffect, block.span_of("hedge"), message, help);
+        }
         Self {
             breaker: block.block("breaker").map(|block| BreakerPlan::read(&block)),
             hedge,
@@ -415,7 +421,9 @@ impl Cx {
         if plan.network.is_zero() {
             return self.copy_arrived(copy);
         }
-        let entry = &mut self.requests[copy];
+        // On its way back it is a new entry, so that whatever still refers to the work finds it gone.
+        let mut entry = self.requests[copy];
+        self.requests.remove(copy);
         let round_trip = plan.network.draw(&mut entry.luck.dice(plan.network_step));
         let now = self.agenda.now();
         if entry.mark < now {
@@ -423,7 +431,8 @@ impl Cx {
         }
         entry.spend(Cause::Network, Duration(round_trip.0.div_ceil(2)));
         let at = entry.mark;
-        let event = WorldEvent::Guard(Event::Arrived { request: copy });
+        let request = self.requests.insert(entry);
+        let event = WorldEvent::Guard(Event::Arrived { request });
         self.agenda.at(at, Class::Release, event);
     }
 
@@ -522,7 +531,12 @@ impl Cx {
             return;
         };
         let sent = asked.frame.step;
-        if asked.caller == Caller::Nobody || sent == SETTLED {
+        let gone = match asked.caller {
+            Caller::Nobody => true,
+            Caller::Handler(host) => !self.requests.contains(host),
+            _ => false,
+        };
+        if gone || sent == SETTLED {
             return;
         }
         let state = &mut self.guards.state[guard as usize];
