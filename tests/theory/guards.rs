@@ -150,6 +150,16 @@ fn deadlines() -> Vec<Case> {
         }
         cases.extend(trace.cases);
     }
+    let trace = Trace::new(
+        "deadlines heeded by a function of one instance on which requests wait; the same",
+        &ms(&[0, 10, 20, 30]),
+        "to: f, timeout: 50 ms",
+        "functions: { f: { maximum_instances: 1, pending: {}, heeds_deadlines: true, handler: [ wait: 40 ms ] } }",
+    )
+    .latencies(&ms(&[40, 50, 50, 50]))
+    .metric("f", "invocations", 2.0)
+    .metric("f", "dropped_expired", 2.0);
+    cases.extend(trace.cases);
     // The front calls the back after some time; the client waits for 50 ms.
     for (what, heeds, wait, called, service_ms) in [
         (
