@@ -72,7 +72,7 @@ fn load() -> impl Strategy<Value = String> {
     ]
 }
 
-/// When callers give up, and how they try again.
+/// When callers give up, how they try again, and what stands between them and whom they call.
 fn patience() -> impl Strategy<Value = String> {
     let timeout = select(vec!["", "timeout: 15 ms, ", "timeout: 60 ms, ", "timeout: 2 s, "]);
     let retry = select(vec![
@@ -81,8 +81,16 @@ fn patience() -> impl Strategy<Value = String> {
         "aws-sdk-legacy",
         "{ attempts: 4, base: 5 ms, cap: 50 ms, jitter: none }",
         "{ attempts: 3, base: 0 ms, jitter: equal, budget: { capacity: 5, cost: 2 } }",
+        "{ attempts: 3, base: 5 ms, adaptive: true }",
     ]);
-    (timeout, retry).prop_map(|(timeout, retry)| format!("{timeout}retry: {retry}"))
+    let guard = select(vec![
+        "",
+        "",
+        ", breaker: { minimum_calls: 3, open: 500 ms, probes: 2 }",
+        ", breaker: { minimum_calls: 2, open: 2 s, scope: component }, hedge: { after: 20 ms, share: 50% }",
+        ", hedge: { after: 10 ms, copies: 2 }",
+    ]);
+    (timeout, retry, guard).prop_map(|(timeout, retry, guard)| format!("{timeout}retry: {retry}{guard}"))
 }
 
 /// A handler that may call the function `back` in any way there is.
@@ -117,7 +125,7 @@ fn limits() -> impl Strategy<Value = String> {
         ]),
         select(vec!["", "provisioned_concurrency: 2, provisioned_preparation: 1 s, "]),
         select(vec!["", "recycle: [{ at: 7 s, spread: 2 s }], "]),
-        select(vec!["", "failure: 10%, "]),
+        select(vec!["", "failure: 10%, ", "heeds_deadlines: true, "]),
         select(vec!["1 s", "{ exponential: 3 s }", "10 min"]),
         select(vec!["0 ms", "{ median: 100 ms, p99: 900 ms }"]),
         select(vec!["40 ms", "15 min"]),
@@ -153,6 +161,11 @@ fn system() -> impl Strategy<Value = String> {
     )
         .prop_map(
             |(load, patience, gateway, handler, work, front, back, (warmup, window))| {
+                // Users who do not think would call an open breaker again at the same instant for ever: refused.
+                let patience = match patience.split_once(", breaker") {
+                    Some((patience, _)) if load.contains("think: 0 ms") => patience.to_owned(),
+                    _ => patience,
+                };
                 let to = if gateway.is_some() { "api" } else { "front" };
                 let api = gateway.map_or(String::new(), |fields| {
                     format!("gateways:\n  api: {{ account: aws, to: front, {fields} }}\n")
@@ -186,6 +199,10 @@ proptest! {
         prop_assert_eq!(ended, result.requests, "requests whose causes are known");
         let bad = ["throttled_429", "failed_500", "bad_gateway_502", "unavailable_503", "gateway_timeout_504", "timed_out"];
         let bad: u64 = bad.iter().map(|status| number("web", status)).sum();
+        // What the client's own breaker refuses is not tried again, and has no metric of its own.
+        let web = plan.clients[0].component;
+        let refused = result.observations.iter().find(|o| o.component == web && o.metric == "breaker.refused");
+        let bad = bad + refused.map_or(0, |refused| refused.value.number().unwrap_or(0.0) as u64);
         let Value::Ratio { part, whole } = value(&plan, &result, "web", "error_ratio") else {
             return Err(TestCaseError::fail("error_ratio is no ratio"));
         };
@@ -193,6 +210,8 @@ proptest! {
         for (name, spec) in ["front", "back"].into_iter().zip(&plan.functions) {
             let throttled = ["throttled_concurrency", "throttled_rate", "throttled_scaling"];
             let throttled: u64 = throttled.iter().map(|metric| number(name, metric)).sum();
+            let dropped = if spec.program.heeds_deadlines { number(name, "dropped_expired") } else { 0 };
+            let throttled = throttled + dropped;
             let (offered, invoked) = (number(name, "offered"), number(name, "invocations"));
             prop_assert!(offered >= invoked + throttled, "{}: {} offered, {} and {}", name, offered, invoked, throttled);
             let running = offered - invoked - throttled;

@@ -74,11 +74,7 @@ fn catalog(own: Option<&Path>) -> Catalog {
 fn words(catalog: &Catalog) -> Vec<String> {
     let mut words: Vec<String> = CODES.iter().map(|code| code.0.to_owned()).collect();
     words.extend(catalog.services().iter().map(|service| service.name.clone()));
-    words.extend(
-        metrics::METRICS
-            .iter()
-            .map(|metric| metric.1.trim_end_matches(".*").to_owned()),
-    );
+    words.extend(metrics::all().map(|metric| metric.1.trim_end_matches(".*").to_owned()));
     for table in tables() {
         words.push(table.name.to_owned());
         words.extend(table.fields.iter().map(|field| field.name.to_owned()));

@@ -189,7 +189,7 @@ impl Cx {
             .and_then(|(kind, whose, batch)| self.effects.batches[kind].get(whose).and_then(|own| own.get(batch)));
         let handed = batch.and_then(|handed| handed.get(handed.len().checked_sub(usize::from(left.max(1)))?));
         let own = Handed {
-            identity: entry.luck.first_attempt(entry.attempt).0,
+            identity: entry.first_luck().0,
             poison: false,
         };
         let Handed { identity, poison } = handed.copied().unwrap_or(own);

@@ -2,12 +2,14 @@
 //!
 //! Model: a call takes a token from a bucket of calls and as many as it has items (tokens, images, messages) from a
 //! bucket of items, and one of the calls at once that the service allows; without them it is refused at once (429). It
-//! is answered after a latency of its own and one for each item, well or badly. Bad answers cost nothing.
-//! Not modelled: what the service does inside; latency that grows with load; quotas that are shared with others or
-//! raised on request; retry-after; prices by user or by month.
+//! is answered after a latency of its own, one for each item and one for each call under way, well or badly. Bad
+//! answers cost nothing.
+//! Not modelled: what the service does inside; quotas that are shared with others or raised on request; retry-after;
+//! prices by user or by month.
 //! Units: calls and items a second; prices in US dollars per call and per item.
 //! Sources: the quotas and prices of each service in its catalog file.
-//! Validated by: M/D/1/K for its bucket, Erlang B for its calls at once (tests/theory/stores.rs), traces by hand.
+//! Validated by: M/D/1/K for its bucket, Erlang B for its calls at once (tests/theory/stores.rs), traces by hand; the
+//! collapse of a service that slows down under load (tests/theory/overload.rs).
 
 use super::limit::TokenBucket;
 use super::places::Places;
@@ -40,6 +42,12 @@ pub const TABLE: Table = Table {
             Kind::Sampler,
             "0 ms",
             "The same for each item of a call on top, drawn once for a call.",
+        ),
+        Field::default(
+            "latency_per_call_under_way",
+            Kind::Duration,
+            "0 ms",
+            "The same for each call under way when it comes, itself included: a service that slows down under load.",
         ),
         Field::optional("rate", Kind::Rate, "Quota: calls a second; any number if absent.").positive(),
         Field::optional(
@@ -103,6 +111,8 @@ pub struct ExternalPlan {
     pub latency: Sampler,
     /// The same for each item on top.
     pub latency_per_item: Sampler,
+    /// The same for each call under way.
+    pub latency_per_call: Duration,
     /// Calls a second, and at once.
     pub calls: Option<(f64, f64)>,
     /// Items a second, and at once.
@@ -134,6 +144,7 @@ impl ExternalPlan {
             component,
             latency: block.sampler("latency"),
             latency_per_item: block.sampler("latency_per_item"),
+            latency_per_call: block.duration("latency_per_call_under_way"),
             calls: quota("rate", "burst"),
             items: quota("item_rate", "item_burst"),
             concurrency: block.count_opt("maximum_concurrency").unwrap_or(u64::MAX),
@@ -296,6 +307,7 @@ impl Externals {
         if !spec.latency_per_item.is_zero() {
             takes += items as f64 * spec.latency_per_item.value(&mut entry.luck.dice(step::PER_ITEM));
         }
+        takes += state.under_way.level() as f64 * spec.latency_per_call.0 as f64;
         let event = super::Event::External(Event::Done { request: key });
         cx.agenda
             .at(now + Duration::from_nanos_f64(takes), Class::Release, event);

@@ -104,7 +104,9 @@ impl Flow {
                 whole: ended,
             },
         );
-        for status in &Status::ALL[1..] {
+        // What a client's own breaker refuses is in the metrics of the breaker.
+        let others = Status::ALL[1..].iter();
+        for status in others.filter(|status| **status != Status::BreakerOpen) {
             push(status.name(), Value::Count(self.statuses[*status as usize]));
         }
         let (whole, windows) = self.latency.finish();

@@ -4,6 +4,7 @@
 //! Components never call one another: they hand requests over through the agenda, and see only [`Cx`].
 
 pub mod account;
+pub mod baggage;
 pub mod build;
 pub mod client;
 pub mod fleet;
@@ -13,6 +14,7 @@ pub mod external;
 pub mod delivery;
 pub mod function;
 pub mod gateway;
+pub mod guard;
 pub mod flow;
 pub mod limit;
 mod lint;
@@ -149,6 +151,8 @@ pub enum Event {
     Topic(topic::Event),
     /// For a schedule.
     Schedule(schedule::Event),
+    /// For a call with guards.
+    Guard(guard::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -177,6 +181,7 @@ crate::kernel::pack::packed!(Event {
     External(event),
     Topic(event),
     Schedule(event),
+    Guard(event),
     Window,
     WarmedUp,
     Stop,
@@ -211,6 +216,10 @@ pub struct Cx {
     pub sessions: Sessions,
     /// What should happen once.
     pub effects: effects::Effects,
+    /// What stands between callers and whom they call.
+    pub guards: guard::Guards,
+    /// What travels with requests.
+    pub baggage: baggage::Baggage,
 }
 
 impl Cx {
@@ -310,6 +319,7 @@ impl Cx {
             Cause::Backoff
         };
         next.attempt += 1;
+        next.before = next.status;
         next.luck = next.luck.derive(ATTEMPT_STEP);
         next.status = Status::Ok;
         next.depth = 0;
@@ -401,6 +411,10 @@ pub struct Plan {
     pub topics: Vec<topic::TopicPlan>,
     /// Schedules.
     pub schedules: Vec<schedule::SchedulePlan>,
+    /// Calls that have guards.
+    pub guards: Vec<guard::GuardPlan>,
+    /// Whether anybody looks at what travels with requests.
+    pub baggage: bool,
 }
 
 impl Plan {
@@ -418,6 +432,7 @@ impl Plan {
                 let host = &cx.requests[parent];
                 (host.worker_kind, host.worker)
             }
+            Caller::Hedged { call, .. } if cx.requests.contains(call) => return self.call(call, cx),
             // Sent without waiting: until somebody takes it, it carries its sender.
             Caller::Nobody => (entry.worker_kind, entry.worker),
             _ => return None,

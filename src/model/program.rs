@@ -11,6 +11,7 @@
 //! Validated by: hand-computed traces (tests/theory), fork-join and tandem formulas.
 
 use super::effects::Verdict;
+use super::guard::Guarding;
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Retrier, RetryPolicy};
 use super::store::operation::Operation;
@@ -78,6 +79,12 @@ pub struct CallPlan {
     pub timeout: Duration,
     /// How it retries.
     pub retry: RetryPolicy,
+    /// What stands between caller and called, and the number of that.
+    pub guarding: Guarding,
+    /// See [`CallPlan::guarding`].
+    pub guard: Option<u16>,
+    /// Whether it has guards, or somebody looks at what travels with requests.
+    pub careful: bool,
     /// Whether the handler goes on when the call fails in the end.
     pub optional: bool,
     /// What a database has to do for it, as CPU time on one core; `None` for that database's usual query.
@@ -95,6 +102,8 @@ pub struct Program {
     pub calls: Vec<CallPlan>,
     /// The first step of each path's own handler, by path number; the main program begins at step 0.
     pub entries: Vec<u16>,
+    /// Whether it knows until when its caller waits, and tells whom it calls.
+    pub heeds_deadlines: bool,
 }
 
 impl Program {
@@ -104,6 +113,7 @@ impl Program {
             steps: vec![Step::Cpu(cpu), Step::End],
             calls: Vec::new(),
             entries: Vec::new(),
+            heeds_deadlines: false,
         }
     }
 
@@ -308,6 +318,9 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
         ..entry.frame
     };
     let key = cx.requests.insert(strand);
+    if cx.baggage.on {
+        cx.inherit(parent, key, true);
+    }
     cx.resume(key);
 }
 
@@ -323,7 +336,7 @@ fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let mut child = Request::new(Caller::Handler(parent), luck, now);
     child.call = call;
     let key = cx.requests.insert(child);
-    attempt(cx, &program.calls[call as usize], key);
+    attempt(cx, program, call, key);
 }
 
 /// Makes call number `call` without waiting for its answer.
@@ -339,10 +352,36 @@ fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
 }
 
 /// Sends one attempt of a call, which may begin after a backoff, and sets its deadline.
-fn attempt(cx: &mut Cx, call: &CallPlan, key: Key) {
+fn attempt(cx: &mut Cx, program: &Program, call: u16, key: Key) {
+    let call = &program.calls[call as usize];
+    if call.careful {
+        return attempt_with_care(cx, program, call, key);
+    }
     let start = cx.requests[key].mark;
     cx.agenda
         .at(start + call.timeout, Class::Timer, Event::Deadline { request: key });
+    cx.offer_at_mark(call.to, key);
+}
+
+/// The same where the call has guards, or where deadlines travel.
+#[cold]
+fn attempt_with_care(cx: &mut Cx, program: &Program, call: &CallPlan, key: Key) {
+    if cx.baggage.on
+        && let Caller::Handler(parent) = cx.requests[key].caller
+    {
+        cx.inherit(parent, key, program.heeds_deadlines);
+    }
+    if let Some(guard) = call.guard {
+        return cx.attempt_guarded(guard, key);
+    }
+    let start = cx.requests[key].mark;
+    let until = cx.waits_until(key, start + call.timeout);
+    let deadline = Event::Deadline { request: key };
+    // Nobody waits any more: the call is not made.
+    if until <= start {
+        return cx.agenda.at(start, Class::Timer, deadline);
+    }
+    cx.agenda.at(until, Class::Timer, deadline);
     cx.offer_at_mark(call.to, key);
 }
 
@@ -357,9 +396,12 @@ pub fn answered(cx: &mut Cx, program: &Program, retriers: &mut [Retrier], child:
     }
     if entry.call != u16::MAX {
         let call = &program.calls[entry.call as usize];
-        if let Some(wait) = retriers[entry.call as usize].after(entry.attempt, status, entry.luck) {
+        if let Some(guard) = call.guard {
+            cx.guarded_ended(guard, child);
+        }
+        if let Some(wait) = retriers[entry.call as usize].after(&entry) {
             let again = cx.next_attempt(child, wait);
-            attempt(cx, call, again);
+            attempt(cx, program, entry.call, again);
             return false;
         }
         if call.optional {

@@ -1,5 +1,6 @@
 //! Handlers as scenarios write them: a list of steps, read into a program with its loops unrolled.
 
+use super::guard::{Guarding, HEDGE, breaker};
 use super::program::{CallPlan, Program, STEPS_MAX, Step};
 use super::retry::RetryPolicy;
 use super::store::operation::{ACTIONS, CONSISTENCIES, Operation};
@@ -24,6 +25,16 @@ pub const CALLABLE: &[&str] = &[
     "externals",
     "topics",
 ];
+
+/// Whether what runs a handler knows until when its callers wait.
+pub const HEEDS_DEADLINES: Field = Field::default(
+    "heeds_deadlines",
+    Kind::Flag,
+    "false",
+    "Whether it knows until when its callers wait: it drops requests whose time is up instead of starting them, gives up \
+     its own calls then, and tells those whom it calls.",
+)
+.source("gRPC documentation, Deadlines: opt-in propagation");
 
 /// The steps, in the order of [`read_step`].
 const STEPS: &[&str] = &[
@@ -59,6 +70,12 @@ pub const CALL: Table = Table {
             "none",
             "How it tries again: a policy's name, or a block.",
         ),
+        Field::optional(
+            "breaker",
+            Kind::Block(&breaker::TABLE),
+            "A circuit breaker in front of what is called.",
+        ),
+        Field::optional("hedge", Kind::Block(&HEDGE), "When an attempt is sent a second time."),
         Field::optional(
             "query",
             Kind::Sampler,
@@ -216,6 +233,7 @@ pub fn read_program(block: &Block, paths: &[String]) -> Program {
         steps: reader.steps,
         calls: reader.calls,
         entries,
+        heeds_deadlines: block.flag("heeds_deadlines"),
     }
 }
 
@@ -346,6 +364,9 @@ impl<'a> Reader<'a> {
             to: store,
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,
+            guarding: Guarding::default(),
+            guard: None,
+            careful: false,
             optional: false,
             demand: None,
             // A conditional write claims the key, another one settles it.
@@ -394,6 +415,9 @@ impl<'a> Reader<'a> {
                 to,
                 timeout: Duration::FOREVER,
                 retry: RetryPolicy::NONE,
+                guarding: Guarding::default(),
+                guard: None,
+                careful: false,
                 optional: false,
                 demand: None,
                 operation: Operation::default(),
@@ -409,6 +433,9 @@ impl<'a> Reader<'a> {
                 to,
                 timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
                 retry,
+                guarding: Guarding::read(&block, to),
+                guard: None,
+                careful: false,
                 optional: block.flag("optional"),
                 demand: block.sampler_opt("query"),
                 operation: Operation::read(&block),

@@ -94,10 +94,12 @@ pub enum Status {
     GatewayTimeout,
     /// The caller gave up waiting; no answer was seen.
     TimedOut,
+    /// The caller's own circuit breaker refused to make the call.
+    BreakerOpen,
 }
 
 /// Number of statuses.
-pub const STATUSES: usize = 7;
+pub const STATUSES: usize = 8;
 
 impl Status {
     /// All statuses, in the order of their numbers.
@@ -109,6 +111,7 @@ impl Status {
         Self::Unavailable,
         Self::GatewayTimeout,
         Self::TimedOut,
+        Self::BreakerOpen,
     ];
 
     /// The word for it in output: the HTTP status where there is one.
@@ -121,7 +124,14 @@ impl Status {
             Self::Unavailable => "unavailable_503",
             Self::GatewayTimeout => "gateway_timeout_504",
             Self::TimedOut => "timed_out",
+            Self::BreakerOpen => "breaker_open",
         }
+    }
+
+    /// Whether an answer came back from somebody else.
+    #[inline]
+    pub const fn is_answer(self) -> bool {
+        !matches!(self, Self::TimedOut | Self::BreakerOpen)
     }
 
     /// Whether the call was answered as it should be.
@@ -149,6 +159,13 @@ pub enum Caller {
     Handler(Key),
     /// A cache that asks the store behind it: the operation at the cache.
     Store(Key),
+    /// A call of which several copies may be under way, see [`super::guard`].
+    Hedged {
+        /// The call.
+        call: Key,
+        /// Which copy of it this is; 0 is the first.
+        copy: u8,
+    },
     /// The poller of this queue, with a batch of messages.
     Poller {
         /// The queue.
@@ -243,6 +260,10 @@ pub struct Request {
     pub status: Status,
     /// Attempts made before this one.
     pub attempt: u8,
+    /// How the attempt before this one ended, if there was one.
+    pub before: Status,
+    /// Which state of its caller's circuit breaker let it through (counted, the last eight bits of it).
+    pub permit: u8,
     /// Gateways that wait for the answer, in `route`.
     pub depth: u8,
     /// The kind of component that works on it (an index into [`super::KINDS`]); for answers to nested calls.
@@ -279,6 +300,8 @@ impl Request {
             causes: [0; CAUSES],
             status: Status::Ok,
             attempt: 0,
+            before: Status::Ok,
+            permit: 0,
             depth: 0,
             worker_kind: 0,
             worker: 0,
@@ -367,10 +390,14 @@ impl Request {
         self.call == u16::MAX && matches!(self.caller, Caller::Handler(_))
     }
 
-    /// The luck of its first attempt.
+    /// The luck of its first attempt, which all attempts and all copies have in common.
     #[inline]
     pub fn first_luck(&self) -> Luck {
-        (0..self.attempt).fold(self.luck, |luck, _| luck.underive(super::ATTEMPT_STEP))
+        let luck = match self.caller {
+            Caller::Hedged { copy: copy @ 1.., .. } => self.luck.underive(super::guard::copy_step(copy)),
+            _ => self.luck,
+        };
+        luck.first_attempt(self.attempt)
     }
 
     /// The request's age at its mark.

@@ -1,6 +1,7 @@
 //! The mutable state of one run, and the one loop that drives it.
 
 use super::account::Account;
+use super::baggage::Baggage;
 use super::client::Clients;
 use super::database::Databases;
 use super::database::proxy::Proxies;
@@ -11,6 +12,7 @@ use super::flow::FlowResult;
 use super::function::Functions;
 use super::function::asynchronous::AsyncQueues;
 use super::gateway::Gateways;
+use super::guard::Guards;
 use super::queue::Queues;
 use super::request::Caller;
 use super::schedule::Schedules;
@@ -107,6 +109,8 @@ impl<'p> World<'p> {
             accounts: plan.accounts.iter().map(Account::new).collect(),
             sessions: Sessions::new(plan.session_hosts(), plan.components.len()),
             effects: Effects::new(plan),
+            guards: Guards::new(plan),
+            baggage: Baggage::new(plan.baggage),
         };
         // Before anything that happens at the same instant, windows close and counting begins or ends.
         if plan.warmup > Duration::ZERO {
@@ -207,6 +211,7 @@ impl<'p> World<'p> {
             Event::Store(event) => self.stores.handle(event, plan, cx),
             Event::External(event) => self.externals.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
+            Event::Guard(event) => cx.handle_guard(event),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
             Event::Window => self.close_window(),
             Event::WarmedUp => self.warmed_up(),
@@ -251,6 +256,7 @@ impl<'p> World<'p> {
                 kind::WORKFLOW => self.workflows.answered(plan, request, parent, cx),
                 _ => unreachable!("only functions, fleets and workflows wait for answers"),
             },
+            Caller::Hedged { call, .. } => cx.copy_answered(request, call),
             Caller::Store(parent) => self.stores.answered(plan, request, parent, cx),
             Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
             Caller::Delivery {
@@ -310,6 +316,7 @@ impl<'p> World<'p> {
         self.asynchronous.reset(self.cx.now());
         self.streams.reset(self.cx.now());
         self.cx.effects.reset();
+        self.cx.guards.reset();
         self.workflows.reset(self.cx.now());
         self.stores.reset(self.plan, &mut self.cx);
         self.externals.reset(self.cx.now());
@@ -367,6 +374,7 @@ impl<'p> World<'p> {
         flows.extend(self.queues.observe(plan, observations, series, meters));
         flows.extend(self.streams.observe(plan, observations, series, meters));
         self.cx.effects.observe(plan, observations);
+        self.cx.guards.observe(observations);
         flows.extend(self.workflows.observe(plan, observations, series, meters));
         let windows = (measured.0 / plan.window.0) as usize;
         for line in series {

@@ -1,5 +1,6 @@
 //! What the metrics mean, for `coldcurve explain` and for whoever mistypes one.
 
+use super::guarded::GUARDED;
 use crate::model::KINDS;
 use std::fmt::Write as _;
 
@@ -725,6 +726,11 @@ fn is(name: &str, word: &str) -> bool {
     }
 }
 
+/// All metrics: those of one kind of components, and those that several kinds share.
+pub fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+    METRICS.iter().chain(GUARDED)
+}
+
 /// What a metric means: by its whole name (`functions.checkout.cold_ratio`) or by its last part (`cold_ratio`).
 pub fn explain(word: &str) -> Option<String> {
     let mut parts = word.splitn(3, '.');
@@ -735,7 +741,7 @@ pub fn explain(word: &str) -> Option<String> {
         None => is(metric.1, word),
     };
     let mut text = String::new();
-    for (owner, name, meaning) in METRICS.iter().filter(fits) {
+    for (owner, name, meaning) in all().filter(fits) {
         let _ = writeln!(text, "{} (metric)\n    {meaning}", full(owner, name));
         if name.ends_with(".*") {
             text.push_str("    A distribution of durations: .mean, .p50, .p90, .p95, .p99, .p99.9 and .max.\n");
@@ -747,7 +753,7 @@ pub fn explain(word: &str) -> Option<String> {
 /// All metrics, a line for each.
 pub fn list() -> String {
     let mut text = String::from("Metrics (those of a component have its kind and name in front):\n");
-    for (owner, name, meaning) in METRICS {
+    for (owner, name, meaning) in all() {
         let _ = writeln!(text, "  {:<36} {meaning}", full(owner, name));
     }
     text
@@ -771,7 +777,7 @@ mod tests {
 
     #[test]
     fn every_owner_is_a_kind() {
-        for (owner, name, meaning) in METRICS {
+        for (owner, name, meaning) in all() {
             assert!(owner.is_empty() || KINDS.contains(owner), "{owner}.{name}");
             assert!(meaning.ends_with('.'), "{owner}.{name}");
         }

@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod billing;
 pub mod expect;
 pub mod failure;
+pub mod guarded;
 pub mod load;
 pub mod size;
 pub mod metrics;

@@ -1,8 +1,8 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
 use super::{
-    batches, bursts, calls, closed, connections, databases, delivery, events, fleets, keep_alive, loss, measured,
-    messages, platforms, pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
+    batches, bursts, calls, closed, connections, databases, delivery, events, fleets, guards, keep_alive, loss, measured,
+    messages, overload, platforms, pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -300,6 +300,10 @@ fn groups() -> Vec<&'static Group> {
         traffic::arrivals(),
         retries::attempts(),
         retries::timeouts(),
+        guards::hedging(),
+        overload::patience(),
+        overload::retrial(),
+        overload::metastable(),
         calls::compositions(),
         delivery::visibility(),
         delivery::shards(),
@@ -313,6 +317,7 @@ fn groups() -> Vec<&'static Group> {
         workflows::traces(),
         workflows::formulas(),
         stores::by_hand(),
+        guards::by_hand(),
         topics::topics(),
         topics::schedules(),
         measured::experiments(),

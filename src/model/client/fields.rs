@@ -3,6 +3,8 @@
 use super::arrivals::{ArrivalPlan, Piece, RateCurve, Spread};
 use super::{ClientPlan, Load};
 use crate::kernel::{Duration, Sampler};
+use crate::model::baggage::{self, Criticality};
+use crate::model::guard::{self, Guarding, breaker};
 use crate::model::program_fields::CALLABLE;
 use crate::model::retry::RetryPolicy;
 use crate::scenario::data::read_column;
@@ -205,6 +207,17 @@ pub const TABLE: Table = Table {
             "none",
             "How it tries again: a policy's name, or a block.",
         ),
+        Field::optional(
+            "breaker",
+            Kind::Block(&breaker::TABLE),
+            "A circuit breaker in front of what it calls.",
+        ),
+        Field::optional(
+            "hedge",
+            Kind::Block(&guard::HEDGE),
+            "When it sends an attempt a second time.",
+        ),
+        baggage::FIELD,
         Field::default(
             "network",
             Kind::Sampler,
@@ -253,15 +266,27 @@ impl ClientPlan {
                 None
             }
         };
+        let to = block.target("to")?;
+        let tireless = matches!(&load, Some(Load::Closed { think, .. }) if think.is_zero());
+        if tireless && block.has("breaker") {
+            let message =
+                "users who do not think would call again at the same instant for ever while the breaker is open";
+            let help = "give them time: `users: { count: 100, think: 1 s }`";
+            block.error(Code::Inconsistent, block.span_of("breaker"), message, help);
+        }
         Some(Self {
             component,
             name: name.to_owned(),
-            to: block.target("to")?,
+            to,
             load: load?,
             timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
             retry: block
                 .node("retry")
                 .map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node)),
+            guarding: Guarding::read(block, to),
+            guard: None,
+            careful: false,
+            criticality: Criticality::ALL[block.choice("criticality")],
             network: block.sampler("network"),
             background: block.flag("background"),
             paths: read_paths(block, paths),

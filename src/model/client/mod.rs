@@ -12,9 +12,11 @@
 pub mod arrivals;
 pub mod fields;
 
+use super::baggage::{Bag, Criticality};
 use super::flow::{Flow, FlowResult};
+use super::guard::Guarding;
 use super::request::{Caller, Cause, Request};
-use super::retry::{Retrier, RetryPolicy};
+use super::retry::{self, Retrier, RetryPolicy};
 use super::{Cx, Plan};
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Sampler, SourceId, Stream, StreamKey};
@@ -57,6 +59,14 @@ pub struct ClientPlan {
     pub timeout: Duration,
     /// How it tries again.
     pub retry: RetryPolicy,
+    /// What stands between it and whom it calls, and the number of that.
+    pub guarding: Guarding,
+    /// See [`ClientPlan::guarding`].
+    pub guard: Option<u16>,
+    /// Whether it has guards, or somebody looks at what travels with requests.
+    pub careful: bool,
+    /// How much its requests matter.
+    pub criticality: Criticality,
     /// Round-trip time of the network; half of it passes each way.
     pub network: Sampler,
     /// Whether nobody waits for its answers: left out of the latency of the whole system.
@@ -90,7 +100,7 @@ crate::kernel::pack::packed!(Event {
 /// The step of a luck that the path is drawn from.
 const PATH_STEP: u64 = 1 << 41;
 /// The step of a luck that the network's time is drawn from.
-const NETWORK_STEP: u64 = 1 << 42;
+pub(super) const NETWORK_STEP: u64 = 1 << 42;
 /// The step of a luck that a user's thinking is drawn from.
 const THINK_STEP: u64 = 1 << 43;
 
@@ -173,11 +183,16 @@ impl Clients {
         if entry.mark < now {
             entry.spend_until(Cause::Waiting, now);
         }
-        if !spec.network.is_zero() && entry.status != super::request::Status::TimedOut {
+        // The copies of a hedged request have come back by themselves.
+        if !spec.network.is_zero() && entry.status.is_answer() && spec.guarding.hedge.is_none() {
             let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
             entry.spend(Cause::Network, Duration(round_trip.0.div_ceil(2)));
         }
-        if let Some(wait) = state.retrier.after(entry.attempt, entry.status, entry.luck) {
+        if let Some(guard) = spec.guard {
+            cx.guarded_ended(guard, key);
+        }
+        let entry = &mut cx.requests[key];
+        if let Some(wait) = state.retrier.after(entry) {
             let again = cx.next_attempt(key, wait);
             let at = cx.requests[again].mark;
             cx.agenda
@@ -202,6 +217,7 @@ impl Clients {
     pub fn reset(&mut self) {
         for client in &mut self.state {
             client.flow.reset();
+            client.retrier.reset();
             client.started = 0;
             client.sent = 0;
         }
@@ -220,9 +236,11 @@ impl Clients {
     /// Reports what was counted.
     pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>) -> Vec<FlowResult> {
         let flows = plan.clients.iter().zip(self.state);
-        flows
-            .map(|(spec, client)| client.flow.observe(spec.component, plan.window, out, series))
-            .collect()
+        let flow = |(spec, client): (&ClientPlan, Client)| {
+            retry::observe(spec.component, &[client.retrier], out);
+            client.flow.observe(spec.component, plan.window, out, series)
+        };
+        flows.map(flow).collect()
     }
 }
 
@@ -282,6 +300,12 @@ impl Client {
     #[inline(always)]
     fn send(&mut self, spec: &ClientPlan, key: Key, cx: &mut Cx) {
         self.sent += 1;
+        if spec.careful {
+            pack(spec, key, cx);
+            if let Some(guard) = spec.guard {
+                return cx.attempt_guarded(guard, key);
+            }
+        }
         cx.after(self.timeout, super::Event::Deadline { request: key });
         if spec.network.is_zero() {
             return cx.offer(spec.to, key);
@@ -291,6 +315,21 @@ impl Client {
         entry.spend(Cause::Network, Duration(round_trip.0 / 2));
         cx.offer_at_mark(spec.to, key);
     }
+}
+
+/// What a request carries.
+#[cold]
+fn pack(spec: &ClientPlan, key: Key, cx: &mut Cx) {
+    if !cx.baggage.on {
+        return;
+    }
+    // A guarded attempt may have to wait before it goes out.
+    let deadline = match spec.guard {
+        Some(_) => Instant::NEVER,
+        None => cx.now() + spec.timeout,
+    };
+    let criticality = spec.criticality;
+    cx.baggage.put(key, Bag { deadline, criticality });
 }
 
 /// Which of the paths a request with this luck asks for.

@@ -618,7 +618,9 @@ pub(super) fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
                 .map(|(component, _)| (component, frame.instance))
         }
         Caller::Client(client) | Caller::User { client, .. } => Some((plan.clients[client as usize].component, 0)),
+        Caller::Hedged { call, .. } if cx.requests.contains(call) => holder(plan, call, cx),
         Caller::Handler(_)
+        | Caller::Hedged { .. }
         | Caller::Poller { .. }
         | Caller::Asynchronous { .. }
         | Caller::Mapping { .. }

@@ -70,6 +70,10 @@ fn client(to: Target, load: Load) -> ClientPlan {
         load,
         timeout: Duration::FOREVER,
         retry: RetryPolicy::NONE,
+        guarding: crate::model::guard::Guarding::default(),
+        guard: None,
+        careful: false,
+        criticality: crate::model::baggage::Criticality::Normal,
         network: Sampler::Constant(0.0),
         paths: Vec::new(),
     }
@@ -91,12 +95,16 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         to,
         timeout: Duration::FOREVER,
         retry: RetryPolicy::NONE,
+        guarding: crate::model::guard::Guarding::default(),
+        guard: None,
+        careful: false,
         optional: false,
         demand: None,
         operation: Operation::default(),
     };
     let program = Program {
         entries: Vec::new(),
+        heeds_deadlines: false,
         steps: vec![Step::Call(0), Step::End],
         calls: vec![call],
     };

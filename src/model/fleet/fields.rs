@@ -2,8 +2,10 @@
 
 use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
+use super::shedding::{self, SheddingPlan};
 use crate::kernel::Duration;
 use crate::model::program::Program;
+use crate::model::program_fields::HEEDS_DEADLINES;
 use crate::model::tracking::{PERIOD, TrackingPlan};
 use crate::model::transfer::{self, TransferPlan};
 use crate::scenario::{Block, Code, Diagnostic, Field, Kind, Table};
@@ -177,6 +179,12 @@ pub const TABLE: Table = Table {
             Kind::Count,
             "Requests that may wait for a slot of an instance; beyond it they are refused (503). Any number if absent.",
         ),
+        Field::optional(
+            "shedding",
+            Kind::Block(&shedding::TABLE),
+            "Which requests it refuses (503) although they might wait.",
+        ),
+        HEEDS_DEADLINES,
         Field::default(
             "dispatch",
             Kind::Choice(Dispatch::NAMES),
@@ -258,6 +266,11 @@ impl FleetPlan {
             let help = "add `slots`, the number of requests that an instance works on at once";
             cx.report(Diagnostic::new(Code::NoEffect, block.span_of("queue"), message).help(help));
         }
+        if block.has("shedding") && !block.has("slots") {
+            let message = "`shedding` has no effect without `slots`: no request ever waits";
+            let help = "add `slots`, the number of requests that an instance works on at once";
+            cx.report(Diagnostic::new(Code::NoEffect, block.span_of("shedding"), message).help(help));
+        }
         let scaling = read_scaling(block);
         let size = read_size(block);
         let least = scaling.map_or(1, |s| s.tracking.minimum);
@@ -274,6 +287,7 @@ impl FleetPlan {
             baseline: known.and_then(|m| m.baseline),
             slots: block.count_opt("slots").map_or(u32::MAX, |n| n as u32),
             queue: block.count_opt("queue").unwrap_or(u64::MAX),
+            shedding: block.block("shedding").map(|block| SheddingPlan::read(&block)),
             dispatch: Dispatch::ALL[block.choice("dispatch")],
             boot: block.sampler("boot"),
             launches: block

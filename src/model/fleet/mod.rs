@@ -20,12 +20,13 @@ pub mod fields;
 pub mod plan;
 mod quota;
 mod record;
+pub mod shedding;
 #[cfg(test)]
 mod tests;
 
 use super::program::{self, Cpu, Next};
 use super::request::{Cause, Status};
-use super::retry::Retrier;
+use super::retry::{self, Retrier};
 use super::sharing::{Speeds, Station};
 use super::tracking::{PERIOD, Tracking};
 use super::{Cx, Event as WorldEvent, Plan, kind};
@@ -244,12 +245,16 @@ impl Fleets {
     /// Forgets what was counted: the warm-up is over.
     pub fn reset(&mut self, cx: &Cx) {
         self.close_window(cx);
-        self.state.iter_mut().for_each(|state| state.record.reset());
+        for state in &mut self.state {
+            state.record.reset();
+            state.retriers.iter_mut().for_each(Retrier::reset);
+        }
     }
 
     /// Reports what was counted; the last window must have been closed.
     pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
         for (spec, state) in plan.fleets.iter().zip(self.state) {
+            retry::observe(spec.component, &state.retriers, out);
             state
                 .record
                 .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
@@ -264,6 +269,9 @@ impl Fleet {
         let now = cx.now();
         self.arrived += 1;
         self.record.arrived();
+        if spec.program.heeds_deadlines && cx.is_expired(key) {
+            return self.drop_expired(key, cx);
+        }
         let Some(place) = self.balancer.choose(spec.dispatch, cx.requests[key].luck) else {
             return self.refuse(key, cx);
         };
@@ -276,6 +284,12 @@ impl Fleet {
             self.start(index, key, cx);
             return self.proceed(spec, fleet, key, cx);
         }
+        if let Some(shedding) = &spec.shedding
+            && self.sheds(spec, shedding, index, key, cx)
+        {
+            return self.refuse(key, cx);
+        }
+        let instance = &mut self.instances[index as usize];
         let (queue, room) = if spec.dispatch == Dispatch::SharedQueue {
             let room = spec.queue.saturating_mul(self.balancer.len() as u64);
             (&mut self.line, room)
@@ -379,16 +393,17 @@ impl Fleet {
     #[inline]
     fn release(&mut self, spec: &FleetPlan, index: u32, cx: &mut Cx) {
         let now = cx.now();
-        let instance = &mut self.instances[index as usize];
+        let instance = &self.instances[index as usize];
         let shared = spec.dispatch == Dispatch::SharedQueue;
         let in_service = instance.state == State::InService;
-        let next = match (shared, in_service) {
-            (true, true) => self.line.pop_front(),
-            (true, false) => None,
-            (false, _) => instance.waiting.pop_front(),
+        let place = instance.place;
+        let next = if shared && !in_service {
+            None
+        } else {
+            self.next_in_line(spec, index, cx)
         };
         if in_service && !(shared && next.is_some()) {
-            self.balancer.less(instance.place);
+            self.balancer.less(place);
         }
         if let Some(key) = next {
             self.levels.queued.add(now.0, -1);
@@ -396,6 +411,7 @@ impl Fleet {
             // Through the agenda, lest a long line of handlers without work nest as deeply as it is long.
             return cx.resume(key);
         }
+        let instance = &mut self.instances[index as usize];
         instance.used -= 1;
         self.levels.busy.add(now.0, -1);
         if instance.state == State::Draining && instance.used == 0 {
@@ -465,7 +481,8 @@ impl Fleet {
         self.enter_service(index, now);
         let place = self.instances[index as usize].place;
         while self.balancer.load(place as usize) < spec.slots
-            && let Some(key) = self.line.pop_front()
+            && !self.line.is_empty()
+            && let Some(key) = self.next_in_line(spec, index, cx)
         {
             self.balancer.more(place);
             self.instances[index as usize].used += 1;

@@ -1,6 +1,7 @@
 //! A fleet, checked: everything that stays the same while the simulation runs.
 
 use super::balancer::Dispatch;
+use super::shedding::SheddingPlan;
 use crate::kernel::{Duration, Sampler};
 use crate::model::program::Program;
 use crate::model::tracking::TrackingPlan;
@@ -88,6 +89,8 @@ pub struct FleetPlan {
     pub slots: u32,
     /// Requests that may wait for a slot of an instance; `u64::MAX` for any number.
     pub queue: u64,
+    /// When it refuses requests although they might wait.
+    pub shedding: Option<SheddingPlan>,
     /// Which instance a request goes to.
     pub dispatch: Dispatch,
     /// From the decision to launch an instance to its first request.

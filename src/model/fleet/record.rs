@@ -3,6 +3,7 @@
 use super::plan::{Billing, FleetPlan};
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
+use crate::model::baggage::Criticality;
 use crate::stats::{Gauge, Histogram, Observation, Series, SeriesUnit, Value};
 
 /// A level integrated over time without ever starting anew, so that several readers can each take their differences.
@@ -86,6 +87,8 @@ struct Window {
 pub(super) struct Record {
     requests: u64,
     refused: u64,
+    shed: [u64; 3],
+    dropped: u64,
     served: u64,
     failed: u64,
     launched: u64,
@@ -115,6 +118,18 @@ impl Record {
     pub(super) fn refused(&mut self) {
         self.refused += 1;
         self.window.refused += 1;
+    }
+
+    /// A request of this class was refused to shed load; it is counted among the refused, too.
+    #[cold]
+    pub(super) fn shed(&mut self, criticality: Criticality) {
+        self.shed[criticality as usize] += 1;
+    }
+
+    /// A request was not served because nobody waited for it any more.
+    #[cold]
+    pub(super) fn dropped(&mut self) {
+        self.dropped += 1;
     }
 
     #[inline]
@@ -194,6 +209,17 @@ impl Record {
         push("requests", Value::Count(self.requests));
         push("refused", Value::Count(self.refused));
         push("refused_ratio", share(self.refused, self.requests));
+        if spec.shedding.is_some() {
+            push("shed", Value::Count(self.shed.iter().sum()));
+            push("shed.critical", Value::Count(self.shed[Criticality::Critical as usize]));
+            push(
+                "shed.sheddable",
+                Value::Count(self.shed[Criticality::Sheddable as usize]),
+            );
+        }
+        if spec.program.heeds_deadlines {
+            push("dropped_expired", Value::Count(self.dropped));
+        }
         push("served", Value::Count(self.served));
         push("failed", Value::Count(self.failed));
         push("instances", mean(self.total.instances));

@@ -33,6 +33,7 @@ fn computes(cpu: Sampler) -> FleetPlan {
         baseline: None,
         slots: u32::MAX,
         queue: u64::MAX,
+        shedding: None,
         dispatch: Dispatch::RoundRobin,
         boot: Sampler::Constant(42e9),
         launches: None,
@@ -85,6 +86,10 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
             load: Load::Open { arrivals, batch: None },
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,
+            guarding: crate::model::guard::Guarding::default(),
+            guard: None,
+            careful: false,
+            criticality: crate::model::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
         }],
@@ -209,6 +214,7 @@ fn slots_queues_and_refusals_by_hand() {
     let fleet = FleetPlan {
         slots: 1,
         queue: 1,
+        shedding: None,
         ..computes(constant_ms(50))
     };
     let result = World::new(&plan(vec![fleet], at_ms(&[0, 10, 20, 60]), 60, 0), 0).run();
@@ -304,6 +310,9 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
         },
         timeout: Duration::from_millis(40),
         retry: RetryPolicy::NONE,
+        guarding: crate::model::guard::Guarding::default(),
+        guard: None,
+        careful: false,
         optional: true,
     });
     let back = FleetPlan {

@@ -5,7 +5,7 @@ use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
 use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
 use crate::kernel::{Duration, Instant, Sampler};
-use crate::model::program_fields::read_program;
+use crate::model::program_fields::{HEEDS_DEADLINES, read_program};
 use crate::model::tracking::TrackingPlan;
 use crate::model::transfer::{self, TransferPlan};
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
@@ -125,6 +125,7 @@ pub const TABLE: Table = Table {
             Kind::Map(&Kind::Steps),
             "Handlers of their own for some paths.",
         ),
+        HEEDS_DEADLINES,
         Field::default(
             "failure",
             Kind::Share,

@@ -25,7 +25,7 @@ pub mod scaled;
 use super::limit::TokenBucket;
 use super::program::{self, Cpu, Next};
 use super::request::{BatchFate, Caller, Cause, Status};
-use super::retry::Retrier;
+use super::retry::{self, Retrier};
 use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{chance, unit};
@@ -259,6 +259,9 @@ impl Functions {
         {
             return state.throttle(Throttle::Rate, key, cx);
         }
+        if spec.program.heeds_deadlines && cx.is_expired(key) {
+            return state.drop_expired(key, cx);
+        }
         if state.scaled.is_some() {
             return state.offer_scaled(spec, function, key, cx);
         }
@@ -440,7 +443,10 @@ impl Functions {
     /// Forgets what was counted: the warm-up is over.
     pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
         self.close_window(plan, cx);
-        self.state.iter_mut().for_each(|state| state.record.reset());
+        for state in &mut self.state {
+            state.record.reset();
+            state.retriers.iter_mut().for_each(Retrier::reset);
+        }
     }
 
     /// Instances alive now, by function (for tests and for warm-up detection).
@@ -451,6 +457,7 @@ impl Functions {
     /// Reports what was counted; the last window must have been closed.
     pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
         for (spec, state) in plan.functions.iter().zip(self.state) {
+            retry::observe(spec.component, &state.retriers, out);
             state
                 .record
                 .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
@@ -527,6 +534,13 @@ impl Function {
     fn throttle(&mut self, why: Throttle, key: Key, cx: &mut Cx) {
         self.record.throttled(why);
         cx.reply(key, Status::Throttled);
+    }
+
+    /// A request is not served: nobody waits for it any more.
+    #[cold]
+    fn drop_expired(&mut self, key: Key, cx: &mut Cx) {
+        self.record.dropped += 1;
+        cx.reply(key, Status::TimedOut);
     }
 
     /// A new instance, or one that must initialise again: the request waits for it.

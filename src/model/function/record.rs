@@ -33,6 +33,8 @@ struct Billed {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub(super) offered: u64,
+    /// Requests that were not served because nobody waited for them any more.
+    pub(super) dropped: u64,
     throttles: [u64; 4],
     invocations: u64,
     on_provisioned: u64,
@@ -164,6 +166,9 @@ impl Record {
             "throttled_scaling",
             Value::Count(self.throttles[Throttle::Scaling as usize]),
         );
+        if spec.program.heeds_deadlines {
+            push("dropped_expired", Value::Count(self.dropped));
+        }
         if spec.platform.scaled.is_some() {
             push(
                 "throttled_pending",

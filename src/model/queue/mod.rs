@@ -85,6 +85,7 @@ const THROTTLE_BACKOFF: RetryPolicy = RetryPolicy {
     factor: 2.0,
     jitter: Jitter::Equal,
     budget: None,
+    adaptive: false,
 };
 
 /// Attempts are counted up to here only; the backoff has long reached its cap.

@@ -44,6 +44,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
         timeout: secs(900),
         program: Program {
             entries: Vec::new(),
+            heeds_deadlines: false,
             steps: vec![Step::Wait(takes), Step::End],
             calls: Vec::new(),
         },
@@ -155,6 +156,10 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
             load: Load::Open { arrivals, batch: None },
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,
+            guarding: crate::model::guard::Guarding::default(),
+            guard: None,
+            careful: false,
+            criticality: crate::model::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
         }],
@@ -361,6 +366,7 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
     let mut worker = takes(1);
     worker.program = Program {
         entries: Vec::new(),
+        heeds_deadlines: false,
         steps: vec![Step::Call(0), Step::End],
         calls: vec![CallPlan {
             demand: None,
@@ -368,6 +374,9 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
             to: target(kind::FUNCTION, 1),
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,
+            guarding: crate::model::guard::Guarding::default(),
+            guard: None,
+            careful: false,
             optional: false,
         }],
     };

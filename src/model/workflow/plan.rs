@@ -35,7 +35,7 @@ impl Errors {
             Status::Ok => 0,
             Status::Failed | Status::BadGateway => 0b0001,
             Status::Throttled => 0b0010,
-            Status::Unavailable | Status::GatewayTimeout => 0b0100,
+            Status::Unavailable | Status::GatewayTimeout | Status::BreakerOpen => 0b0100,
             Status::TimedOut => 0b1000,
         };
         self.0 & bit != 0

@@ -470,7 +470,7 @@ fn abandoned(query: &Job, cx: &Cx) -> bool {
     query.lease.is_some()
         && match cx.requests[query.request].caller {
             Caller::Nobody => true,
-            Caller::Handler(parent) => !cx.requests.contains(parent),
+            Caller::Handler(parent) | Caller::Hedged { call: parent, .. } => !cx.requests.contains(parent),
             _ => false,
         }
 }

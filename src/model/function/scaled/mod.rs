@@ -234,7 +234,7 @@ impl Function {
         pool.free.insert((0, created, instance));
         let mut first = true;
         for _ in 0..spec.concurrency_per_instance {
-            let Some(key) = self.next_waiting(now) else { break };
+            let Some(key) = self.next_waiting(spec, cx) else { break };
             let entry = &mut cx.requests[key];
             for (cause, until) in [
                 (Cause::Queued, start.began),
@@ -252,7 +252,21 @@ impl Function {
         }
     }
 
-    fn next_waiting(&mut self, now: Instant) -> Option<Key> {
+    /// The next of those who wait; one whose time is up is dropped if the function knows of that.
+    fn next_waiting(&mut self, spec: &FunctionPlan, cx: &mut Cx) -> Option<Key> {
+        let now = cx.now();
+        loop {
+            let key = self.take_waiting(now)?;
+            if !spec.program.heeds_deadlines || !cx.is_expired(key) {
+                return Some(key);
+            }
+            self.pool().load(now, -1);
+            cx.requests[key].spend_until(Cause::Queued, now);
+            self.drop_expired(key, cx);
+        }
+    }
+
+    fn take_waiting(&mut self, now: Instant) -> Option<Key> {
         let pool = self.pool();
         let key = pool.waiting.pop_front()?;
         pool.pending.add(now.0, -1);
@@ -370,7 +384,7 @@ impl Function {
             let Some(instance) = self.choose(spec, now, cx) else {
                 break;
             };
-            let Some(key) = self.next_waiting(now) else { break };
+            let Some(key) = self.next_waiting(spec, cx) else { break };
             self.seat(spec, function, key, instance, cx);
         }
         self.start_for_waiting(spec, function, cx);
@@ -383,7 +397,7 @@ impl Function {
         if self.pool().waiting.front() != Some(&key) {
             return;
         }
-        let _ = self.next_waiting(now);
+        let _ = self.take_waiting(now);
         self.pool().load(now, -1);
         cx.requests[key].spend_until(Cause::Queued, now);
         let full = spec.maximum_instances.is_some_and(|most| self.pool().alive() >= most);
