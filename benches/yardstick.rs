@@ -34,6 +34,8 @@ pub struct Case {
     gateway: bool,
     /// Requests a second to each function.
     rate: f64,
+    /// About so many instances are busy at once.
+    pub busy: u32,
     /// Service time, as a scenario writes it and as the loop draws it.
     service: (String, Sampler),
 }
@@ -55,6 +57,7 @@ impl Case {
             functions: 1,
             gateway: false,
             rate: 100.0,
+            busy: 5,
             service: lognormal(40, 120),
         }
     }
@@ -73,6 +76,7 @@ impl Case {
         Self {
             name,
             rate: f64::from(instances),
+            busy: instances,
             service: ("{ exponential: 1 s }".into(), Sampler::Exponential { mean: 1e9 }),
             ..Self::one()
         }

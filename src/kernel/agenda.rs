@@ -32,12 +32,18 @@ pub struct LaneId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceId(u32);
 
+/// A place in the order of pushes.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket(u64);
+
 #[derive(Clone, Debug)]
 struct Lane {
     delay: Duration,
     class: Class,
-    waiting: VecDeque<Entry<Words>>,
-    leaf: usize,
+    /// From `head` on, in their order.
+    waiting: Vec<Entry<Words>>,
+    head: usize,
+    leaf: u32,
     /// At this length it is worth looking for entries that mean nothing any more.
     long: usize,
 }
@@ -45,10 +51,31 @@ struct Lane {
 /// A lane shorter than this is never looked through.
 const SHORT: usize = 64;
 
+impl Lane {
+    fn front(&self) -> Rank {
+        self.waiting.get(self.head).map_or(Rank::LAST, |entry| entry.rank)
+    }
+
+    /// Takes the first event. What was taken makes room when it is half of what is there.
+    fn pop(&mut self) -> Option<Words> {
+        let event = self.waiting.get(self.head)?.event;
+        self.head += 1;
+        if self.head >= SHORT && 2 * self.head >= self.waiting.len() {
+            self.make_room();
+        }
+        Some(event)
+    }
+
+    fn make_room(&mut self) {
+        self.waiting.drain(..self.head);
+        self.head = 0;
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Source {
     next: Option<Entry<Words>>,
-    leaf: usize,
+    leaf: u32,
 }
 
 /// Who owns a leaf of the tournament.
@@ -73,7 +100,7 @@ pub struct Agenda<E> {
     tournament: Tournament,
     /// The leaf of a source that was popped: still the winner's in the tournament, because the source's next arrival
     /// follows as a rule before anything is popped.
-    hole: Option<usize>,
+    hole: Option<u32>,
     plain: bool,
     popped: u64,
     events: PhantomData<E>,
@@ -144,7 +171,8 @@ impl<E: Pack> Agenda<E> {
         self.lanes.push(Lane {
             delay,
             class,
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
+            head: 0,
             leaf,
             long: SHORT,
         });
@@ -159,10 +187,10 @@ impl<E: Pack> Agenda<E> {
         SourceId(id)
     }
 
-    fn add_track(&mut self, track: Track) -> usize {
+    fn add_track(&mut self, track: Track) -> u32 {
         self.tracks.push(track);
         self.tournament.grow(self.tracks.len());
-        self.tracks.len() - 1
+        self.tracks.len() as u32 - 1
     }
 
     #[inline]
@@ -183,15 +211,25 @@ impl<E: Pack> Agenda<E> {
 
     #[inline]
     fn hand_over_packed(&mut self, event: Words) {
+        let key = self.now.0 << 2 | Class::Release as u64;
+        if key < self.heap.front().key
+            && key < self.tournament.best.key
+            && self.handed.is_nothing()
+            && self.ring.is_empty()
+            && !self.plain
+        {
+            self.handed = event;
+        } else {
+            self.queue_up(event);
+        }
+    }
+
+    /// Hands an event over that has to wait for others.
+    #[inline(never)]
+    fn queue_up(&mut self, event: Words) {
         let rank = self.rank(self.now, Class::Release);
         if self.plain {
             self.heap.push(rank, event);
-        } else if self.handed.is_nothing()
-            && self.ring.is_empty()
-            && rank.key < self.heap.front().key
-            && rank.key < self.tournament.best().key
-        {
-            self.handed = event;
         } else {
             self.ring.push_back(Entry { rank, event });
         }
@@ -203,7 +241,16 @@ impl<E: Pack> Agenda<E> {
         self.at_packed(at, class, event.pack());
     }
 
-    #[inline]
+    /// [`Agenda::at`] for the places where most events come from.
+    #[inline(always)]
+    pub fn at_often(&mut self, at: Instant, class: Class, event: E) {
+        if at < Instant::NEVER {
+            let rank = self.rank(at, class);
+            self.heap.push(rank, event.pack());
+        }
+    }
+
+    #[inline(never)]
     fn at_packed(&mut self, at: Instant, class: Class, event: Words) {
         if at < Instant::NEVER {
             let rank = self.rank(at, class);
@@ -211,18 +258,19 @@ impl<E: Pack> Agenda<E> {
         }
     }
 
-    /// Puts `event` on the agenda after the constant delay of `lane`.
+    /// Puts `event` on the agenda after the constant delay of `lane`; says whether the lane is so long now that a
+    /// [`Agenda::sweep`] pays off.
     #[inline(always)]
-    pub fn after(&mut self, lane: LaneId, event: E) {
-        self.after_packed(lane, event.pack());
+    pub fn after(&mut self, lane: LaneId, event: E) -> bool {
+        self.after_packed(lane, event.pack())
     }
 
     #[inline(always)]
-    fn after_packed(&mut self, lane: LaneId, event: Words) {
+    fn after_packed(&mut self, lane: LaneId, event: Words) -> bool {
         let lane = &mut self.lanes[lane.0 as usize];
         let at = self.now + lane.delay;
         if at == Instant::NEVER {
-            return;
+            return false;
         }
         self.sequence += 1;
         let rank = Rank {
@@ -230,45 +278,56 @@ impl<E: Pack> Agenda<E> {
             sequence: self.sequence,
         };
         if self.plain {
-            return self.heap.push(rank, event);
+            self.heap.push(rank, event);
+            return false;
         }
-        if lane.waiting.is_empty() {
+        if lane.head == lane.waiting.len() {
             self.tournament.set(lane.leaf, rank);
         }
-        lane.waiting.push_back(Entry { rank, event });
-    }
-
-    /// Whether `lane` is so long that a [`Agenda::sweep`] pays off.
-    #[inline]
-    pub fn is_long(&self, lane: LaneId) -> bool {
-        let lane = &self.lanes[lane.0 as usize];
+        lane.waiting.push(Entry { rank, event });
         lane.waiting.len() >= lane.long
     }
 
     /// Takes events off `lane` that mean nothing any more: those for which `keep` says no. Deadlines as a rule outlive
     /// what they limit, so without this a lane would hold one event for each request of its delay.
     #[cold]
-    pub fn sweep(&mut self, lane: LaneId, mut keep: impl FnMut(&E) -> bool) {
+    pub fn sweep(&mut self, lane: LaneId, mut keep: impl FnMut(Words) -> bool) {
         let lane = &mut self.lanes[lane.0 as usize];
-        lane.waiting.retain(|entry| keep(&E::unpack(entry.event)));
+        lane.make_room();
+        lane.waiting.retain(|entry| keep(entry.event));
         // Twice what is left: each event is looked at a bounded number of times on average.
         lane.long = (2 * lane.waiting.len()).max(SHORT);
-        let front = lane.waiting.front().map_or(Rank::LAST, |entry| entry.rank);
-        self.tournament.set(lane.leaf, front);
+        self.tournament.set(lane.leaf, lane.front());
     }
 
     /// Sets the next arrival of `source`, which must have none pending.
-    #[inline(always)]
     pub fn next_arrival(&mut self, source: SourceId, at: Instant, event: E) {
-        self.next_arrival_packed(source, at, event.pack());
+        let ticket = self.ticket();
+        self.next_arrival_at(ticket, source, at, event);
+    }
+
+    /// A place in the order of pushes, for an event that is put on the agenda later.
+    #[inline(always)]
+    pub fn ticket(&mut self) -> Ticket {
+        self.sequence += 1;
+        Ticket(self.sequence)
+    }
+
+    /// [`Agenda::next_arrival`] as if it were called when the ticket was taken.
+    #[inline(always)]
+    pub fn next_arrival_at(&mut self, ticket: Ticket, source: SourceId, at: Instant, event: E) {
+        self.next_arrival_packed(ticket, source, at, event.pack());
     }
 
     #[inline]
-    fn next_arrival_packed(&mut self, source: SourceId, at: Instant, event: Words) {
+    fn next_arrival_packed(&mut self, ticket: Ticket, source: SourceId, at: Instant, event: Words) {
         if at >= Instant::NEVER {
             return;
         }
-        let rank = self.rank(at, Class::Arrival);
+        let rank = Rank {
+            key: at.0 << 2 | Class::Arrival as u64,
+            sequence: ticket.0,
+        };
         if self.plain {
             return self.heap.push(rank, event);
         }
@@ -281,33 +340,39 @@ impl<E: Pack> Agenda<E> {
         self.tournament.set(slot.leaf, rank);
     }
 
-    /// The next event of those whose order was not known beforehand, if it has the tags of `like`. A hint: there may be
-    /// one that is not known yet, and others may come before it.
-    #[inline(always)]
-    pub fn hint(&self, like: E) -> Option<Words> {
-        let words = *self.heap.peek()?;
-        words.has_tags_of(like.pack()).then_some(words)
+    /// Some events that come soon, now and then: those that the heap sorted together with the one popped last, if that
+    /// was the first of them. A hint: others may come before and between them.
+    #[inline]
+    pub fn coming(&self) -> impl ExactSizeIterator<Item = Words> + '_ {
+        self.heap.next_batch().iter().map(|entry| entry.event)
     }
 
     /// Takes the next event and moves the present to its time. `None` when nothing is left.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {
-        self.pop_packed().map(E::unpack)
+        self.pop_handed().or_else(|| self.pop_due()).map(E::unpack)
     }
 
-    /// [`Agenda::pop`] for a loop that unpacks where it dispatches: the event is never put together in memory.
-    #[inline]
-    pub fn pop_packed(&mut self) -> Option<Words> {
+    /// Takes the next event if it was handed over when nothing else was due. This and [`Agenda::pop_due`] are
+    /// [`Agenda::pop`] for a loop that unpacks where it dispatches, and that has something to do in between.
+    #[inline(always)]
+    pub fn pop_handed(&mut self) -> Option<Words> {
         let handed = self.handed;
-        if !handed.is_nothing() {
-            self.handed = Words::NOTHING;
-            self.popped += 1;
-            return Some(handed);
+        if handed.is_nothing() {
+            return None;
         }
+        self.handed = Words::NOTHING;
+        self.popped += 1;
+        Some(handed)
+    }
+
+    /// Takes the next event when none is left of those that [`Agenda::pop_handed`] takes.
+    #[inline(always)]
+    pub fn pop_due(&mut self) -> Option<Words> {
         if let Some(leaf) = self.hole.take() {
             self.tournament.set(leaf, Rank::LAST);
         }
-        let (heap, track) = (self.heap.front(), self.tournament.best());
+        let (heap, track) = (self.heap.front(), self.tournament.best);
         if let Some(first) = self.ring.front()
             && first.rank < heap
             && first.rank < track
@@ -325,12 +390,11 @@ impl<E: Pack> Agenda<E> {
         }
         self.popped += 1;
         self.now = Instant(track.key >> 2);
-        match self.tracks[self.tournament.winner()] {
+        match self.tracks[self.tournament.winner as usize] {
             Track::Lane(id) => {
                 let lane = &mut self.lanes[id as usize];
-                let event = lane.waiting.pop_front().map(|entry| entry.event);
-                let front = lane.waiting.front().map_or(Rank::LAST, |entry| entry.rank);
-                self.tournament.set(lane.leaf, front);
+                let event = lane.pop();
+                self.tournament.set(lane.leaf, lane.front());
                 event
             }
             Track::Source(id) => {
@@ -342,68 +406,115 @@ impl<E: Pack> Agenda<E> {
     }
 }
 
-/// A place in the tournament: a rank, and which leaf it came from.
+/// A place in the tournament: the key of a rank, and which leaf it came from.
 #[derive(Clone, Copy, Debug)]
 struct Player {
-    rank: Rank,
-    leaf: usize,
+    key: u64,
+    leaf: u32,
 }
 
 /// A winner tree: the smallest of n ranks at the root, an update in log2 n comparisons.
+///
+/// One source as a rule has several arrivals in a row before anything else is due. As long as the winner stays the
+/// winner, its own path is left as it was, and one comparison with the second is enough.
 #[derive(Clone, Debug)]
 struct Tournament {
-    /// Leaves at `size..2 * size`; node i is the better of nodes 2i and 2i + 1.
+    /// Leaves at `size..2 * size`; node i is the better of nodes 2i and 2i + 1. Not kept on the winner's path.
     nodes: Vec<Player>,
+    /// By leaf; they decide between equal keys.
+    sequences: Vec<u64>,
     size: usize,
+    /// The smallest rank.
+    best: Rank,
+    /// Its leaf.
+    winner: u32,
+    /// The smallest of the others, or [`Rank::FIRST`] where that was not looked for: then all paths are in order.
+    second: Rank,
 }
 
 impl Tournament {
     fn new(leaves: usize) -> Self {
         let size = leaves.next_power_of_two();
-        let leaf = |node: usize| node.saturating_sub(size);
+        let leaf = |node: usize| node.saturating_sub(size) as u32;
         let nodes = (0..2 * size).map(|node| Player {
-            rank: Rank::LAST,
+            key: Rank::LAST.key,
             leaf: leaf(node),
         });
         Self {
             nodes: nodes.collect(),
+            sequences: vec![Rank::LAST.sequence; size],
             size,
+            best: Rank::LAST,
+            winner: 0,
+            second: Rank::LAST,
         }
     }
 
     fn grow(&mut self, leaves: usize) {
         if leaves > self.size {
+            self.play(self.winner, self.best);
             let mut larger = Self::new(leaves);
-            for leaf in 0..self.size {
-                larger.set(leaf, self.nodes[self.size + leaf].rank);
+            for leaf in 0..self.size as u32 {
+                let rank = self.rank_of(self.nodes[self.size + leaf as usize]);
+                larger.set(leaf, rank);
             }
             *self = larger;
         }
     }
 
-    #[inline]
-    fn set(&mut self, leaf: usize, rank: Rank) {
-        let mut node = self.size + leaf;
-        let mut winner = Player { rank, leaf };
+    #[inline(always)]
+    fn set(&mut self, leaf: u32, rank: Rank) {
+        if leaf == self.winner && rank < self.second {
+            self.best = rank;
+        } else {
+            self.change(leaf, rank);
+        }
+    }
+
+    /// The winner changes, or somebody else's rank does.
+    #[inline(never)]
+    fn change(&mut self, leaf: u32, rank: Rank) {
+        if leaf != self.winner && self.second != Rank::FIRST {
+            self.play(self.winner, self.best);
+        }
+        let winner = self.play(leaf, rank);
+        self.winner = winner.leaf;
+        self.best = self.rank_of(winner);
+        // Only who has been in front once more is likely to stay there.
+        self.second = Rank::FIRST;
+        if winner.leaf == leaf {
+            self.second = Rank::LAST;
+            let mut node = self.size + leaf as usize;
+            while node > 1 {
+                self.second = self.second.min(self.rank_of(self.nodes[node ^ 1]));
+                node /= 2;
+            }
+        }
+    }
+
+    /// Sets a leaf and brings its path in order; the player at the root.
+    fn play(&mut self, leaf: u32, rank: Rank) -> Player {
+        let mut node = self.size + leaf as usize;
+        let mut winner = Player { key: rank.key, leaf };
+        self.sequences[leaf as usize] = rank.sequence;
         self.nodes[node] = winner;
         while node > 1 {
             let other = self.nodes[node ^ 1];
-            if other.rank < winner.rank {
+            if other.key < winner.key || (other.key == winner.key && self.rank_of(other) < self.rank_of(winner)) {
                 winner = other;
             }
             node /= 2;
             self.nodes[node] = winner;
         }
+        winner
     }
 
     #[inline]
-    fn best(&self) -> Rank {
-        self.nodes[1].rank
-    }
-
-    #[inline]
-    fn winner(&self) -> usize {
-        self.nodes[1].leaf
+    fn rank_of(&self, player: Player) -> Rank {
+        Rank {
+            key: player.key,
+            sequence: self.sequences[player.leaf as usize],
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 //! Entries sit in buckets by the highest bit in which their key differs from a base, a key popped in the past; when it
 //! is the turn of a bucket, the base moves and the bucket is spread over the lower ones. That needs what a simulation
 //! gives anyway: integer keys, and nothing pushed before the present. (Ahuja, Mehlhorn, Orlin and Tarjan 1990,
-//! doi 10.1145/77600.77615.) A bucket with few entries is not spread but sorted, and what is pushed into its range is
-//! inserted in its place, as at the bottom of a ladder queue (Tang, Goh and Thng 2005, doi 10.1145/1103323.1103324):
-//! with few entries pending the whole heap is one short sorted list.
+//! doi 10.1145/77600.77615.) A bucket with few entries is not spread any more, as at the bottom of a ladder queue
+//! (Tang, Goh and Thng 2005, doi 10.1145/1103323.1103324): the smallest of few is found by looking at all of them,
+//! which is quicker than keeping them sorted, because the processor cannot foresee where an entry belongs. With few
+//! entries pending the whole heap is such a short list.
+
+use std::cmp::Ordering;
 
 /// How an event sorts: (time and class, sequence number), see [`super::agenda`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rank {
     /// Nanoseconds times four plus the class.
     pub key: u64,
@@ -17,6 +20,34 @@ pub struct Rank {
 }
 
 impl Rank {
+    /// Both as one number: compared without a branch.
+    #[inline(always)]
+    const fn whole(self) -> u128 {
+        (self.key as u128) << 64 | self.sequence as u128
+    }
+}
+
+impl Ord for Rank {
+    #[inline(always)]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.whole().cmp(&other.whole())
+    }
+}
+
+impl PartialOrd for Rank {
+    #[inline(always)]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+    #[inline(always)]
+    fn lt(&self, other: &Self) -> bool {
+        self.whole() < other.whole()
+    }
+}
+
+impl Rank {
+    /// Earlier than every event.
+    pub const FIRST: Self = Self { key: 0, sequence: 0 };
     /// Later than every event.
     pub const LAST: Self = Self {
         key: u64::MAX,
@@ -33,12 +64,14 @@ pub struct Entry<E> {
     pub event: E,
 }
 
-/// A bucket with at most this many entries is sorted; a sorted list of more than twice as many goes back to the
-/// buckets.
-const SORTED: usize = 32;
+/// Buckets with at most this many entries together are not spread any further.
+const FEW: usize = 8;
+
+/// So many entries may be searched for the smallest one.
+const MANY: usize = 16;
 
 /// The low bits of a key, which hold the class. An event of an earlier class may be pushed at the present instant, so
-/// base and last key are those of the instant, and the buckets of these bits are always sorted.
+/// base and last key are those of the instant, and the buckets of these bits are never spread.
 const CLASS_BITS: u32 = 2;
 
 /// The first key of an instant.
@@ -49,10 +82,15 @@ const fn instant_of(key: u64) -> u64 {
 /// The heap. Pop-min and push cost a few dozen nanoseconds from a hundred to a million pending entries.
 #[derive(Clone, Debug)]
 pub struct RadixHeap<E> {
-    /// From `head` on: all entries whose key is below `near_end`, in their order.
+    /// All entries whose key is below `near_end`, in any order; only where they are many of one instant they are
+    /// sorted, and those before `first` are gone.
     near: Vec<Entry<E>>,
-    head: usize,
     near_end: u64,
+    /// Where in `near` the smallest one is.
+    first: usize,
+    sorted: bool,
+    /// Whether `near` has been filled since the last pop.
+    filled: bool,
     /// The others. Bucket 0 holds keys equal to `base`, bucket i those whose highest bit differing from it is bit i -
     /// 1; the last one also holds those that differ in the top bit.
     later: Vec<Vec<Entry<E>>>,
@@ -70,8 +108,10 @@ impl<E: Copy> Default for RadixHeap<E> {
     fn default() -> Self {
         Self {
             near: Vec::new(),
-            head: 0,
-            near_end: 0,
+            near_end: u64::MAX,
+            first: 0,
+            sorted: false,
+            filled: false,
             later: (0..64).map(|_| Vec::new()).collect(),
             occupied: 0,
             base: 0,
@@ -93,10 +133,10 @@ impl<E: Copy> RadixHeap<E> {
         self.front == Rank::LAST
     }
 
-    /// The entry of smallest rank, if it is one of those that are sorted.
+    /// Entries that come soon, if the last pop has found new ones; none otherwise.
     #[inline]
-    pub fn peek(&self) -> Option<&E> {
-        self.near.get(self.head).map(|entry| &entry.event)
+    pub fn next_batch(&self) -> &[Entry<E>] {
+        if self.filled { &self.near } else { &[] }
     }
 
     /// Number of entries that fit into the memory it holds.
@@ -104,54 +144,41 @@ impl<E: Copy> RadixHeap<E> {
         self.near.capacity() + self.later.iter().map(Vec::capacity).sum::<usize>()
     }
 
-    /// Adds an entry; it must not come before the last one popped, and its sequence must be the greatest so far.
-    #[inline]
+    /// Adds an entry; it must not come before the last one popped, and no other may have its rank.
+    #[inline(always)]
     pub fn push(&mut self, rank: Rank, event: E) {
         debug_assert!(rank.key >= self.last, "nothing happens in the past");
-        if rank.key < self.near_end {
-            return self.insert(rank, event);
-        }
-        self.place(Entry { rank, event });
-        if rank < self.front {
-            self.front = rank;
-        }
-    }
-
-    /// Adds an entry to the sorted ones.
-    #[inline]
-    fn insert(&mut self, rank: Rank, event: E) {
-        self.near.push(Entry { rank, event });
-        let near = &mut self.near[self.head..];
-        // What comes later moves up by one place: as a rule there is little of it.
-        let mut place = near.len() - 1;
-        while place > 0 && rank.key < near[place - 1].rank.key {
-            near[place] = near[place - 1];
-            place -= 1;
-        }
-        near[place] = Entry { rank, event };
-        self.front = near[0].rank;
-        if self.near.len() > 2 * SORTED {
-            self.shorten();
+        if rank.key < self.near_end && self.near.len() < MANY {
+            // No branch hangs on where it belongs: that is not known yet when its time has just been computed.
+            let better = rank < self.front;
+            self.front = if better { rank } else { self.front };
+            self.first = if better { self.near.len() } else { self.first };
+            self.near.push(Entry { rank, event });
+        } else {
+            self.push_rarely(Entry { rank, event });
         }
     }
 
-    /// Makes the sorted list short again: what was popped is dropped, and if that is not enough, all go back to the
-    /// buckets.
-    #[cold]
-    fn shorten(&mut self) {
-        if self.head >= SORTED {
-            self.near.drain(..self.head);
-            self.head = 0;
-        } else if self.near_end > self.base + (1 << CLASS_BITS) {
-            // Nothing popped lies outside the range of the sorted ones, so the higher buckets stay as they are.
+    /// Adds an entry that comes later than the near ones, or that makes them too many.
+    #[inline(never)]
+    fn push_rarely(&mut self, entry: Entry<E>) {
+        if entry.rank.key >= self.near_end {
+            self.place(entry);
+            self.front = self.front.min(entry.rank);
+        } else if self.sorted {
+            let near = &self.near[self.first..];
+            let place = self.first + near.partition_point(|other| other.rank < entry.rank);
+            self.near.insert(place, entry);
+            self.front = self.near[self.first].rank;
+        } else {
+            // All go back to the buckets. Nothing popped lies outside their range, so the higher buckets stay as they
+            // are.
             self.base = self.last;
             let mut near = std::mem::take(&mut self.near);
-            for entry in &near[self.head..] {
-                self.place(*entry);
+            for entry in near.drain(..).chain([entry]) {
+                self.place(entry);
             }
-            near.clear();
             self.near = near;
-            self.head = 0;
             self.settle();
         }
     }
@@ -164,25 +191,52 @@ impl<E: Copy> RadixHeap<E> {
     }
 
     /// Takes the entry of smallest rank.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<E> {
-        if self.head == self.near.len() {
+        self.filled = false;
+        if self.near.is_empty() {
             if self.is_empty() {
                 return None;
             }
             self.advance();
         }
-        let popped = self.near[self.head];
-        self.head += 1;
+        let popped = self.near[self.first];
         self.last = instant_of(popped.rank.key);
-        match self.near.get(self.head) {
-            Some(next) => self.front = next.rank,
-            None => self.settle(),
+        if self.sorted || self.near.len() == 1 {
+            self.drop_first();
+        } else {
+            self.near.swap_remove(self.first);
+            self.find_first();
         }
         Some(popped.event)
     }
 
-    /// The time of the first entry has come, and its bucket is too large to be sorted: spreads it.
+    /// Takes the first entry off, where they are sorted or it is the only one.
+    #[inline(never)]
+    fn drop_first(&mut self) {
+        self.first += 1;
+        match self.near.get(self.first) {
+            Some(next) if self.sorted => self.front = next.rank,
+            _ => {
+                self.near.clear();
+                self.settle();
+            }
+        }
+    }
+
+    /// Finds the smallest of the near ones. Without branches: which one it is cannot be foreseen.
+    #[inline(always)]
+    fn find_first(&mut self) {
+        let (mut best, mut first) = (self.near[0].rank, 0);
+        for (place, entry) in self.near.iter().enumerate().skip(1) {
+            let better = entry.rank < best;
+            best = if better { entry.rank } else { best };
+            first = if better { place } else { first };
+        }
+        (self.front, self.first) = (best, first);
+    }
+
+    /// The time of the first entry has come, and its bucket is too large: spreads it.
     #[cold]
     fn advance(&mut self) {
         let bucket = self.occupied.trailing_zeros() as usize;
@@ -197,38 +251,48 @@ impl<E: Copy> RadixHeap<E> {
             entries.clear();
             self.later[bucket] = entries;
         }
-        // The first entry is in one of the buckets that are always sorted now.
+        // The first entry is in one of the buckets that are never spread now.
         self.settle();
     }
 
-    /// When no entry is sorted: sorts the first bucket if it is short, and finds the smallest rank.
-    #[inline]
+    /// When there are no near entries: makes the first buckets the near ones as long as they are few together, and
+    /// finds the smallest rank.
+    #[inline(never)]
     fn settle(&mut self) {
-        self.near.clear();
-        self.head = 0;
+        self.first = 0;
         self.near_end = 0;
+        self.sorted = false;
         self.front = Rank::LAST;
+        while self.occupied != 0 {
+            let bucket = self.occupied.trailing_zeros() as usize;
+            let entries = &mut self.later[bucket];
+            if self.near.is_empty() {
+                if bucket > CLASS_BITS as usize && entries.len() > FEW {
+                    self.front = entries.iter().fold(Rank::LAST, |best, entry| best.min(entry.rank));
+                    return;
+                }
+                std::mem::swap(&mut self.near, entries);
+            } else if self.near.len() + entries.len() <= FEW {
+                self.near.append(entries);
+            } else {
+                break;
+            }
+            self.occupied &= !(1 << bucket);
+            // All keys that have the base's bits from the bucket's on; the last bucket has no end.
+            let free = if bucket == 63 { u64::MAX } else { (1 << bucket) - 1 };
+            self.near_end = (self.base | free).saturating_add(1);
+        }
         if self.occupied == 0 {
-            return;
+            self.near_end = u64::MAX;
         }
-        let bucket = self.occupied.trailing_zeros() as usize;
-        let entries = &mut self.later[bucket];
-        if bucket > CLASS_BITS as usize && entries.len() > SORTED {
-            // Entries of one key stand in the order of their sequence, so the first of the smallest key is it.
-            self.front = entries.iter().fold(entries[0].rank, |best, entry| {
-                if entry.rank.key < best.key { entry.rank } else { best }
-            });
-            return;
-        }
-        self.occupied &= !(1 << bucket);
-        std::mem::swap(&mut self.near, entries);
-        if self.near.len() > 1 {
+        if self.near.len() > MANY {
             self.near.sort_unstable_by_key(|entry| entry.rank);
+            self.sorted = true;
         }
-        self.front = self.near[0].rank;
-        // All keys that have the base's bits from the bucket's on; the last bucket has no end.
-        let free = if bucket == 63 { u64::MAX } else { (1 << bucket) - 1 };
-        self.near_end = (self.base | free).saturating_add(1);
+        if !self.near.is_empty() {
+            self.filled = true;
+            self.find_first();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ pub mod slab;
 pub mod stream;
 pub mod time;
 
-pub use agenda::{Agenda, Class, LaneId, SourceId};
+pub use agenda::{Agenda, Class, LaneId, SourceId, Ticket};
 pub use pack::Pack;
 pub use sample::Sampler;
 pub use slab::{Key, Slab};

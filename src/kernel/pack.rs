@@ -16,12 +16,6 @@ impl Words {
         body: 0,
     };
 
-    /// Whether the tags of an event in an event are the same.
-    #[inline]
-    pub const fn has_tags_of(self, other: Self) -> bool {
-        (self.head ^ other.head) << (u64::BITS - 2 * TAG) == 0
-    }
-
     /// The field that fills the second word.
     #[inline]
     pub fn body<T: Bits>(self) -> T {

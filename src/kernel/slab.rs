@@ -126,12 +126,6 @@ impl<T> Slab<T> {
         }
     }
 
-    /// What is in the place of `key`, be it the entry that was meant or not.
-    #[inline]
-    pub fn peek(&self, key: Key) -> Option<&T> {
-        self.entries.get(key.index as usize)
-    }
-
     /// Entries alive now.
     pub fn len(&self) -> usize {
         self.entries.len() - self.free.len()

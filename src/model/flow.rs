@@ -9,11 +9,15 @@ use crate::stats::{CauseRecorder, CauseTable, Observation, Series, SeriesUnit, V
 pub struct Flow {
     latency: WindowLatency,
     causes: CauseRecorder<CAUSES>,
+    /// Those that ended well at the first attempt.
+    smooth: u64,
+    /// The others, by status.
     statuses: [u64; STATUSES],
     /// Requests that did not end well, per closed window.
     window_failures: Vec<f64>,
     failures: u64,
-    attempts: u64,
+    /// Attempts after the first one.
+    retries: u64,
 }
 
 impl Default for Flow {
@@ -21,10 +25,11 @@ impl Default for Flow {
         Self {
             latency: WindowLatency::new(),
             causes: CauseRecorder::default(),
+            smooth: 0,
             statuses: [0; STATUSES],
             window_failures: Vec::new(),
             failures: 0,
-            attempts: 0,
+            retries: 0,
         }
     }
 }
@@ -50,8 +55,17 @@ impl Flow {
         );
         self.latency.record(age.0);
         self.causes.record(age.0, &request.causes);
+        if request.status.is_ok() && request.attempt == 0 {
+            self.smooth += 1;
+        } else {
+            self.record_trouble(request);
+        }
+    }
+
+    #[inline(never)]
+    fn record_trouble(&mut self, request: &Request) {
         self.statuses[request.status as usize] += 1;
-        self.attempts += u64::from(request.attempt) + 1;
+        self.retries += u64::from(request.attempt);
         self.failures += u64::from(!request.status.is_ok());
     }
 
@@ -69,7 +83,7 @@ impl Flow {
 
     /// Requests that ended so far.
     pub fn ended(&self) -> u64 {
-        self.statuses.iter().sum()
+        self.smooth + self.statuses.iter().sum::<u64>()
     }
 
     /// Reports the flow of `component` over windows of length `window`.
@@ -81,7 +95,7 @@ impl Flow {
         series: &mut Vec<Series>,
     ) -> FlowResult {
         let ended = self.ended();
-        let ok = self.statuses[Status::Ok as usize];
+        let ok = self.smooth + self.statuses[Status::Ok as usize];
         let mut push = |metric, value| {
             out.push(Observation {
                 component,
@@ -100,7 +114,7 @@ impl Flow {
         push(
             "attempts_per_request",
             Value::Ratio {
-                part: self.attempts,
+                part: ended + self.retries,
                 whole: ended,
             },
         );

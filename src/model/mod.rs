@@ -113,6 +113,16 @@ pub enum Event {
         /// The request.
         request: Key,
     },
+    /// The handler of a function can go on. It names the instance, so that instance and request come from memory
+    /// together.
+    Invocation {
+        /// The function.
+        function: u16,
+        /// The instance that it runs on.
+        instance: u32,
+        /// The request.
+        request: Key,
+    },
     /// A request's handler can go on.
     Resume {
         /// The request.
@@ -165,6 +175,7 @@ crate::kernel::pack::packed!(Event {
     Offer { to, request },
     Reply { request },
     Again { client, request },
+    Invocation { function, instance, request },
     Resume { request },
     Deadline { request },
     Client(event),
@@ -186,22 +197,6 @@ crate::kernel::pack::packed!(Event {
     WarmedUp,
     Stop,
 });
-
-impl Event {
-    /// The request whose deadline this is: once that is gone, the event means nothing.
-    #[inline]
-    fn request(&self) -> Option<Key> {
-        match self {
-            Self::Deadline { request }
-            | Self::Gateway(gateway::Event::Deadline { request, .. })
-            | Self::Workflow(workflow::Event::TimeLimit { request, .. })
-            | Self::Function(function::Event::TimeLimit { request, .. } | function::Event::Waited { request, .. }) => {
-                Some(*request)
-            }
-            _ => None,
-        }
-    }
-}
 
 /// What a handler may use: the agenda, the requests, and what an account's components share.
 #[derive(Debug)]
@@ -229,32 +224,21 @@ impl Cx {
         self.agenda.now()
     }
 
-    /// Puts a deadline of a request on `lane`. Deadlines whose requests are gone make room now and then, so that a lane
-    /// holds about as many as there are requests in flight.
+    /// Puts a deadline of a request on `lane`: an event that means nothing once its request is gone, and whose key
+    /// fills the second word. Deadlines whose requests are gone make room now and then, so that a lane holds about as
+    /// many as there are requests in flight.
     #[inline(always)]
     pub fn after(&mut self, lane: LaneId, deadline: Event) {
-        if self.agenda.is_long(lane) {
-            let requests = &self.requests;
-            self.agenda
-                .sweep(lane, |event| event.request().is_none_or(|key| requests.contains(key)));
+        if self.agenda.after(lane, deadline) {
+            self.sweep(lane);
         }
-        self.agenda.after(lane, deadline);
     }
 
-    /// Reads from the request that will probably be resumed next, so that it comes from memory while the present one is
-    /// handled: with many requests in flight that is the longest wait of all.
-    #[inline]
-    pub fn look_ahead(&self) {
-        const RESUME: Event = Event::Function(function::Event::Resume {
-            function: 0,
-            instance: 0,
-            request: Key::NONE,
-        });
-        if let Some(event) = self.agenda.hint(RESUME)
-            && let Some(entry) = self.requests.peek(event.body())
-        {
-            std::hint::black_box(entry.mark);
-        }
+    #[cold]
+    #[inline(never)]
+    fn sweep(&mut self, lane: LaneId) {
+        let requests = &self.requests;
+        self.agenda.sweep(lane, |event| requests.contains(event.body()));
     }
 
     /// Hands `request` to the component `to` now.

@@ -130,6 +130,16 @@ impl Program {
             .any(|step| matches!(step, Step::Call(_) | Step::Parallel(_)))
     }
 
+    /// Whether all that it does is to take time, one delay after the other.
+    pub fn only_delays(&self) -> bool {
+        self.steps.iter().all(|step| {
+            matches!(
+                step,
+                Step::Cpu(_) | Step::Wait(_) | Step::Skip { .. } | Step::Fail(_) | Step::End
+            )
+        })
+    }
+
     /// Fresh budgets for its calls.
     pub fn retriers(&self) -> Vec<Retrier> {
         self.calls.iter().map(|call| Retrier::new(call.retry)).collect()
@@ -172,8 +182,15 @@ pub const fn is_over(request: &Request) -> bool {
     request.frame.step == ENDED
 }
 
-/// Runs the handler of `request` until it needs something.
+/// Runs a handler that only takes time, of a request that is not a batch, to its end; the instant at which that is.
 #[inline(always)]
+pub fn run_through(program: &Program, entry: &mut Request, cpu: Cpu) -> Instant {
+    delays(program, entry, cpu);
+    entry.frame.step = ENDED;
+    entry.mark
+}
+
+/// Runs the handler of `request` until it needs something.
 pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
     let now = cx.agenda.now();
     loop {

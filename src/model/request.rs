@@ -312,6 +312,12 @@ impl Request {
         }
     }
 
+    /// Reads from each of its lines of the cache; the value means nothing.
+    #[inline]
+    pub fn read(&self) -> u64 {
+        self.causes[0] ^ self.mark.0 ^ u64::from(self.frame.instance)
+    }
+
     /// Accounts the time from the mark to `until` to `cause`. `until` may lie in the future (a known delay).
     #[inline]
     pub fn spend_until(&mut self, cause: Cause, until: Instant) {

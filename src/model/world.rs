@@ -168,7 +168,7 @@ impl<'p> World<'p> {
         while self.halted.is_none() {
             let before = self.cx.now();
             for _ in 0..STRETCH {
-                let Some(event) = self.cx.agenda.pop_packed() else {
+                let Some(event) = self.next_event() else {
                     return;
                 };
                 if self.dispatch(event) {
@@ -178,6 +178,15 @@ impl<'p> World<'p> {
             stalled = if self.cx.now() == before { stalled + 1 } else { 0 };
             self.halted = self.halt(stalled);
         }
+    }
+
+    #[inline(always)]
+    fn next_event(&mut self) -> Option<Words> {
+        if let Some(handed) = self.cx.agenda.pop_handed() {
+            return Some(handed);
+        }
+        self.clients.set_next_arrival(self.plan, &mut self.cx);
+        self.cx.agenda.pop_due()
     }
 
     /// Whether the run has to be given up, after so many stretches of events at one instant.
@@ -193,7 +202,15 @@ impl<'p> World<'p> {
     fn dispatch(&mut self, event: Words) -> bool {
         let (plan, cx) = (self.plan, &mut self.cx);
         match Event::unpack(event) {
+            Event::Offer { to, request } if to.kind == kind::FUNCTION => {
+                self.functions.offer(plan, to.index, request, cx);
+            }
             Event::Offer { to, request } => self.offer(to, request),
+            Event::Invocation {
+                function,
+                instance,
+                request,
+            } => self.functions.resume(plan, function, instance, request, cx),
             Event::Reply { request } => self.reply(request),
             Event::Resume { request } => self.resume(request),
             Event::Client(event) => self.clients.handle(event, plan, cx),
@@ -220,7 +237,7 @@ impl<'p> World<'p> {
         false
     }
 
-    #[inline]
+    #[inline(never)]
     fn offer(&mut self, to: Target, request: Key) {
         let (plan, cx) = (self.plan, &mut self.cx);
         // A caller may have given up while the request was on its way; it arrives all the same.
@@ -247,8 +264,18 @@ impl<'p> World<'p> {
         if entry.depth > 0 {
             return self.gateways.answered(plan, request, cx);
         }
-        match entry.caller {
-            Caller::Client(client) | Caller::User { client, .. } => self.clients.answered(plan, client, request, cx),
+        if let Caller::Client(client) | Caller::User { client, .. } = entry.caller {
+            return self.clients.answered(plan, client, request, cx);
+        }
+        self.answered(request);
+    }
+
+    /// The answer reaches whoever waits for it, if that is not a client.
+    #[inline(never)]
+    fn answered(&mut self, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        match cx.requests[request].caller {
+            Caller::Client(_) | Caller::User { .. } => unreachable!("clients have heard"),
             Caller::Handler(parent) if !cx.requests.contains(parent) => cx.requests.remove(request),
             Caller::Handler(parent) => match cx.requests[parent].worker_kind {
                 kind::FUNCTION => self.functions.answered(plan, request, parent, cx),

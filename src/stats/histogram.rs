@@ -71,6 +71,20 @@ impl Histogram {
     /// Adds one value.
     #[inline]
     pub fn record(&mut self, value: u64) {
+        let Some(bucket) = self.counts.get_mut(index_of::<PRECISION>(value)) else {
+            return self.record_first(value);
+        };
+        *bucket += 1;
+        self.count += 1;
+        self.sum += u128::from(value);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+
+    /// Adds the first value that needs more buckets.
+    #[cold]
+    #[inline(never)]
+    fn record_first(&mut self, value: u64) {
         self.record_n(value, 1);
     }
 

@@ -224,17 +224,16 @@ impl<const N: usize> Default for CauseRecorder<N> {
 impl<const N: usize> CauseRecorder<N> {
     /// Adds one request: how long it took, and how long of that went to each cause, both in ns. The causes must not add
     /// up to more.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
         debug_assert!(
             causes_ns.iter().map(|&ns| u128::from(ns)).sum::<u128>() <= u128::from(latency_ns),
             "the causes are parts of the latency"
         );
         let index = index_of::<CAUSE_PRECISION>(latency_ns);
-        if index >= self.rows.len() {
-            self.grow(index);
-        }
-        let row = &mut self.rows[index];
+        let Some(row) = self.rows.get_mut(index) else {
+            return self.record_first(latency_ns, causes_ns);
+        };
         if let Some(sum) = row.latency_ns.checked_add(latency_ns) {
             row.latency_ns = sum;
         } else {
@@ -242,15 +241,17 @@ impl<const N: usize> CauseRecorder<N> {
             row.latency_ns = latency_ns;
         }
         row.count += 1;
-        for (sum, &ns) in row.sums_ns.iter_mut().zip(causes_ns) {
-            *sum += ns;
-        }
+        // All are read before any is written, so that several can be added at once.
+        row.sums_ns = std::array::from_fn(|cause| row.sums_ns[cause] + causes_ns[cause]);
     }
 
+    /// Adds the first request that needs more buckets.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, index: usize) {
+    fn record_first(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
+        let index = index_of::<CAUSE_PRECISION>(latency_ns);
         self.rows.resize(room_for::<CAUSE_PRECISION>(index), Row::EMPTY);
+        self.record(latency_ns, causes_ns);
     }
 
     #[cold]

@@ -62,7 +62,7 @@ fn replayed(calls: &[Call], idle_timeout: &str, choice: &str) -> Vec<bool> {
             busy.pop_first();
             pool.give_back(spec, instance, end, &mut sessions);
         }
-        let warm = pool.take(spec, call.start, &mut sessions);
+        let warm = pool.take(spec, call.start, &mut sessions).map(|taken| taken.instance);
         let instance = warm.unwrap_or_else(|| {
             let instance = pool.create(spec, call.start);
             pool.initialised(instance, call.start);

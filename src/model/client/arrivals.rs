@@ -237,18 +237,22 @@ impl Arrivals {
     }
 
     /// The next arrival after the one at `now` (or after the start); [`Instant::NEVER`] when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, plan: &ArrivalPlan, now: Instant, dice: &mut Stream) -> Instant {
+        if let ArrivalPlan::Poisson(curve) = plan
+            && let Some(rate) = curve.steady
+        {
+            // The same rate for ever, as in most scenarios. (Rate zero gives infinity, which is never.)
+            return now + Duration::from_nanos_f64(exp1(dice) / rate);
+        }
+        self.next_by_other_process(plan, now, dice)
+    }
+
+    #[inline(never)]
+    fn next_by_other_process(&mut self, plan: &ArrivalPlan, now: Instant, dice: &mut Stream) -> Instant {
         match plan {
             ArrivalPlan::Constant(curve) => self.along(curve, now, 1.0),
-            ArrivalPlan::Poisson(curve) => {
-                let mass = exp1(dice);
-                if let Some(rate) = curve.steady {
-                    // The same rate for ever, as in most scenarios. (Rate zero gives infinity, which is never.)
-                    return now + Duration::from_nanos_f64(mass / rate);
-                }
-                self.along(curve, now, mass)
-            }
+            ArrivalPlan::Poisson(curve) => self.along(curve, now, exp1(dice)),
             ArrivalPlan::Modulated(states) => self.modulated(states, now, dice),
             ArrivalPlan::Times(times) => {
                 let at = times.get(self.index).map_or(Instant::NEVER, |&t| Instant(t));

@@ -19,7 +19,7 @@ use super::request::{Caller, Cause, Request};
 use super::retry::{self, Retrier, RetryPolicy};
 use super::{Cx, Plan};
 use crate::kernel::stream::unit;
-use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Sampler, SourceId, Stream, StreamKey};
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Sampler, SourceId, Stream, StreamKey, Ticket};
 use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use arrivals::{ArrivalPlan, Arrivals};
@@ -110,6 +110,8 @@ struct Client {
     arrivals: Option<Arrivals>,
     source: SourceId,
     timeout: LaneId,
+    /// Whether the network takes time.
+    remote: bool,
     /// When requests come.
     arrival_dice: Stream,
     /// What they bring.
@@ -124,6 +126,8 @@ struct Client {
 #[derive(Debug)]
 pub struct Clients {
     state: Vec<Client>,
+    /// The client whose arrival was popped last, if its next one is not on the agenda yet.
+    arrived: Option<(u16, Ticket)>,
 }
 
 impl Clients {
@@ -131,6 +135,7 @@ impl Clients {
     pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
         let mut clients = Self {
             state: Vec::with_capacity(plan.clients.len()),
+            arrived: None,
         };
         for (index, spec) in plan.clients.iter().enumerate() {
             let mut arrival_dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "arrivals"));
@@ -143,6 +148,7 @@ impl Clients {
                 arrivals,
                 source: cx.agenda.source(),
                 timeout: cx.agenda.lane(spec.timeout, Class::Timer),
+                remote: !spec.network.is_zero(),
                 arrival_dice,
                 luck_dice,
                 retrier: Retrier::new(spec.retry),
@@ -159,12 +165,27 @@ impl Clients {
     #[inline]
     pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
         match event {
-            Event::Arrive { client } => self.state[client as usize].arrive(&plan.clients[client as usize], client, cx),
+            Event::Arrive { client } => {
+                self.arrived = Some((client, cx.agenda.ticket()));
+                self.state[client as usize].arrive(&plan.clients[client as usize], client, cx);
+            }
             Event::Think { client, user } => {
                 let state = &mut self.state[client as usize];
                 let caller = Caller::User { client, user };
                 state.start(&plan.clients[client as usize], caller, cx);
             }
+        }
+    }
+
+    /// Puts the next arrival of the client whose last one was popped on the agenda, before anything else that is due.
+    /// That it is done after what was handed over lets the processor work on it while it waits for the request's dice:
+    /// the two have nothing to do with each other.
+    #[inline(always)]
+    pub fn set_next_arrival(&mut self, plan: &Plan, cx: &mut Cx) {
+        if let Some((client, ticket)) = self.arrived.take()
+            && let Load::Open { arrivals, .. } = &plan.clients[client as usize].load
+        {
+            self.state[client as usize].schedule(arrivals, ticket, client, cx);
         }
     }
 
@@ -174,7 +195,7 @@ impl Clients {
     }
 
     /// An attempt has ended: tries again or records the request.
-    #[inline]
+    #[inline(always)]
     pub fn answered(&mut self, plan: &Plan, client: u16, key: Key, cx: &mut Cx) {
         let spec = &plan.clients[client as usize];
         let state = &mut self.state[client as usize];
@@ -184,7 +205,7 @@ impl Clients {
             entry.spend_until(Cause::Waiting, now);
         }
         // The copies of a hedged request have come back by themselves.
-        if !spec.network.is_zero() && entry.status.is_answer() && spec.guarding.hedge.is_none() {
+        if state.remote && entry.status.is_answer() && spec.guarding.hedge.is_none() {
             let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
             entry.spend(Cause::Network, Duration(round_trip.0.div_ceil(2)));
         }
@@ -247,7 +268,10 @@ impl Clients {
 impl Client {
     fn begin(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
         match &spec.load {
-            Load::Open { arrivals, .. } => self.schedule(arrivals, client, cx),
+            Load::Open { arrivals, .. } => {
+                let ticket = cx.agenda.ticket();
+                self.schedule(arrivals, ticket, client, cx);
+            }
             Load::Closed { users, think } => {
                 // Users start spread over one thinking time, not all at once.
                 for user in 0..*users {
@@ -261,20 +285,19 @@ impl Client {
     }
 
     #[inline(always)]
-    fn schedule(&mut self, plan: &ArrivalPlan, client: u16, cx: &mut Cx) {
+    fn schedule(&mut self, plan: &ArrivalPlan, ticket: Ticket, client: u16, cx: &mut Cx) {
         if let Some(arrivals) = &mut self.arrivals {
             let at = arrivals.next(plan, cx.agenda.now(), &mut self.arrival_dice);
-            cx.agenda
-                .next_arrival(self.source, at, super::Event::Client(Event::Arrive { client }));
+            let event = super::Event::Client(Event::Arrive { client });
+            cx.agenda.next_arrival_at(ticket, self.source, at, event);
         }
     }
 
     #[inline]
     fn arrive(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
-        let Load::Open { arrivals, batch } = &spec.load else {
+        let Load::Open { batch, .. } = &spec.load else {
             return;
         };
-        self.schedule(arrivals, client, cx);
         let Some(size) = batch else {
             return self.start(spec, Caller::Client(client), cx);
         };
@@ -307,7 +330,7 @@ impl Client {
             }
         }
         cx.after(self.timeout, super::Event::Deadline { request: key });
-        if spec.network.is_zero() {
+        if !self.remote {
             return cx.offer(spec.to, key);
         }
         let entry = &mut cx.requests[key];

@@ -4,13 +4,14 @@ mod placed;
 
 use super::plan::FunctionPlan;
 use super::pool::Pool;
-use crate::kernel::{Instant, Key, Stream};
+use crate::kernel::{Duration, Instant, Key, Stream};
 use crate::model::session::Sessions;
 use crate::model::sharing::{Speeds, Station};
 use crate::stats::Gauge;
 
-/// One instance. Its place may be used again when it is gone.
+/// One instance. Its place may be used again when it is gone. It never lies across two lines of the cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Instance {
     /// The how-manieth instance of its function it is.
     created: u64,
@@ -24,6 +25,15 @@ struct Instance {
     provisioned: bool,
     /// It must initialise before the next request: the last one was cut off.
     spoiled: bool,
+}
+
+/// An instance that a request has taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// Which one.
+    pub instance: u32,
+    /// Whether it must initialise before it can serve: its last request was cut off.
+    pub spoiled: bool,
 }
 
 /// Levels over the window that was closed.
@@ -59,6 +69,8 @@ pub struct Instances {
     initialising: Gauge,
     busy: Gauge,
     window_began: Instant,
+    /// How long an idle one is kept, if that is always the same.
+    kept: Option<Duration>,
     keep_alive_dice: Stream,
     choice_dice: Stream,
 }
@@ -78,6 +90,7 @@ impl Instances {
             initialising: Gauge::new(),
             busy: Gauge::new(),
             window_began: Instant::ZERO,
+            kept: spec.idle_timeout.as_constant(),
             keep_alive_dice,
             choice_dice,
         }
@@ -94,42 +107,67 @@ impl Instances {
         self.stations.get_mut(instance as usize)
     }
 
-    /// Takes a place on an available instance, by the function's policy.
+    /// Reads from an instance's line of the cache; the value means nothing.
     #[inline]
-    pub fn take(&mut self, spec: &FunctionPlan, now: Instant, sessions: &mut Sessions) -> Option<u32> {
+    pub fn read(&self, instance: u32) -> u64 {
+        self.list
+            .get(instance as usize)
+            .map_or(0, |instance| instance.expires.0)
+    }
+
+    /// Takes a place on an available instance, by the function's policy.
+    #[inline(always)]
+    pub fn take(&mut self, spec: &FunctionPlan, now: Instant, sessions: &mut Sessions) -> Option<Taken> {
+        let index = self.pool.pop(&mut self.choice_dice)?;
+        let instance = &mut self.list[index as usize];
+        if instance.used == 0 && instance.expires.min(instance.retires) > now && self.slots == 1 {
+            instance.used = 1;
+            self.busy.add(now.0, 1);
+            return Some(Taken {
+                instance: index,
+                spoiled: instance.spoiled,
+            });
+        }
+        self.take_shared(spec, index, now, sessions)
+    }
+
+    /// The same where instances serve several requests at once, or where the one that was popped, `index`, is gone.
+    #[inline(never)]
+    fn take_shared(
+        &mut self,
+        spec: &FunctionPlan,
+        mut index: u32,
+        now: Instant,
+        sessions: &mut Sessions,
+    ) -> Option<Taken> {
         loop {
-            let index = self.pool.pop(&mut self.choice_dice)?;
             let instance = &mut self.list[index as usize];
-            if instance.used == 0 {
-                let end = instance.expires.min(instance.retires);
-                if end <= now {
-                    self.die(spec, index, end, now, sessions);
-                    continue;
+            let end = instance.expires.min(instance.retires);
+            if instance.used == 0 && end <= now {
+                self.die(spec, index, end, now, sessions);
+            } else if instance.used == 0 || instance.retires > now {
+                if instance.used == 0 {
+                    self.busy.add(now.0, 1);
                 }
-                self.busy.add(now.0, 1);
-            } else if instance.retires <= now {
-                // It takes no more requests and goes when the last one is done.
-                continue;
+                instance.used += 1;
+                if instance.used < self.slots {
+                    self.pool.push(index, instance.created);
+                }
+                return Some(Taken {
+                    instance: index,
+                    spoiled: instance.spoiled,
+                });
             }
-            instance.used += 1;
-            if instance.used < self.slots {
-                self.pool.push(index, instance.created);
-            }
-            return Some(index);
+            // One that is busy and due takes no more requests, and goes when the last one is done.
+            index = self.pool.pop(&mut self.choice_dice)?;
         }
     }
 
-    /// Whether the instance must initialise before it can serve the request that just took it.
-    #[inline]
-    pub fn must_initialise(&mut self, index: u32, now: Instant) -> bool {
-        let instance = &mut self.list[index as usize];
-        if !instance.spoiled {
-            return false;
-        }
-        instance.spoiled = false;
+    /// An instance that was taken must initialise once more before it serves.
+    pub fn initialise_again(&mut self, index: u32, now: Instant) {
+        self.list[index as usize].spoiled = false;
         self.busy.add(now.0, -1);
         self.initialising.add(now.0, 1);
-        true
     }
 
     fn place(&mut self, spec: &FunctionPlan, instance: Instance) -> u32 {
@@ -182,6 +220,24 @@ impl Instances {
     pub fn give_back(&mut self, spec: &FunctionPlan, index: u32, now: Instant, sessions: &mut Sessions) {
         let instance = &mut self.list[index as usize];
         debug_assert!(instance.alive && instance.used > 0, "only what was taken is given back");
+        if self.slots > 1 || instance.retires <= now {
+            return self.give_back_shared(spec, index, now, sessions);
+        }
+        instance.used = 0;
+        let kept = match self.kept {
+            Some(always) => always,
+            None => spec.idle_timeout.draw(&mut self.keep_alive_dice),
+        };
+        instance.expires = now + kept;
+        self.earliest = self.earliest.min(instance.expires.min(instance.retires));
+        self.busy.add(now.0, -1);
+        self.pool.push(index, instance.created);
+    }
+
+    /// The same where instances serve several requests at once, or where this one is due.
+    #[inline(never)]
+    fn give_back_shared(&mut self, spec: &FunctionPlan, index: u32, now: Instant, sessions: &mut Sessions) {
+        let instance = &mut self.list[index as usize];
         let was_full = instance.used == self.slots;
         instance.used -= 1;
         if instance.used == 0 {
@@ -193,12 +249,11 @@ impl Instances {
                 }
                 return self.die(spec, index, now, now, sessions);
             }
-            let instance = &mut self.list[index as usize];
             instance.expires = now + spec.idle_timeout.draw(&mut self.keep_alive_dice);
             self.earliest = self.earliest.min(instance.expires.min(instance.retires));
         }
         if was_full {
-            self.pool.push(index, self.list[index as usize].created);
+            self.pool.push(index, instance.created);
         }
     }
 
@@ -283,9 +338,14 @@ impl Instances {
 
     /// A request takes a provisioned instance.
     #[inline]
-    pub fn occupy_provisioned(&mut self, index: u32, now: Instant) {
-        self.list[index as usize].used = 1;
+    pub fn occupy_provisioned(&mut self, index: u32, now: Instant) -> Taken {
+        let instance = &mut self.list[index as usize];
+        instance.used = 1;
         self.busy.add(now.0, 1);
+        Taken {
+            instance: index,
+            spoiled: instance.spoiled,
+        }
     }
 
     /// The request on a provisioned instance is done.

@@ -24,14 +24,14 @@ pub mod scaled;
 
 use super::limit::TokenBucket;
 use super::program::{self, Cpu, Next};
-use super::request::{BatchFate, Caller, Cause, Status};
+use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{self, Retrier};
 use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{chance, unit};
-use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Pack, Stream, StreamKey};
 use crate::stats::{Observation, Series};
-use instance::Instances;
+use instance::{Instances, Taken};
 use plan::FunctionPlan;
 use provisioned::Provisioned;
 use record::{Record, Throttle};
@@ -45,15 +45,6 @@ pub enum Event {
         /// The function.
         function: u16,
         /// The request that waited for it.
-        request: Key,
-    },
-    /// A handler can go on. The event names the instance, so that instance and request come from memory together.
-    Resume {
-        /// The function.
-        function: u16,
-        /// The instance that it runs on.
-        instance: u32,
-        /// The request.
         request: Key,
     },
     /// An invocation's time is up, if it still runs.
@@ -133,7 +124,6 @@ pub enum Event {
 
 crate::kernel::pack::packed!(Event {
     Ready { function, request },
-    Resume { function, instance, request },
     TimeLimit { function, request },
     Cores { function, instance, epoch },
     Recycle { function, index },
@@ -155,11 +145,14 @@ mod step {
     pub const CODE_INIT: u64 = 1 << 49;
 }
 
+/// With more requests in flight than this, they do not stay in the nearest caches.
+const MANY: usize = 1_000;
+
 /// One function while the simulation runs.
 #[derive(Debug)]
 struct Function {
     instances: Instances,
-    provisioned: Option<Provisioned>,
+    provisioned: Option<Box<Provisioned>>,
     /// Instances that are scaled apart from requests.
     scaled: Option<Box<Scaled>>,
     /// Invocations running or starting on demand.
@@ -171,6 +164,10 @@ struct Function {
     time_limit: LaneId,
     /// Whether time limits need a timer: the length of an invocation is not known when it starts.
     timed: bool,
+    /// Whether its handler does nothing but take time, on an instance of its own.
+    straight: bool,
+    /// Whether an invocation may fail although it did all its work.
+    may_fail: bool,
     cpu: Cpu,
     retriers: Vec<Retrier>,
     recycle_dice: Stream,
@@ -203,7 +200,7 @@ impl Functions {
                 provisioned: spec
                     .provisioned
                     .as_ref()
-                    .map(|p| Provisioned::new(p, spec, dice("provisioned"))),
+                    .map(|p| Box::new(Provisioned::new(p, spec, dice("provisioned")))),
                 scaled: spec
                     .platform
                     .scaled
@@ -217,6 +214,8 @@ impl Functions {
                 rate: rate.map(|rate| TokenBucket::new(rate, rate)),
                 time_limit: cx.agenda.lane(spec.timeout, Class::Timer),
                 timed: shared || spec.program.blocks(),
+                straight: !shared && spec.program.only_delays(),
+                may_fail: spec.failure > 0.0 || spec.platform.cpu_limit.is_some(),
                 cpu: if shared {
                     Cpu::Shared
                 } else {
@@ -245,7 +244,7 @@ impl Functions {
     }
 
     /// A request reaches a function.
-    #[inline]
+    #[inline(always)]
     pub fn offer(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
         let spec = &plan.functions[function as usize];
         let state = &mut self.state[function as usize];
@@ -268,32 +267,20 @@ impl Functions {
         if let Some(provisioned) = &mut state.provisioned
             && let Some(instance) = provisioned.take(now)
         {
-            state.instances.occupy_provisioned(instance, now);
+            let taken = state.instances.occupy_provisioned(instance, now);
             cx.requests[key].frame.provisioned = true;
-            return state.start_provisioned(spec, function, key, instance, cx);
+            return state.start_provisioned(spec, function, key, taken, cx);
         }
-        if let Some(instance) = state.take_on_demand(spec, function, key, cx) {
-            state.start(spec, function, key, instance, cx);
+        if let Some(taken) = state.take_on_demand(spec, function, key, cx) {
+            state.start(spec, function, key, taken, cx);
         }
     }
 
     /// Handles an event.
-    #[inline]
+    #[inline(never)]
     pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
-        match event {
-            Event::Resume {
-                function,
-                instance,
-                request,
-            } => self.resume(plan, function, instance, request, cx),
-            rare => self.handle_rare(rare, plan, cx),
-        }
-    }
-
-    fn handle_rare(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
         let now = cx.now();
         match event {
-            Event::Resume { .. } => unreachable!("not a rare event"),
             Event::Ready { function, request } => {
                 let spec = &plan.functions[function as usize];
                 let state = &mut self.state[function as usize];
@@ -349,10 +336,12 @@ impl Functions {
 
     /// The handler of a request on an instance can go on, if it has not been cut off.
     #[inline]
-    fn resume(&mut self, plan: &Plan, function: u16, instance: u32, key: Key, cx: &mut Cx) {
+    pub fn resume(&mut self, plan: &Plan, function: u16, instance: u32, key: Key, cx: &mut Cx) {
+        if cx.agenda.coming().len() > 0 && cx.requests.len() > MANY {
+            self.look_ahead(cx);
+        }
         let spec = &plan.functions[function as usize];
         let state = &mut self.state[function as usize];
-        cx.look_ahead();
         let Some(entry) = cx.requests.get(key) else {
             return;
         };
@@ -361,6 +350,26 @@ impl Functions {
             return state.finish(spec, instance, key, entry.frame.worst, cx);
         }
         state.go_on(spec, function, key, cx);
+    }
+
+    /// Reads from the requests and instances that are resumed soon, so that they come from memory together and not one
+    /// after the other: with many requests in flight that is the longest wait of all.
+    #[inline(never)]
+    fn look_ahead(&self, cx: &Cx) {
+        let mut read = 0;
+        for words in cx.agenda.coming() {
+            let super::Event::Invocation {
+                function,
+                instance,
+                request,
+            } = super::Event::unpack(words)
+            else {
+                continue;
+            };
+            read ^= cx.requests.get(request).map_or(0, Request::read);
+            read ^= self.state[function as usize].instances.read(instance);
+        }
+        std::hint::black_box(read);
     }
 
     /// A branch of a handler can begin.
@@ -475,10 +484,22 @@ fn draw_init(spec: &FunctionPlan, luck: Luck) -> Duration {
     spec.init.draw(&mut luck.dice(step::INIT)) + code
 }
 
+/// Whether an invocation that did all its work fails all the same.
+#[inline(never)]
+fn fails(spec: &FunctionPlan, entry: &Request) -> bool {
+    // Whether handling a message fails is that message's luck, which its poller knows.
+    let luckless = match entry.caller {
+        Caller::Poller { .. } | Caller::Mapping { .. } => entry.frame.batch_fate == BatchFate::Doomed,
+        Caller::Asynchronous { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
+        _ => chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
+    };
+    luckless || spec.platform.cpu_limit.is_some_and(|limit| entry.frame.cpu > limit)
+}
+
 impl Function {
     /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
     #[inline]
-    fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<u32> {
+    fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<Taken> {
         if !self.take_concurrency(spec, cx) {
             self.throttle(Throttle::Concurrency, key, cx);
             return None;
@@ -569,22 +590,37 @@ impl Function {
     }
 
     /// Starts a request on a provisioned instance.
-    fn start_provisioned(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, cx: &mut Cx) {
-        self.start(spec, function, key, instance, cx);
+    #[inline(never)]
+    fn start_provisioned(&mut self, spec: &FunctionPlan, function: u16, key: Key, taken: Taken, cx: &mut Cx) {
+        self.start(spec, function, key, taken, cx);
     }
 
     /// Starts a request on an instance that was available.
     #[inline(always)]
-    fn start(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, cx: &mut Cx) {
-        cx.requests[key].frame.instance = instance;
-        if self.instances.must_initialise(instance, cx.now()) {
+    fn start(&mut self, spec: &FunctionPlan, function: u16, key: Key, taken: Taken, cx: &mut Cx) {
+        let (now, instance) = (cx.now(), taken.instance);
+        if taken.spoiled {
+            self.instances.initialise_again(instance, now);
             return self.start_cold(spec, function, key, instance, false, cx);
         }
-        self.begin(spec, function, key, cx);
+        let entry = &mut cx.requests[key];
+        entry.frame.instance = instance;
+        entry.frame.started = now;
+        entry.frame.step = spec.program.entry(entry.path);
+        if !self.straight || entry.frame.batch_left > 0 {
+            return self.start_timed(spec, function, key, cx);
+        }
+        // What most handlers do: they compute, and that is all.
+        let at = program::run_through(&spec.program, entry, self.cpu);
+        if at > now {
+            self.wait_until(at, now + spec.timeout, function, instance, key, cx);
+        } else {
+            let status = entry.frame.worst;
+            self.finish_early(spec, key, status, cx);
+        }
     }
 
-    /// The handler begins.
-    #[inline(always)]
+    /// The handler begins on an instance that has just been initialised.
     fn begin(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
@@ -597,38 +633,28 @@ impl Function {
                 entry.spend(Cause::Init, init);
             }
         }
+        self.start_timed(spec, function, key, cx);
+    }
+
+    /// The handler begins; how long it takes is not known yet as a rule.
+    #[inline(never)]
+    fn start_timed(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
         if self.timed {
             cx.after(
                 self.time_limit,
                 super::Event::Function(Event::TimeLimit { function, request: key }),
             );
         }
-        self.proceed(spec, function, key, cx);
-    }
-
-    /// Runs the handler until it needs something, where that is rare.
-    #[inline(never)]
-    fn go_on(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
-        self.proceed(spec, function, key, cx);
+        self.go_on(spec, function, key, cx);
     }
 
     /// Runs the handler until it needs something.
-    #[inline(always)]
-    fn proceed(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+    fn go_on(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
         match program::advance(cx, &spec.program, key, self.cpu) {
             Next::At(at) => {
-                let limit = cx.requests[key].frame.started + spec.timeout;
-                if at > limit && !self.timed {
-                    let event = Event::TimeLimit { function, request: key };
-                    cx.agenda.at(limit, Class::Timer, super::Event::Function(event));
-                } else {
-                    let event = Event::Resume {
-                        function,
-                        instance: cx.requests[key].frame.instance,
-                        request: key,
-                    };
-                    cx.agenda.at(at, Class::Release, super::Event::Function(event));
-                }
+                let frame = &cx.requests[key].frame;
+                let (instance, limit) = (frame.instance, frame.started + spec.timeout);
+                self.wait_until(at, limit, function, instance, key, cx);
             }
             Next::Compute(demand) => {
                 let instance = cx.requests[key].frame.instance;
@@ -640,6 +666,22 @@ impl Function {
             Next::Answers => {}
             Next::Done(status) if cx.requests[key].is_branch() => cx.reply(key, status),
             Next::Done(status) => self.finish_early(spec, key, status, cx),
+        }
+    }
+
+    /// The handler goes on at `at`, unless its time is up before that.
+    #[inline(always)]
+    fn wait_until(&self, at: Instant, limit: Instant, function: u16, instance: u32, request: Key, cx: &mut Cx) {
+        if at > limit && !self.timed {
+            let event = Event::TimeLimit { function, request };
+            cx.agenda.at(limit, Class::Timer, super::Event::Function(event));
+        } else {
+            let event = super::Event::Invocation {
+                function,
+                instance,
+                request,
+            };
+            cx.agenda.at_often(at, Class::Release, event);
         }
     }
 
@@ -667,14 +709,8 @@ impl Function {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         let provisioned = entry.frame.provisioned;
-        // Whether handling a message fails is that message's luck, which its poller knows.
-        let luckless = match entry.caller {
-            Caller::Poller { .. } | Caller::Mapping { .. } => entry.frame.batch_fate == BatchFate::Doomed,
-            Caller::Asynchronous { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
-            _ => spec.failure > 0.0 && chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
-        };
-        let over = spec.platform.cpu_limit.is_some_and(|limit| entry.frame.cpu > limit);
-        let status = if status.is_ok() && !luckless && !over {
+        let in_doubt = self.may_fail || entry.frame.batch_fate == BatchFate::Doomed;
+        let status = if status.is_ok() && !(in_doubt && fails(spec, entry)) {
             Status::Ok
         } else {
             Status::Failed

@@ -68,6 +68,14 @@ impl Pool {
     /// Adds an instance that was the `created`-th to be created.
     #[inline(always)]
     pub fn push(&mut self, instance: u32, created: u64) {
+        if let Self::MostRecent(list) = self {
+            return list.push(instance);
+        }
+        self.push_by_other_policy(instance, created);
+    }
+
+    #[inline(never)]
+    fn push_by_other_policy(&mut self, instance: u32, created: u64) {
         match self {
             Self::MostRecent(list) | Self::Random(list) => list.push(instance),
             Self::LeastRecent(list) => list.push_back(instance),
@@ -79,6 +87,14 @@ impl Pool {
     /// Takes the instance that the policy chooses.
     #[inline(always)]
     pub fn pop(&mut self, dice: &mut Stream) -> Option<u32> {
+        if let Self::MostRecent(list) = self {
+            return list.pop();
+        }
+        self.pop_by_other_policy(dice)
+    }
+
+    #[inline(never)]
+    fn pop_by_other_policy(&mut self, dice: &mut Stream) -> Option<u32> {
         match self {
             Self::MostRecent(list) => list.pop(),
             Self::LeastRecent(list) => list.pop_front(),

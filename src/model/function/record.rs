@@ -36,7 +36,6 @@ pub(super) struct Record {
     /// Requests that were not served because nobody waited for them any more.
     pub(super) dropped: u64,
     throttles: [u64; 4],
-    invocations: u64,
     on_provisioned: u64,
     cold: u64,
     /// Those of the invocations that ended which had waited for a cold start.
@@ -84,23 +83,34 @@ impl Record {
     #[inline(always)]
     pub(super) fn finished(&mut self, spec: &FunctionPlan, entry: &Request, now: Instant, status: Status) {
         let duration = now.since(entry.frame.started);
-        self.invocations += 1;
-        self.window.invocations += 1;
-        self.invocations_cold += u64::from(entry.frame.cold);
-        self.failed += u64::from(!status.is_ok());
-        self.timed_out += u64::from(status == Status::TimedOut);
         self.duration.record(duration.0);
         self.cpu_ns += u128::from(entry.frame.cpu.0);
         let billed = spec.billed_ms(duration);
         if entry.frame.provisioned {
             self.on_provisioned += 1;
             self.billed_ms.provisioned += billed;
-            return;
+        } else {
+            self.billed_ms.compute += billed;
         }
-        self.billed_ms.compute += billed;
-        if entry.frame.cold && spec.init_billed {
-            self.billed_ms.init += spec.billed_ms(duration + entry.frame.prelude) - billed;
+        if entry.frame.cold || !status.is_ok() {
+            self.finished_oddly(spec, entry, duration, status);
         }
+    }
+
+    /// What there is to say of an invocation that began with a cold start or did not end well.
+    #[inline(never)]
+    fn finished_oddly(&mut self, spec: &FunctionPlan, entry: &Request, duration: Duration, status: Status) {
+        self.failed += u64::from(!status.is_ok());
+        self.timed_out += u64::from(status == Status::TimedOut);
+        self.invocations_cold += u64::from(entry.frame.cold);
+        if entry.frame.cold && spec.init_billed && !entry.frame.provisioned {
+            self.billed_ms.init += spec.billed_ms(duration + entry.frame.prelude) - spec.billed_ms(duration);
+        }
+    }
+
+    /// Invocations that ended in windows that are closed.
+    fn invocations(&self) -> u64 {
+        self.duration.whole().count()
     }
 
     pub(super) fn close_window(&mut self, levels: Levels, provisioned: Option<ProvisionedLevels>) {
@@ -115,6 +125,7 @@ impl Record {
         self.provisioned.busy += provisioned.busy;
         self.duration.close_window();
         self.lines.push(Window {
+            invocations: self.duration.windows().last().map_or(0, |window| window.count),
             levels,
             provisioned,
             ..self.window
@@ -153,10 +164,11 @@ impl Record {
         let mean = |area| Value::TimeMean { area, over_ns };
         let share = |part, whole| Value::Ratio { part, whole };
         push("offered", Value::Count(self.offered));
-        push("invocations", Value::Count(self.invocations));
+        let invocations = self.invocations();
+        push("invocations", Value::Count(invocations));
         push("cold_starts", Value::Count(self.cold));
         // Of those that ended: a cold start whose invocation still runs would count in one place only.
-        push("cold_ratio", share(self.invocations_cold, self.invocations));
+        push("cold_ratio", share(self.invocations_cold, invocations));
         push(
             "throttled_concurrency",
             Value::Count(self.throttles[Throttle::Concurrency as usize]),
@@ -189,8 +201,8 @@ impl Record {
         if spec.provisioned.is_some() {
             push("provisioned", mean(self.provisioned.allocated));
             push("provisioned.busy", mean(self.provisioned.busy));
-            let spilled = self.invocations - self.on_provisioned;
-            push("spill_ratio", share(spilled, self.invocations));
+            let spilled = invocations - self.on_provisioned;
+            push("spill_ratio", share(spilled, invocations));
         }
         push("duration", Value::Latency(Box::new(self.duration.finish().0)));
         push("cold_start", Value::Latency(Box::new(self.cold_start)));
@@ -199,10 +211,11 @@ impl Record {
     }
 
     fn meter(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
-        meters.add(Meter::Requests, self.invocations);
-        meters.add(Meter::LogBytes, self.invocations * spec.log_bytes);
+        let invocations = self.invocations();
+        meters.add(Meter::Requests, invocations);
+        meters.add(Meter::LogBytes, invocations * spec.log_bytes);
         let measured = Duration(self.total.length_ns);
-        spec.transfer.meter(self.invocations, measured, meters);
+        spec.transfer.meter(invocations, measured, meters);
         let provisioned_ms = (self.provisioned.allocated / 1_000_000) as u64;
         meters.add_product(Meter::ProvisionedMbMs, spec.memory_mb, provisioned_ms);
         meters.add_product(
