@@ -82,7 +82,7 @@ fn list(catalog: &Catalog) -> String {
         );
     }
     text.push_str(&services(catalog));
-    text.push_str("Further: `coldcurve explain metrics`, `coldcurve explain codes`.\n");
+    text.push_str("Further: `coldcurve explain metrics`, `coldcurve explain limits`, `coldcurve explain codes`.\n");
     text
 }
 
@@ -105,6 +105,7 @@ fn codes() -> String {
 fn find(word: &str, catalog: &Catalog) -> Option<String> {
     match word {
         "metrics" => return Some(metrics::list()),
+        "limits" => return Some(metrics::limits()),
         "services" => return Some(services(catalog)),
         "codes" => return Some(codes()),
         _ => {}
@@ -117,6 +118,9 @@ fn find(word: &str, catalog: &Catalog) -> Option<String> {
     }
     if let Some(table) = tables().into_iter().find(|table| table.name == word) {
         return Some(schema::explain_table(table));
+    }
+    if let Some(text) = metrics::explain_limit(word) {
+        return Some(text);
     }
     if let Some(text) = metrics::explain(word).filter(|_| word.contains('.')) {
         return Some(text);

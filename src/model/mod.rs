@@ -10,12 +10,15 @@ pub mod fleet;
 pub mod database;
 pub mod effects;
 pub mod external;
+pub mod fault;
 pub mod delivery;
 pub mod function;
 pub mod gateway;
 pub mod flow;
 pub mod limit;
+pub mod limits;
 mod lint;
+pub mod payload;
 mod places;
 pub mod program;
 pub mod program_fields;
@@ -148,6 +151,8 @@ pub enum Event {
     Topic(topic::Event),
     /// For a schedule.
     Schedule(schedule::Event),
+    /// A fault begins or ends.
+    Fault(fault::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -176,6 +181,7 @@ crate::kernel::pack::packed!(Event {
     External(event),
     Topic(event),
     Schedule(event),
+    Fault(event),
     Window,
     WarmedUp,
     Stop,
@@ -210,6 +216,10 @@ pub struct Cx {
     pub sessions: Sessions,
     /// What should happen once.
     pub effects: effects::Effects,
+    /// Limits that were run into.
+    pub limits: limits::Limits,
+    /// What is broken.
+    pub faults: fault::Faults,
 }
 
 impl Cx {
@@ -400,6 +410,8 @@ pub struct Plan {
     pub topics: Vec<topic::TopicPlan>,
     /// Schedules.
     pub schedules: Vec<schedule::SchedulePlan>,
+    /// Faults.
+    pub faults: Vec<fault::FaultPlan>,
 }
 
 impl Plan {

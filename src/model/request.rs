@@ -94,10 +94,12 @@ pub enum Status {
     GatewayTimeout,
     /// The caller gave up waiting; no answer was seen.
     TimedOut,
+    /// What was sent is larger than the target takes (413).
+    TooLarge,
 }
 
 /// Number of statuses.
-pub const STATUSES: usize = 7;
+pub const STATUSES: usize = 8;
 
 impl Status {
     /// All statuses, in the order of their numbers.
@@ -109,6 +111,7 @@ impl Status {
         Self::Unavailable,
         Self::GatewayTimeout,
         Self::TimedOut,
+        Self::TooLarge,
     ];
 
     /// The word for it in output: the HTTP status where there is one.
@@ -121,6 +124,7 @@ impl Status {
             Self::Unavailable => "unavailable_503",
             Self::GatewayTimeout => "gateway_timeout_504",
             Self::TimedOut => "timed_out",
+            Self::TooLarge => "too_large_413",
         }
     }
 

@@ -6,11 +6,13 @@ use super::database::Databases;
 use super::database::proxy::Proxies;
 use super::effects::Effects;
 use super::external::Externals;
+use super::fault::{self, FaultResult, Faults};
 use super::fleet::Fleets;
 use super::flow::FlowResult;
 use super::function::Functions;
 use super::function::asynchronous::AsyncQueues;
 use super::gateway::Gateways;
+use super::limits::{Hits, Limits};
 use super::queue::Queues;
 use super::request::Caller;
 use super::schedule::Schedules;
@@ -37,6 +39,10 @@ pub struct RunResult {
     pub flows: Vec<FlowResult>,
     /// Billable quantities, by component.
     pub meters: Vec<MeterSet>,
+    /// Limits that were run into.
+    pub limits: Vec<Hits>,
+    /// What the faults did, in the order of the plan.
+    pub faults: Vec<FaultResult>,
     /// The measured time: from the end of the warm-up to the end of the run.
     pub measured: Duration,
     /// Requests of clients that ended, warm-up included.
@@ -86,6 +92,8 @@ impl<'p> World<'p> {
             accounts: plan.accounts.iter().map(Account::new).collect(),
             sessions: Sessions::new(plan.session_hosts(), plan.components.len()),
             effects: Effects::new(plan),
+            faults: Faults::new(plan, run),
+            limits: Limits::new(plan.window, plan.components.iter().map(|c| c.target).collect()),
         };
         // Before anything that happens at the same instant, windows close and counting begins or ends.
         if plan.warmup > Duration::ZERO {
@@ -106,6 +114,7 @@ impl<'p> World<'p> {
         let stores = Stores::new(plan, &mut cx);
         let externals = Externals::new(plan);
         let schedules = Schedules::new(plan, run, &mut cx);
+        cx.schedule_faults(plan);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -168,6 +177,7 @@ impl<'p> World<'p> {
             Event::External(event) => self.externals.handle(event, plan, cx),
             Event::Deadline { request } => cx.deadline(request),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
+            Event::Fault(event) => self.fault(event),
             Event::Window => self.close_window(),
             Event::WarmedUp => self.warmed_up(),
             Event::Stop => return true,
@@ -178,6 +188,9 @@ impl<'p> World<'p> {
     #[inline]
     fn offer(&mut self, to: Target, request: Key) {
         let (plan, cx) = (self.plan, &mut self.cx);
+        if cx.faults.armed && cx.stops(plan, to, request) {
+            return;
+        }
         // A caller may have given up while the request was on its way; it arrives all the same.
         match to.kind {
             kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
@@ -209,6 +222,8 @@ impl<'p> World<'p> {
                 kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
                 kind::FLEET => self.fleets.answered(plan, request, parent, cx),
                 kind::WORKFLOW => self.workflows.answered(plan, request, parent, cx),
+                // It was lost with the instance that served it.
+                kind::ACCOUNT => cx.requests.remove(request),
                 _ => unreachable!("only functions, fleets and workflows wait for answers"),
             },
             Caller::Store(parent) => self.stores.answered(plan, request, parent, cx),
@@ -235,7 +250,30 @@ impl<'p> World<'p> {
             kind::FUNCTION => self.functions.branch(plan, entry.worker, request, cx),
             kind::FLEET => self.fleets.resume(plan, request, cx),
             kind::WORKFLOW => self.workflows.resume(plan, request, cx),
+            kind::ACCOUNT => {}
             _ => unreachable!("only functions, fleets and workflows resume"),
+        }
+    }
+
+    /// A fault begins or ends: whatever it changes hears of it.
+    #[cold]
+    fn fault(&mut self, event: fault::Event) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        for (on, change) in cx.fault(event, plan) {
+            match on.kind {
+                kind::ACCOUNT => {
+                    let index = on.index as usize;
+                    cx.accounts[index].change(&plan.accounts[index], change, cx.agenda.now());
+                }
+                kind::GATEWAY => self.gateways.change(plan, on.index, change, cx),
+                kind::FUNCTION => self.functions.change(plan, on.index, change, cx),
+                kind::FLEET => self.fleets.change(plan, on.index, change, cx),
+                kind::DATABASE => self.databases.change(plan, on.index, change, cx),
+                kind::STORE => self.stores.change(plan, on.index, change, cx),
+                kind::EXTERNAL => self.externals.change(plan, on.index, change, cx),
+                kind::TOPIC => self.topics.change(plan, on.index, change, cx),
+                _ => unreachable!("the plan knows what can happen to which kind"),
+            }
         }
     }
 
@@ -275,6 +313,8 @@ impl<'p> World<'p> {
         self.externals.reset(self.cx.now());
         self.topics.reset(self.cx.now());
         self.schedules.reset(self.cx.now());
+        self.cx.limits.reset(self.cx.now());
+        self.cx.faults.reset();
         self.warmed_up_at = self.cx.now();
     }
 
@@ -301,6 +341,8 @@ impl<'p> World<'p> {
             series: Vec::new(),
             flows: Vec::new(),
             meters: vec![MeterSet::default(); plan.components.len()],
+            limits: Vec::new(),
+            faults: Vec::new(),
             measured,
             requests,
             events: self.cx.agenda.popped(),
@@ -332,6 +374,8 @@ impl<'p> World<'p> {
             line.values.truncate(windows);
         }
         result.flows = flows;
+        result.limits = self.cx.limits.finish(windows);
+        result.faults = self.cx.faults.finish(Instant::ZERO + plan.length);
         result
     }
 }

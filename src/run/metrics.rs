@@ -1,6 +1,7 @@
 //! What the metrics mean, for `coldcurve explain` and for whoever mistypes one.
 
 use crate::model::KINDS;
+use crate::model::limits::Limit;
 use std::fmt::Write as _;
 
 /// A metric: whose it is (a kind of components, or empty for the whole system), its name, its meaning. A name that ends
@@ -37,6 +38,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "",
         "bill.per_million",
         "The bill per million requests of clients, in dollars.",
+    ),
+    (
+        "",
+        "limits.LIMIT",
+        "How often a limit was run into in a run, such as `limits.account_concurrency`; `explain limits` lists them.",
     ),
     ("clients", "requests", "Requests that ended."),
     (
@@ -77,6 +83,11 @@ pub const METRICS: &[(&str, &str, &str)] = &[
         "Requests that a gateway gave up on (504).",
     ),
     ("clients", "timed_out", "Requests that the client gave up on."),
+    (
+        "clients",
+        "too_large_413",
+        "Requests that were larger than their target takes (413).",
+    ),
     (
         "clients",
         "latency.*",
@@ -706,6 +717,10 @@ fn full(owner: &str, name: &str) -> String {
 
 /// Whether a word is a metric of this name; `.*` stands for the mean, the maximum and the quantiles.
 fn is(name: &str, word: &str) -> bool {
+    if name == "limits.LIMIT" {
+        let limit = word.strip_prefix("limits.").unwrap_or_default();
+        return Limit::ALL.iter().any(|known| known.name() == limit);
+    }
     if let Some(name) = name.strip_prefix("state.STATE.") {
         let of_state = word.strip_prefix("state.").and_then(|word| word.split_once('.'));
         return of_state.is_some_and(|(_, word)| is(name, word));
@@ -739,6 +754,21 @@ pub fn explain(word: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// All limits that a run says it ran into, a line for each.
+pub fn limits() -> String {
+    let mut text = String::from("Limits that a run says it ran into (metrics `limits.NAME`):\n");
+    for limit in Limit::ALL {
+        let _ = writeln!(text, "  {:<22} {}", limit.name(), limit.meaning());
+    }
+    text
+}
+
+/// What a limit means.
+pub fn explain_limit(word: &str) -> Option<String> {
+    let limit = Limit::ALL.iter().find(|limit| limit.name() == word)?;
+    Some(format!("{} (limit)\n    {}\n", limit.name(), limit.meaning()))
+}
+
 /// All metrics, a line for each.
 pub fn list() -> String {
     let mut text = String::from("Metrics (those of a component have its kind and name in front):\n");
@@ -759,7 +789,15 @@ mod tests {
         assert!(about("functions.checkout.cold_ratio").starts_with("functions.NAME.cold_ratio (metric)\n"));
         assert!(about("functions.checkout.init.p99.9").contains("Init of the instances"));
         assert!(about("latency.p99.worst_window").contains("dashboard"));
-        for word in ["functions.checkout.colour", "latency.p", "latencyp99", "happiness", ""] {
+        assert!(about("limits.init_limit").starts_with("limits.LIMIT (metric)"));
+        for word in [
+            "limits.patience",
+            "functions.checkout.colour",
+            "latency.p",
+            "latencyp99",
+            "happiness",
+            "",
+        ] {
             assert_eq!(explain(word), None, "{word}");
         }
     }

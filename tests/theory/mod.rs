@@ -10,6 +10,7 @@ mod connections;
 mod databases;
 mod delivery;
 mod events;
+mod faults;
 mod fleets;
 mod keep_alive;
 mod lab;

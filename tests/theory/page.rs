@@ -1,8 +1,8 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
 use super::{
-    bursts, calls, closed, connections, databases, delivery, events, fleets, keep_alive, loss, measured, messages,
-    pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
+    bursts, calls, closed, connections, databases, delivery, events, faults, fleets, keep_alive, loss, measured,
+    messages, pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -311,6 +311,8 @@ fn groups() -> Vec<&'static Group> {
         stores::by_hand(),
         topics::topics(),
         topics::schedules(),
+        faults::by_hand(),
+        faults::formulas(),
         measured::experiments(),
         delivery::drain(),
         replay::logs(),

@@ -3,6 +3,7 @@
 use super::arrivals::{ArrivalPlan, Piece, RateCurve, Spread};
 use super::{ClientPlan, Load};
 use crate::kernel::{Duration, Sampler};
+use crate::model::payload;
 use crate::model::program_fields::CALLABLE;
 use crate::model::retry::RetryPolicy;
 use crate::scenario::data::read_column;
@@ -211,6 +212,8 @@ pub const TABLE: Table = Table {
             "0 ms",
             "Round-trip time between client and system.",
         ),
+        payload::PAYLOAD,
+        payload::PAYLOAD_P99,
         Field::default(
             "background",
             Kind::Flag,
@@ -263,6 +266,7 @@ impl ClientPlan {
                 .node("retry")
                 .map_or(RetryPolicy::NONE, |node| RetryPolicy::read(cx, node)),
             network: block.sampler("network"),
+            payload: payload::read(block),
             background: block.flag("background"),
             paths: read_paths(block, paths),
         })

@@ -3,6 +3,7 @@
 use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
 use crate::kernel::Duration;
+use crate::model::fault;
 use crate::model::program::Program;
 use crate::model::tracking::{PERIOD, TrackingPlan};
 use crate::scenario::{Block, Code, Diagnostic, Field, Kind, Table};
@@ -175,6 +176,7 @@ pub const TABLE: Table = Table {
             "0%",
             "Share of requests that fail (500) after their work is done.",
         ),
+        fault::fields::zones("3", "Availability zones that its instances are spread over, one after the other."),
         Field::default(
             "billing",
             Kind::Choice(Billing::NAMES),
@@ -256,6 +258,7 @@ impl FleetPlan {
             boot: block.sampler("boot"),
             program,
             failure: block.share("failure"),
+            zones: block.count("zones") as u16,
             billing,
             billing_minimum: block.duration("billing_minimum"),
             disk_mb: block

@@ -5,7 +5,7 @@
 //! refused (503) when that is full or no instance is in service. Handler steps that wait hold their slot but no core.
 //! The count is fixed, or follows a target: the metric of a minute is seen a minute later, a new instance boots before
 //! it serves, and one that is not wanted any more takes no new requests and goes when its last one is done.
-//! Not modelled: health checks, zones, slow start, launch quotas, connection draining that is cut short, deploys,
+//! Not modelled: health checks but for a zone that goes, slow start, launch quotas, connection draining that is cut short, deploys,
 //! time limits of the instance itself (those of clients, calls and gateways apply, and the work goes on), throttling of
 //! fractional CPUs in periods (they are slow cores here).
 //! Units: memory and disk in MB of 2^20 bytes, CPU in thousandths of a virtual CPU.
@@ -17,10 +17,12 @@
 pub mod balancer;
 pub mod fields;
 pub mod plan;
+mod outage;
 mod record;
 #[cfg(test)]
 mod tests;
 
+use super::limits::Limit;
 use super::program::{self, Cpu, Next};
 use super::request::{Cause, Status};
 use super::retry::Retrier;
@@ -30,8 +32,10 @@ use super::{Cx, Event as WorldEvent, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Stream, StreamKey};
+use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use balancer::{Balancer, Dispatch};
+use outage::Trouble;
 use plan::{FleetPlan, Metric, ScalingPlan};
 use rand::Rng;
 use record::{Levels, Record};
@@ -63,12 +67,18 @@ pub enum Event {
         /// The fleet.
         fleet: u16,
     },
+    /// The balancer notices that instances have gone with their zone.
+    Noticed {
+        /// The fleet.
+        fleet: u16,
+    },
 }
 
 crate::kernel::pack::packed!(Event {
     Cores { fleet, instance, epoch },
     Booted { fleet, instance, launch },
     Tracked { fleet },
+    Noticed { fleet },
 });
 
 /// The step of a request's luck that decides whether it fails.
@@ -80,6 +90,8 @@ enum State {
     Booting,
     InService,
     Draining,
+    /// Its zone is gone, and the balancer has not noticed.
+    Dark,
     Gone,
 }
 
@@ -96,6 +108,9 @@ struct Instance {
     place: u32,
     launch: u32,
     launched_at: Instant,
+    zone: u16,
+    /// When the balancer notices that it is gone.
+    noticed_at: Instant,
     /// Thousandths of a virtual CPU that compute, as last counted.
     cores: u32,
 }
@@ -125,6 +140,7 @@ struct Fleet {
     line: VecDeque<Key>,
     launches: u32,
     boot_luck: Luck,
+    trouble: Trouble,
     scaler: Option<Scaler>,
     retriers: Vec<Retrier>,
     arrived: u64,
@@ -151,6 +167,7 @@ impl Fleets {
                 booting: Vec::new(),
                 line: VecDeque::new(),
                 launches: 0,
+                trouble: Trouble::default(),
                 boot_luck: Luck(dice.next_u64()),
                 scaler: spec.scaling.map(Scaler::new),
                 retriers: spec.program.retriers(),
@@ -197,6 +214,7 @@ impl Fleets {
             Event::Tracked { fleet } => {
                 self.state[fleet as usize].tracked(&plan.fleets[fleet as usize], fleet, cx);
             }
+            Event::Noticed { fleet } => self.state[fleet as usize].noticed(&plan.fleets[fleet as usize], fleet, cx),
         }
     }
 
@@ -252,6 +270,9 @@ impl Fleet {
         };
         let index = self.balancer.member(place);
         let instance = &mut self.instances[index as usize];
+        if instance.state == State::Dark {
+            return self.into_the_dark(place as u32, key, fleet, cx);
+        }
         if self.balancer.load(place) < spec.slots {
             self.balancer.more(place as u32);
             instance.used += 1;
@@ -266,6 +287,8 @@ impl Fleet {
             (&mut instance.waiting, spec.queue)
         };
         if queue.len() as u64 >= room {
+            let (kind, index) = (kind::FLEET, fleet);
+            cx.hit(Limit::FleetQueue, Target { kind, index }, key);
             return self.refuse(key, cx);
         }
         queue.push_back(key);
@@ -293,6 +316,8 @@ impl Fleet {
         }
         entry.frame.started = now;
         entry.frame.instance = instance;
+        // What is provisioned here is the slot.
+        entry.frame.provisioned = true;
     }
 
     /// Runs the handler until it needs something.
@@ -396,12 +421,14 @@ impl Fleet {
         let index = self.free.pop().unwrap_or_else(|| {
             self.instances.push(Instance {
                 state: State::Gone,
-                station: Station::new(Speeds::new(spec.vcpus, 0.0, 0.0)),
+                station: Station::new(Speeds::new(spec.vcpus, 0.0, 0.0).slowed(self.trouble.slow)),
                 waiting: VecDeque::new(),
                 used: 0,
                 place: 0,
                 launch: 0,
                 launched_at: now,
+                zone: 0,
+                noticed_at: Instant::NEVER,
                 cores: 0,
             });
             self.instances.len() as u32 - 1
@@ -412,6 +439,7 @@ impl Fleet {
             "an instance leaves nothing behind"
         );
         (instance.state, instance.launch, instance.launched_at) = (State::Booting, self.launches, now);
+        instance.zone = self.trouble.zone(self.launches, spec.zones);
         index
     }
 
@@ -424,6 +452,10 @@ impl Fleet {
 
     fn launch(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
         let now = cx.now();
+        if self.trouble.zones.lost >= spec.zones {
+            // There is no zone to launch it in.
+            return;
+        }
         let index = self.create(spec, now);
         self.record.launched();
         self.booting.push(index);

@@ -37,6 +37,7 @@ fn computes(cpu: Sampler) -> FleetPlan {
         boot: Sampler::Constant(42e9),
         program: Program::compute(cpu),
         failure: 0.0,
+        zones: 1,
         billing: Billing::Instance,
         billing_minimum: Duration::from_secs(60),
         disk_mb: 0,
@@ -75,6 +76,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         seed: 7,
         accounts: Vec::new(),
         clients: vec![ClientPlan {
+            payload: None,
             background: false,
             component: 0,
             name: "client".to_owned(),
@@ -293,6 +295,7 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
     let mut front = computes(constant_ms(5));
     front.program.steps.insert(1, Step::Call(0));
     front.program.calls.push(CallPlan {
+        payload: None,
         demand: None,
         operation: Operation::default(),
         to: Target {

@@ -5,7 +5,7 @@
 //! instance by an explicit policy, then a new one, if its function's and its account's limits allow; otherwise it is
 //! refused (429). Memory buys a share of CPU. An invocation that runs out of time is cut off, and its instance starts
 //! anew. Provisioned capacity is replaced without a gap.
-//! Not modelled: placement failures, zones, extensions, per-tenant pools; provisioned instances that spill over never
+//! Not modelled: placement failures, extensions, per-tenant pools; provisioned instances that spill over never
 //! wait.
 //! Units: durations in nanoseconds, memory in MB of 2^20 bytes, billing in MB·ms.
 //! Sources: AWS Lambda Developer Guide, "Lambda execution environment", "Understanding Lambda function scaling";
@@ -21,8 +21,10 @@ pub mod pool;
 mod provisioned;
 mod record;
 pub mod scaled;
+mod troubled;
 
 use super::limit::TokenBucket;
+use super::limits::{Hit, Limit};
 use super::program::{self, Cpu, Next};
 use super::request::{BatchFate, Caller, Cause, Status};
 use super::retry::Retrier;
@@ -30,6 +32,7 @@ use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{chance, unit};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
+use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use instance::Instances;
 use plan::FunctionPlan;
@@ -164,8 +167,11 @@ struct Function {
     scaled: Option<Box<Scaled>>,
     /// Invocations running or starting on demand.
     on_demand: u64,
-    /// Concurrency of its own that is still free (functions with reserved concurrency).
-    reserved_free: u64,
+    /// Concurrency of its own that is still free (functions with reserved concurrency); below zero while there is less
+    /// than was taken.
+    reserved_free: i64,
+    /// The reserved concurrency now.
+    reserved: u64,
     scaling: Option<TokenBucket>,
     rate: Option<TokenBucket>,
     time_limit: LaneId,
@@ -210,7 +216,8 @@ impl Functions {
                     .as_ref()
                     .map(|p| Box::new(Scaled::new(p, dice("starts"), cx))),
                 on_demand: 0,
-                reserved_free: spec.reserved_on_demand(),
+                reserved_free: spec.reserved_on_demand() as i64,
+                reserved: spec.reserved.unwrap_or(0),
                 scaling: spec
                     .scaling
                     .map(|(burst, refill)| TokenBucket::new(refill, burst as f64)),
@@ -257,7 +264,7 @@ impl Functions {
         if let Some(rate) = &mut state.rate
             && !rate.take(now, 1)
         {
-            return state.throttle(Throttle::Rate, key, cx);
+            return state.throttle(Throttle::Rate, Limit::RequestRate, key, cx);
         }
         if state.scaled.is_some() {
             return state.offer_scaled(spec, function, key, cx);
@@ -271,7 +278,32 @@ impl Functions {
         }
         if let Some(instance) = state.take_on_demand(spec, function, key, cx) {
             state.start(spec, function, key, instance, cx);
+        } else if let Some(account) = cx.limits.asked() {
+            self.name_holder(plan, account, function, cx);
         }
+    }
+
+    /// A request found the account's pool empty: counts that, with who has most of the pool.
+    #[cold]
+    #[inline(never)]
+    fn name_holder(&self, plan: &Plan, account: u16, function: u16, cx: &mut Cx) {
+        let target = |kind, index| Target { kind, index };
+        let mut most = (
+            cx.accounts[account as usize].neighbours(),
+            target(kind::ACCOUNT, account),
+        );
+        for (spec, (state, index)) in plan.functions.iter().zip(self.state.iter().zip(0..)) {
+            if spec.account == Some(account) && spec.reserved.is_none() && state.on_demand > most.0 {
+                most = (state.on_demand, target(kind::FUNCTION, index));
+            }
+        }
+        let hit = Hit {
+            limit: Limit::AccountConcurrency,
+            of: target(kind::ACCOUNT, account),
+            by: Some(target(kind::FUNCTION, function)),
+            held_by: Some(most.1),
+        };
+        cx.limits.count(hit, most.0, cx.agenda.now());
     }
 
     /// Handles an event.
@@ -381,11 +413,7 @@ impl Functions {
         let state = &mut self.state[function as usize];
         let recycle = spec.recycles[index as usize];
         let now = cx.now();
-        let dice = &mut state.recycle_dice;
-        state.instances.retire(|| {
-            let moment = now + Duration::from_nanos_f64(recycle.spread.0 as f64 * unit(dice));
-            chance(dice, recycle.share).then_some(moment)
-        });
+        state.replace(recycle.share, recycle.spread, now);
         if let Some(every) = recycle.every {
             cx.agenda.at(
                 now + every,
@@ -458,6 +486,13 @@ impl Functions {
     }
 }
 
+const fn target(index: u16) -> Target {
+    Target {
+        kind: kind::FUNCTION,
+        index,
+    }
+}
+
 /// The initialisation that a cold start with this luck needs: the runtime's and the code's own.
 fn draw_init(spec: &FunctionPlan, luck: Luck) -> Duration {
     let code = if spec.code_init.is_zero() {
@@ -469,11 +504,27 @@ fn draw_init(spec: &FunctionPlan, luck: Luck) -> Duration {
 }
 
 impl Function {
+    /// Replaces this share of the instances, each at its own moment within a while.
+    fn replace(&mut self, share: f64, spread: Duration, now: Instant) {
+        let dice = &mut self.recycle_dice;
+        self.instances.retire(|| {
+            let moment = now + Duration::from_nanos_f64(spread.0 as f64 * unit(dice));
+            chance(dice, share).then_some(moment)
+        });
+    }
+
     /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
     #[inline]
     fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<u32> {
         if !self.take_concurrency(spec, cx) {
-            self.throttle(Throttle::Concurrency, key, cx);
+            match spec.account.filter(|_| spec.reserved.is_none()) {
+                // Who has it is known to all functions together.
+                Some(account) => {
+                    cx.limits.ask(account);
+                    self.refuse(Throttle::Concurrency, key, cx);
+                }
+                None => self.throttle(Throttle::Concurrency, Limit::ReservedConcurrency, key, cx),
+            }
             return None;
         }
         let taken = self.instances.take(spec, cx.now(), &mut cx.sessions);
@@ -492,7 +543,11 @@ impl Function {
             .is_some_and(|most| self.instances.alive() >= most);
         if full || !self.scaling.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
             self.give_concurrency(spec, cx);
-            return self.throttle(if full { Throttle::Concurrency } else { Throttle::Scaling }, key, cx);
+            return if full {
+                self.throttle(Throttle::Concurrency, Limit::MaximumInstances, key, cx)
+            } else {
+                self.throttle(Throttle::Scaling, Limit::ScalingRate, key, cx)
+            };
         }
         let instance = self.instances.create(spec, now);
         self.start_cold(spec, function, key, instance, true, cx);
@@ -503,7 +558,7 @@ impl Function {
         let taken = match (spec.reserved, spec.account) {
             (Some(_), _) => {
                 let some = self.reserved_free > 0;
-                self.reserved_free -= u64::from(some);
+                self.reserved_free -= i64::from(some);
                 some
             }
             (None, Some(account)) => cx.accounts[account as usize].take_concurrency(),
@@ -524,7 +579,13 @@ impl Function {
     }
 
     #[cold]
-    fn throttle(&mut self, why: Throttle, key: Key, cx: &mut Cx) {
+    fn throttle(&mut self, why: Throttle, limit: Limit, key: Key, cx: &mut Cx) {
+        cx.hit(limit, target(cx.requests[key].worker), key);
+        self.refuse(why, key, cx);
+    }
+
+    #[cold]
+    fn refuse(&mut self, why: Throttle, key: Key, cx: &mut Cx) {
         self.record.throttled(why);
         cx.reply(key, Status::Throttled);
     }
@@ -543,7 +604,13 @@ impl Function {
         }
         let placed = entry.mark;
         let init = draw_init(spec, entry.luck);
-        entry.spend(Cause::Init, if init > spec.init_limit { spec.init_limit } else { init });
+        if init > spec.init_limit {
+            entry.spend(Cause::Init, spec.init_limit);
+            cx.hit(Limit::InitLimit, target(function), key);
+        } else {
+            entry.spend(Cause::Init, init);
+        }
+        let entry = &mut cx.requests[key];
         entry.frame.prelude = entry.mark.since(placed);
         self.record.cold_started(entry.mark.since(start), entry.frame.prelude);
         let at = entry.mark;
@@ -672,6 +739,9 @@ impl Function {
         } else {
             self.release(spec, instance, provisioned, now, cx);
         }
+        if over {
+            cx.hit(Limit::CpuLimit, target(cx.requests[key].worker), key);
+        }
         cx.reply(key, status);
     }
 
@@ -687,6 +757,7 @@ impl Function {
     /// An invocation ran out of time: it is cut off, and its instance must initialise again.
     fn cut_off(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
         let now = cx.now();
+        cx.hit(Limit::TimeLimit, target(cx.requests[key].worker), key);
         let entry = &mut cx.requests[key];
         let (instance, provisioned) = (entry.frame.instance, entry.frame.provisioned);
         entry.cut_off_at(now);

@@ -13,6 +13,7 @@
 use super::plan::{PollerPlan, QueuePlan, RedrivePlan};
 use crate::kernel::Duration;
 use crate::model::function::plan::FunctionPlan;
+use crate::model::payload;
 use crate::scenario::{Block, Code, Field, Kind, Table};
 
 /// The fields of a poller.
@@ -175,6 +176,7 @@ pub const TABLE: Table = Table {
             "0 ms",
             "How long a receive call takes to bring what is there.",
         ),
+        payload::PAYLOAD_LIMIT,
         Field::default("message_size", Kind::Size, "1 KB", "Bytes of a message.")
             .within(1.0, 1_048_576.0)
             .source("Amazon SQS quotas: up to 1 MiB; metered by 64 KB"),
@@ -221,6 +223,7 @@ impl QueuePlan {
             in_flight_limit: block.count("in_flight_limit"),
             send_latency: block.sampler("send_latency"),
             receive_latency: block.sampler("receive_latency"),
+            payload_limit: block.size_opt("payload_limit"),
             message_bytes: block.size("message_size"),
             duplicate_rate: block.share("duplicate_rate"),
             poison: block.share("poison"),
