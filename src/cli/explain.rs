@@ -2,7 +2,7 @@
 
 use super::{BAD_INPUT, complain, say};
 use crate::model::build::{INNER, ROOT};
-use crate::run::{billing, expect, load, metrics};
+use crate::run::{billing, expect, limits, load, metrics};
 use crate::scenario::schema::{self, tables_below};
 use crate::scenario::{CODES, Catalog, Diagnostics, Node, NodeKind, Service, Sources, Table, nearest};
 use clap::ValueEnum;
@@ -105,7 +105,7 @@ fn codes() -> String {
 fn find(word: &str, catalog: &Catalog) -> Option<String> {
     match word {
         "metrics" => return Some(metrics::list()),
-        "limits" => return Some(metrics::limits()),
+        "limits" => return Some(limits::list()),
         "services" => return Some(services(catalog)),
         "codes" => return Some(codes()),
         _ => {}
@@ -118,9 +118,6 @@ fn find(word: &str, catalog: &Catalog) -> Option<String> {
     }
     if let Some(table) = tables().into_iter().find(|table| table.name == word) {
         return Some(schema::explain_table(table));
-    }
-    if let Some(text) = metrics::explain_limit(word) {
-        return Some(text);
     }
     if let Some(text) = metrics::explain(word).filter(|_| word.contains('.')) {
         return Some(text);
@@ -137,6 +134,7 @@ fn find(word: &str, catalog: &Catalog) -> Option<String> {
         found = about(&mut tables().into_iter());
     }
     found.extend(metrics::explain(word));
+    found.extend(limits::explain(word));
     (!found.is_empty()).then(|| found.join("\n"))
 }
 

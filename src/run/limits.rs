@@ -9,6 +9,7 @@ use crate::model::world::RunResult;
 use crate::model::{KINDS, Plan, kind};
 use crate::scenario::Target;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// The name of the metric that counts a limit's hits.
 pub fn metric_name(limit: Limit) -> String {
@@ -160,4 +161,19 @@ fn effect(effect: Effect) -> String {
         Effect::Neighbours(count) => format!("neighbours {count}"),
         Effect::Lower(which, to) => format!("lower {} to {to}", quota(which)),
     }
+}
+
+/// All limits that a run says it ran into, a line for each.
+pub fn list() -> String {
+    let mut text = String::from("Limits that a run says it ran into (metrics `limits.NAME`):\n");
+    for limit in Limit::ALL {
+        let _ = writeln!(text, "  {:<22} {}", limit.name(), limit.meaning());
+    }
+    text
+}
+
+/// What a limit means.
+pub fn explain(word: &str) -> Option<String> {
+    let limit = Limit::ALL.iter().find(|limit| limit.name() == word)?;
+    Some(format!("{} (limit)\n    {}\n", limit.name(), limit.meaning()))
 }

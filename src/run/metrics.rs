@@ -754,21 +754,6 @@ pub fn explain(word: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// All limits that a run says it ran into, a line for each.
-pub fn limits() -> String {
-    let mut text = String::from("Limits that a run says it ran into (metrics `limits.NAME`):\n");
-    for limit in Limit::ALL {
-        let _ = writeln!(text, "  {:<22} {}", limit.name(), limit.meaning());
-    }
-    text
-}
-
-/// What a limit means.
-pub fn explain_limit(word: &str) -> Option<String> {
-    let limit = Limit::ALL.iter().find(|limit| limit.name() == word)?;
-    Some(format!("{} (limit)\n    {}\n", limit.name(), limit.meaning()))
-}
-
 /// All metrics, a line for each.
 pub fn list() -> String {
     let mut text = String::from("Metrics (those of a component have its kind and name in front):\n");

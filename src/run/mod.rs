@@ -4,7 +4,7 @@
 pub mod aggregate;
 pub mod billing;
 pub mod expect;
-mod limits;
+pub mod limits;
 pub mod load;
 pub mod size;
 pub mod metrics;

@@ -190,7 +190,62 @@ fn zones() -> Vec<Case> {
         2.0,
     );
     let stuck = database("the same in one zone, which is back at 10.3 s", 1, &[300, 600], 3.0);
-    [function.cases, fails.cases, hangs.cases, for_ever.cases, moved, stuck].concat()
+    [
+        function.cases,
+        fails.cases,
+        hangs.cases,
+        for_ever.cases,
+        moved,
+        stuck,
+        zones_together(),
+    ]
+    .concat()
+}
+
+/// A caller and what it calls lose their zone at the same instant.
+fn zones_together() -> Vec<Case> {
+    // Whoever is named first, the client has one answer.
+    let both = |what, on: &str, host: &str, latencies: &[u64], status: &str| {
+        Trace::new(
+            what,
+            &ms(&[0, 2000]),
+            "to: door",
+            &format!(
+                "gateways: {{ door: {{ to: h }} }}\n{host}\n\
+                 databases: {{ d: {{ zones: 2, failover: 1 s, query: 1 s, latency: 0 ms, connect_time: 0 ms, \
+                 connect_cpu: 0 ms }} }}\nfaults: {{ az: {{ on: {on}, zones_lost: 1, at: 500 ms, for: 1 s }} }}"
+            ),
+        )
+        .latencies(&ms(latencies))
+        .metric("web", status, 1.0)
+        .cases
+    };
+    let function = "functions: { h: { zones: 1, placement: 100 ms, handler: [ call: d ] } }";
+    let fleet = "fleets: { h: { vcpu: 1, memory: 1 GB, zones: 1, handler: [ call: d ] } }";
+    [
+        both(
+            "a function and its database lose their zone at 500 ms, behind a gateway; at 0 and 2 s",
+            "[h, d]",
+            function,
+            &[500, 1100],
+            "bad_gateway_502",
+        ),
+        both(
+            "the same, named the other way round",
+            "[d, h]",
+            function,
+            &[500, 1100],
+            "bad_gateway_502",
+        ),
+        both(
+            "the same with an instance of a fleet",
+            "[h, d]",
+            fleet,
+            &[500, 1000],
+            "unavailable_503",
+        ),
+    ]
+    .concat()
 }
 
 /// Deploys, neighbours and quotas.
@@ -403,9 +458,9 @@ pub fn formulas() -> &'static Group {
         Group {
             title: "Faults at random",
             about: "The share of requests refused by a service that is up and down in turn is that of the time that it \
-                    is down, 1 - MTBF / (MTBF + MTTR), for exponential times. M/M/1 whose server breaks down at random, \
-                    busy or not, and then goes on where it stopped: White and Christie, *Queuing with preemptive \
-                    priorities or with breakdown*, Operations Research 6 (1958); the server is 1,000,000 times slower \
+                    is down, 1 - MTBF / (MTBF + MTTR), for exponential times. M/M/1 whose server breaks down at \
+                    random, busy or not, and then goes on where it stopped: White and Christie, *Queuing with \
+                    preemptive priorities or with breakdown*, Operations Research 6 (1958); the server is 1,000,000 times slower \
                     while it is broken.",
             cases: vec![
                 Case::mean(

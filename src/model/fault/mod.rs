@@ -1,13 +1,14 @@
 //! Faults on the run's timeline: what breaks, when, for how long, and what that does to the components.
 //!
 //! Model: a fault begins at an instant and lasts a while, once or again and again, at fixed or at random times. Work
-//! that begins while a component is slow takes so many times longer; jobs on shared cores slow down at once. A component
-//! that fails answers a share of the requests that reach it with an error; one that is down refuses all of them; one
-//! that is unreachable lets them hang until their callers give up, and gets those that still wait when the fault ends.
-//! What a component had begun goes on. A zone that goes takes its instances with it, and the work on them; a fleet's
-//! balancer goes on sending requests there until health checks notice, functions start instances elsewhere, a database
-//! fails over if it has a zone to go to, with all its connections gone. Neighbours take a part of an account's pool.
-//! A quota is lowered; what is already beyond it goes on. A deploy replaces instances, as `recycle` of a function does.
+//! that begins while a component is slow takes so many times longer; jobs on shared cores slow down at once. A
+//! component that fails answers a share of the requests that reach it with an error; one that is down refuses all of
+//! them; one that is unreachable lets them hang until their callers give up, and gets those that still wait when the
+//! fault ends. What a component had begun goes on. A zone that goes takes its instances with it, and the work on them;
+//! a fleet's balancer goes on sending requests there until health checks notice, functions start instances elsewhere, a
+//! database fails over if it has a zone to go to, with all its connections gone. Neighbours take a part of an account's
+//! pool. A quota is lowered; what is already beyond it goes on. A deploy replaces instances, as `recycle` of a function
+//! does.
 //! Where faults of one kind overlap, factors multiply, what neighbours take adds up, the lowest quota holds and the
 //! largest number of zones is gone; a component is down or unreachable as long as one of them says so.
 //! Not modelled: data that is lost, partial connectivity, retransmission by the network, brown-outs that grow; requests

@@ -5,9 +5,9 @@
 //! refused (503) when that is full or no instance is in service. Handler steps that wait hold their slot but no core.
 //! The count is fixed, or follows a target: the metric of a minute is seen a minute later, a new instance boots before
 //! it serves, and one that is not wanted any more takes no new requests and goes when its last one is done.
-//! Not modelled: health checks but for a zone that goes, slow start, launch quotas, connection draining that is cut short, deploys,
-//! time limits of the instance itself (those of clients, calls and gateways apply, and the work goes on), throttling of
-//! fractional CPUs in periods (they are slow cores here).
+//! Not modelled: health checks but for a zone that goes, slow start, launch quotas, connection draining that is cut
+//! short, deploys, time limits of the instance itself (those of clients, calls and gateways apply, and the work goes
+//! on), throttling of fractional CPUs in periods (they are slow cores here).
 //! Units: memory and disk in MB of 2^20 bytes, CPU in thousandths of a virtual CPU.
 //! Sources: EC2 Auto Scaling and Application Auto Scaling user guides, "Target tracking scaling policies"; Elastic Load
 //! Balancing user guide, "Target groups"; start-up times and their confidence in catalog/aws/ec2.yaml, ecs.*.yaml.

@@ -3,7 +3,8 @@
 //! Sources: Kleinrock, *Queueing Systems* I (1975), chapters 3 and 5, and II (1976), section 4.4; the wait of M/D/1 in
 //! terms without alternating signs, Franx (2001), *Operations Research Letters* 29(5); loss in M/G/1/K from
 //! departures, Cooper, *Introduction to Queueing Theory* (1981), chapter 5; variance under processor sharing, Coffman,
-//! Muntz and Trotter (1970), *Journal of the ACM* 17(1); breakdowns, White and Christie (1958), *Operations Research* 6.
+//! Muntz and Trotter (1970), *Journal of the ACM* 17(1); breakdowns, White and Christie (1958), *Operations Research*
+//! 6(1).
 
 use super::erlang::invert;
 
