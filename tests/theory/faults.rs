@@ -460,8 +460,8 @@ pub fn formulas() -> &'static Group {
             about: "The share of requests refused by a service that is up and down in turn is that of the time that it \
                     is down, 1 - MTBF / (MTBF + MTTR), for exponential times. M/M/1 whose server breaks down at \
                     random, busy or not, and then goes on where it stopped: White and Christie, *Queuing with \
-                    preemptive priorities or with breakdown*, Operations Research 6 (1958); the server is 1,000,000 times slower \
-                    while it is broken.",
+                    preemptive priorities or with breakdown*, Operations Research 6 (1958); the server is 1,000,000 \
+                    times slower while it is broken.",
             cases: vec![
                 Case::mean(
                     "up 9 s, down 1 s on average, λ = 5",
