@@ -107,7 +107,7 @@ impl Account {
     /// The account at the start of a run.
     pub fn new(plan: &AccountPlan) -> Self {
         Self {
-            free: plan.concurrency as i64 - plan.reserved as i64 - plan.neighbours as i64,
+            free: plan.concurrency.cast_signed() - plan.reserved.cast_signed() - plan.neighbours.cast_signed(),
             neighbours: plan.neighbours,
             concurrency: plan.concurrency,
             gateway: TokenBucket::new(plan.gateway_rate, plan.gateway_burst as f64),
@@ -133,12 +133,12 @@ impl Account {
         match change {
             Change::Neighbours(more) => {
                 let neighbours = plan.neighbours + more;
-                self.free += self.neighbours as i64 - neighbours as i64;
+                self.free += self.neighbours.cast_signed() - neighbours.cast_signed();
                 self.neighbours = neighbours;
             }
             Change::Lower(Quota::Concurrency, to) => {
                 let concurrency = to.map_or(plan.concurrency, |to| plan.concurrency.min(to as u64));
-                self.free += concurrency as i64 - self.concurrency as i64;
+                self.free += concurrency.cast_signed() - self.concurrency.cast_signed();
                 self.concurrency = concurrency;
             }
             Change::Lower(_, to) => {

@@ -271,7 +271,7 @@ impl Fleet {
         let index = self.balancer.member(place);
         let instance = &mut self.instances[index as usize];
         if instance.state == State::Dark {
-            return self.into_the_dark(place as u32, key, fleet, cx);
+            return self.meet_the_dark(place as u32, key, fleet, cx);
         }
         if self.balancer.load(place) < spec.slots {
             self.balancer.more(place as u32);

@@ -153,7 +153,7 @@ impl Fleet {
     /// A request goes to an instance that is gone, because the balancer has not noticed.
     #[cold]
     #[inline(never)]
-    pub(super) fn into_the_dark(&mut self, place: u32, key: Key, fleet: u16, cx: &mut Cx) {
+    pub(super) fn meet_the_dark(&mut self, place: u32, key: Key, fleet: u16, cx: &mut Cx) {
         if self.trouble.zones.hang {
             // It stays outstanding.
             self.balancer.more(place);

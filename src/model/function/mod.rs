@@ -216,7 +216,7 @@ impl Functions {
                     .as_ref()
                     .map(|p| Box::new(Scaled::new(p, dice("starts"), cx))),
                 on_demand: 0,
-                reserved_free: spec.reserved_on_demand() as i64,
+                reserved_free: spec.reserved_on_demand().cast_signed(),
                 reserved: spec.reserved.unwrap_or(0),
                 scaling: spec
                     .scaling
@@ -543,11 +543,12 @@ impl Function {
             .is_some_and(|most| self.instances.alive() >= most);
         if full || !self.scaling.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
             self.give_concurrency(spec, cx);
-            return if full {
-                self.throttle(Throttle::Concurrency, Limit::MaximumInstances, key, cx)
+            let (why, limit) = if full {
+                (Throttle::Concurrency, Limit::MaximumInstances)
             } else {
-                self.throttle(Throttle::Scaling, Limit::ScalingRate, key, cx)
+                (Throttle::Scaling, Limit::ScalingRate)
             };
+            return self.throttle(why, limit, key, cx);
         }
         let instance = self.instances.create(spec, now);
         self.start_cold(spec, function, key, instance, true, cx);

@@ -19,7 +19,7 @@ impl Functions {
             Change::Lower(_, to) => {
                 let usual = spec.reserved.unwrap_or(0);
                 let reserved = to.map_or(usual, |to| usual.min(to as u64));
-                state.reserved_free += reserved as i64 - state.reserved as i64;
+                state.reserved_free += reserved.cast_signed() - state.reserved.cast_signed();
                 state.reserved = reserved;
             }
             Change::Recycle(share, spread) => state.replace(share, spread, now),
