@@ -4,7 +4,7 @@ use super::{BAD_INPUT, complain, say};
 use crate::cost::PriceLine;
 use crate::cost::book::{self, Provenance};
 use crate::model::build::{INNER, ROOT};
-use crate::run::{billing, expect, load, metrics};
+use crate::run::{billing, expect, limits, load, metrics};
 use crate::scenario::prices::built_in;
 use crate::scenario::schema::{self, tables_below};
 use crate::scenario::{CODES, Catalog, Diagnostics, Node, NodeKind, Service, Sources, Table, nearest};
@@ -93,7 +93,7 @@ fn list(catalog: &Catalog) -> String {
         );
     }
     text.push_str(&services(catalog));
-    text.push_str("Further: `coldcurve explain metrics`, `coldcurve explain codes`.\n");
+    text.push_str("Further: `coldcurve explain metrics`, `coldcurve explain limits`, `coldcurve explain codes`.\n");
     text
 }
 
@@ -116,6 +116,7 @@ fn codes() -> String {
 fn find(word: &str, catalog: &Catalog) -> Option<String> {
     match word {
         "metrics" => return Some(metrics::list()),
+        "limits" => return Some(limits::list()),
         "services" => return Some(services(catalog)),
         "codes" => return Some(codes()),
         _ => {}
@@ -144,6 +145,7 @@ fn find(word: &str, catalog: &Catalog) -> Option<String> {
         found = about(&mut tables().into_iter());
     }
     found.extend(metrics::explain(word));
+    found.extend(limits::explain(word));
     (!found.is_empty()).then(|| found.join("\n"))
 }
 

@@ -126,6 +126,20 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The keys of all entries alive, in the order of their places. It looks at every place.
+    pub fn alive(&self) -> Vec<Key> {
+        let mut alive = vec![true; self.entries.len()];
+        for &index in &self.free {
+            alive[index as usize] = false;
+        }
+        let key = |(index, generation): (u32, &u32)| Key {
+            index,
+            generation: *generation,
+        };
+        let keys = (0..).zip(&self.generations).map(key);
+        keys.filter(|key| alive[key.index as usize]).collect()
+    }
+
     /// Entries alive now.
     pub fn len(&self) -> usize {
         self.entries.len() - self.free.len()

@@ -4,12 +4,13 @@
 //! Model: a pool of concurrent executions, of which functions with reserved concurrency carve out their own part, and
 //! a token bucket that all gateways of the account draw from. A neighbour outside the scenario may take part of the
 //! pool.
-//! Not modelled: quotas of other services; raising a quota while the simulation runs.
+//! Not modelled: quotas of other services.
 //! Units: concurrency in executions, rates in requests per second.
 //! Sources: AWS Lambda Developer Guide, "Understanding Lambda function scaling"; API Gateway quotas (10,000 requests
 //! per second, burst 5,000).
 //! Validated by: Erlang B for the pool and M/D/1/K for the bucket (tests/theory); tests/properties.rs.
 
+use super::fault::{Change, Quota};
 use super::limit::TokenBucket;
 use crate::kernel::Instant;
 use crate::scenario::{Block, Field, Kind, Table};
@@ -89,8 +90,12 @@ impl AccountPlan {
 /// An account while the simulation runs. Shared by mechanisms, so it lives in [`super::Cx`].
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Unreserved concurrency that may still be taken.
-    free: u64,
+    /// Unreserved concurrency that may still be taken; below zero while there is less than was taken.
+    free: i64,
+    /// Concurrency that others take now.
+    neighbours: u64,
+    /// The quota now.
+    concurrency: u64,
     gateway: TokenBucket,
 }
 
@@ -102,10 +107,9 @@ impl Account {
     /// The account at the start of a run.
     pub fn new(plan: &AccountPlan) -> Self {
         Self {
-            free: plan
-                .concurrency
-                .saturating_sub(plan.reserved)
-                .saturating_sub(plan.neighbours),
+            free: plan.concurrency.cast_signed() - plan.reserved.cast_signed() - plan.neighbours.cast_signed(),
+            neighbours: plan.neighbours,
+            concurrency: plan.concurrency,
             gateway: TokenBucket::new(plan.gateway_rate, plan.gateway_burst as f64),
         }
     }
@@ -114,7 +118,7 @@ impl Account {
     #[inline]
     pub fn take_concurrency(&mut self) -> bool {
         let some = self.free > 0;
-        self.free -= u64::from(some);
+        self.free -= i64::from(some);
         some
     }
 
@@ -122,6 +126,32 @@ impl Account {
     #[inline]
     pub fn give_concurrency(&mut self) {
         self.free += 1;
+    }
+
+    /// A fault takes part of the pool, or lowers a quota, or gives it back. What is taken beyond it goes on.
+    pub fn change(&mut self, plan: &AccountPlan, change: Change, now: Instant) {
+        match change {
+            Change::Neighbours(more) => {
+                let neighbours = plan.neighbours + more;
+                self.free += self.neighbours.cast_signed() - neighbours.cast_signed();
+                self.neighbours = neighbours;
+            }
+            Change::Lower(Quota::Concurrency, to) => {
+                let concurrency = to.map_or(plan.concurrency, |to| plan.concurrency.min(to as u64));
+                self.free += concurrency.cast_signed() - self.concurrency.cast_signed();
+                self.concurrency = concurrency;
+            }
+            Change::Lower(_, to) => {
+                let rate = to.map_or(plan.gateway_rate, |to| plan.gateway_rate.min(to));
+                self.gateway.change(now, rate, plan.gateway_burst as f64);
+            }
+            Change::Slow(_) | Change::Zones(_) | Change::Recycle(..) => {}
+        }
+    }
+
+    /// Concurrency that those outside the scenario take now.
+    pub fn neighbours(&self) -> u64 {
+        self.neighbours
     }
 
     /// Whether a gateway may let one more request in.

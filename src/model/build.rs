@@ -22,7 +22,7 @@ use super::stream::plan::StreamPlan;
 use super::topic::{self, TopicPlan};
 use super::workflow::plan::WorkflowPlan;
 use super::{
-    Component, KINDS, Plan, database, external, fleet, function, gateway, kind, queue, store, stream, workflow,
+    Component, KINDS, Plan, database, external, fault, fleet, function, gateway, kind, queue, store, stream, workflow,
 };
 use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
@@ -185,6 +185,11 @@ pub const ROOT: Table = Table {
             "Cron and rate expressions, one-off jobs.",
         ),
         Field::optional(
+            "faults",
+            Kind::Map(&Kind::Block(&fault::fields::TABLE)),
+            "What breaks during the run, by name.",
+        ),
+        Field::optional(
             "variants",
             Kind::Map(&Kind::Any),
             "Overlays: the same system with these differences.",
@@ -229,6 +234,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.account_shares();
     builder.ways(root);
     stream::fields::further_consumers(&builder.plan, &cx);
+    builder.plan.faults = fault::fields::read_all(&block, &builder.plan);
     lint(&builder.plan, &cx, root);
     if builder.plan.clients.is_empty() && builder.plan.schedules.is_empty() && !diagnostics.has_errors() {
         cx.error(

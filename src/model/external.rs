@@ -11,14 +11,16 @@
 //! Validated by: M/D/1/K for its bucket, Erlang B for its calls at once (tests/theory/stores.rs), traces by hand; the
 //! collapse of a service that slows down under load (tests/theory/overload.rs).
 
+use super::fault::{Change, Quota};
 use super::limit::TokenBucket;
+use super::limits::Limit;
 use super::places::Places;
 use super::request::{Cause, Status};
 use super::{Cx, Plan, kind};
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Sampler};
-use crate::scenario::{Block, Code, Field, Kind, Table};
+use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency};
 
 /// How calls can fail.
@@ -239,6 +241,10 @@ struct External {
     calls: Option<TokenBucket>,
     items: Option<TokenBucket>,
     item_burst: u64,
+    /// Calls at once, at most, now.
+    concurrency: u64,
+    /// How many times longer a call takes now.
+    slow: f64,
     under_way: Gauge,
     latency: WindowLatency,
     window: Window,
@@ -262,6 +268,8 @@ impl Externals {
             calls: bucket(spec.calls),
             items: bucket(spec.items),
             item_burst: spec.items.map_or(u64::MAX, |(_, burst)| burst as u64),
+            concurrency: spec.concurrency,
+            slow: 1.0,
             under_way: Gauge::new(),
             latency: WindowLatency::new(),
             window: Window::default(),
@@ -282,8 +290,9 @@ impl Externals {
         let state = &mut self.state[external as usize];
         let now = cx.now();
         let items = plan.call(key, cx).map_or(1, |call| call.operation.items);
-        if state.under_way.level() >= spec.concurrency {
+        if state.under_way.level() >= state.concurrency {
             state.window.throttled_concurrency += 1;
+            cx.hit(Limit::ExternalConcurrency, target(external), key);
             return cx.reply(key, Status::Throttled);
         }
         // A call with more items than there ever are takes all of them.
@@ -291,6 +300,7 @@ impl Externals {
         let holds = |bucket: &Option<TokenBucket>, n| bucket.as_ref().is_none_or(|bucket| bucket.holds(now, n));
         if !holds(&state.calls, 1) || !holds(&state.items, tokens) {
             state.window.throttled_rate += 1;
+            cx.hit(Limit::ExternalRate, target(external), key);
             return cx.reply(key, Status::Throttled);
         }
         for (bucket, n) in [(&mut state.calls, 1), (&mut state.items, tokens)] {
@@ -309,8 +319,27 @@ impl Externals {
         }
         takes += state.under_way.level() as f64 * spec.latency_per_call.0 as f64;
         let event = super::Event::External(Event::Done { request: key });
-        cx.agenda
-            .at(now + Duration::from_nanos_f64(takes), Class::Release, event);
+        cx.agenda.at(
+            now + Duration::from_nanos_f64(takes * state.slow),
+            Class::Release,
+            event,
+        );
+    }
+
+    /// A fault begins or ends.
+    pub fn change(&mut self, plan: &Plan, external: u16, change: Change, cx: &Cx) {
+        let spec = &plan.externals[external as usize];
+        let state = &mut self.state[external as usize];
+        match (change, &mut state.calls, spec.calls) {
+            (Change::Slow(factor), ..) => state.slow = factor,
+            (Change::Lower(Quota::MaximumConcurrency, to), ..) => {
+                state.concurrency = to.map_or(spec.concurrency, |to| spec.concurrency.min(to as u64));
+            }
+            (Change::Lower(_, to), Some(bucket), Some((rate, burst))) => {
+                bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst);
+            }
+            _ => {}
+        }
     }
 
     /// Handles an event.
@@ -367,6 +396,13 @@ impl Externals {
             observe_whole(spec.component, &total, out);
             state.observe_windows(spec.component, plan.window, out, series);
         }
+    }
+}
+
+const fn target(index: u16) -> Target {
+    Target {
+        kind: kind::EXTERNAL,
+        index,
     }
 }
 

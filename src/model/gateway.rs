@@ -4,17 +4,19 @@
 //! Model: a token bucket of the gateway's own and one shared by its account; an overhead before the target is called;
 //! a target chosen by path, then by weight; an integration time-out after which the caller gets its answer and the work
 //! goes on (and is billed). Gateways never retry.
-//! Not modelled: caching, authorizers, connection limits, zones.
+//! Not modelled: caching, authorizers, connection limits.
 //! Units: overhead is the whole time inside the gateway, both ways together.
 //! Sources: API Gateway developer guide (throttling, gateway responses, quotas); Elastic Load Balancing user guide,
 //! "Load balancer capacity units".
 //! Validated by: token bucket = M/D/1/K; time-out and status traces by hand.
 
 use super::client::fields::cumulative;
+use super::fault::{Change, slowed};
 use super::limit::TokenBucket;
+use super::limits::Limit;
 use super::program_fields::CALLABLE;
 use super::request::{Caller, Cause, HOPS_MAX, Status};
-use super::{Cx, Plan, kind};
+use super::{Cx, Plan, kind, payload};
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Key, LaneId, Sampler};
@@ -95,6 +97,7 @@ pub const TABLE: Table = Table {
             "504",
             "What callers hear then.",
         ),
+        payload::PAYLOAD_LIMIT,
         Field::default(
             "request_size",
             Kind::Size,
@@ -161,6 +164,8 @@ pub struct GatewayPlan {
     pub on_failed: Status,
     /// What callers hear when the target took too long.
     pub on_timeout: Status,
+    /// The largest request that it takes.
+    pub payload_limit: Option<u64>,
     /// Bytes of a request.
     pub request_bytes: u64,
     /// Bytes of an answer.
@@ -188,6 +193,7 @@ impl GatewayPlan {
             on_throttled: status("status_on_throttled_function"),
             on_failed: status("status_on_function_error"),
             on_timeout: status("status_on_timeout"),
+            payload_limit: block.size_opt("payload_limit"),
             request_bytes: block.size("request_size"),
             response_bytes: block.size("response_size"),
             metering_bytes: block.size_opt("metering_size").unwrap_or(0),
@@ -286,6 +292,8 @@ struct Gateway {
     answered: u64,
     /// Requests that went on to a function, whose bytes make more capacity units.
     to_functions: u64,
+    /// How many times longer its overhead takes now.
+    slow: f64,
 }
 
 /// All gateways.
@@ -305,6 +313,7 @@ impl Gateways {
             timed_out: 0,
             answered: 0,
             to_functions: 0,
+            slow: 1.0,
         };
         Self {
             state: plan.gateways.iter().map(state).collect(),
@@ -323,7 +332,7 @@ impl Gateways {
             .is_none_or(|account| cx.accounts[account as usize].admit(now));
         if !shared || !state.bucket.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
             state.throttled += 1;
-            return cx.reply(key, Status::Throttled);
+            return refuse(spec.account.filter(|_| !shared), gateway, key, cx);
         }
         let entry = &mut cx.requests[key];
         let hop = entry.depth;
@@ -334,7 +343,7 @@ impl Gateways {
         entry.route[hop as usize] = gateway;
         entry.depth += 1;
         let overhead = spec.overhead.draw(&mut entry.luck.dice(OVERHEAD_STEP + u64::from(hop)));
-        entry.spend(Cause::Gateway, overhead);
+        entry.spend(Cause::Gateway, slowed(overhead, state.slow));
         let routes = &spec.routes[entry.path as usize];
         if routes.is_empty() {
             // No route: a 404, which counts among the failed.
@@ -353,6 +362,18 @@ impl Gateways {
             super::Event::Gateway(Event::Deadline { request: key, hop }),
         );
         cx.offer_at_mark(target, key);
+    }
+
+    /// A fault begins or ends.
+    pub fn change(&mut self, plan: &Plan, gateway: u16, change: Change, cx: &Cx) {
+        let state = &mut self.state[gateway as usize];
+        match (change, &mut state.bucket, plan.gateways[gateway as usize].throttle) {
+            (Change::Slow(factor), ..) => state.slow = factor,
+            (Change::Lower(_, to), Some(bucket), Some((rate, burst))) => {
+                bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst as f64);
+            }
+            _ => {}
+        }
     }
 
     /// The target of the last gateway on a request's way has answered.
@@ -384,6 +405,7 @@ impl Gateways {
         }
         let gateway = entry.route[hop as usize] as usize;
         self.state[gateway].timed_out += 1;
+        cx.hit(Limit::GatewayTimeout, target(gateway as u16), request);
         cx.give_up(request, Some(hop), plan.gateways[gateway].on_timeout);
     }
 
@@ -427,6 +449,26 @@ impl Gateways {
             }
         }
     }
+}
+
+const fn target(index: u16) -> Target {
+    Target {
+        kind: kind::GATEWAY,
+        index,
+    }
+}
+
+/// Refuses a request: `account` is the one whose rate is used up, else it is the gateway's own.
+#[cold]
+fn refuse(account: Option<u16>, gateway: u16, key: Key, cx: &mut Cx) {
+    match account {
+        Some(index) => {
+            let kind = kind::ACCOUNT;
+            cx.hit_by(Limit::AccountGatewayRate, Target { kind, index }, Some(target(gateway)));
+        }
+        None => cx.hit(Limit::GatewayRate, target(gateway), key),
+    }
+    cx.reply(key, Status::Throttled);
 }
 
 /// Thousandths of a load balancer capacity unit times milliseconds: the largest of 25 new connections a second, 1 GB an

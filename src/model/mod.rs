@@ -11,13 +11,16 @@ pub mod fleet;
 pub mod database;
 pub mod effects;
 pub mod external;
+pub mod fault;
 pub mod delivery;
 pub mod function;
 pub mod gateway;
 pub mod guard;
 pub mod flow;
 pub mod limit;
+pub mod limits;
 mod lint;
+pub mod payload;
 mod places;
 pub mod program;
 pub mod program_fields;
@@ -163,6 +166,8 @@ pub enum Event {
     Schedule(schedule::Event),
     /// For a call with guards.
     Guard(guard::Event),
+    /// A fault begins or ends.
+    Fault(fault::Event),
     /// A window ends.
     Window,
     /// The warm-up ends: counting begins.
@@ -193,6 +198,7 @@ crate::kernel::pack::packed!(Event {
     Topic(event),
     Schedule(event),
     Guard(event),
+    Fault(event),
     Window,
     WarmedUp,
     Stop,
@@ -215,6 +221,10 @@ pub struct Cx {
     pub guards: guard::Guards,
     /// What travels with requests.
     pub baggage: baggage::Baggage,
+    /// Limits that were run into.
+    pub limits: limits::Limits,
+    /// What is broken.
+    pub faults: fault::Faults,
 }
 
 impl Cx {
@@ -399,6 +409,8 @@ pub struct Plan {
     pub guards: Vec<guard::GuardPlan>,
     /// Whether anybody looks at what travels with requests.
     pub baggage: bool,
+    /// Faults.
+    pub faults: Vec<fault::FaultPlan>,
 }
 
 impl Plan {

@@ -33,6 +33,11 @@ impl<T: Copy> Places<T> {
         &mut self.list[place as usize]
     }
 
+    /// All places with what is or was in them.
+    pub(in crate::model) fn all(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(&self.list)
+    }
+
     /// Frees a place.
     #[inline]
     pub(in crate::model) fn take(&mut self, place: u32) -> T {

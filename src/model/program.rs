@@ -91,6 +91,8 @@ pub struct CallPlan {
     pub demand: Option<Sampler>,
     /// What a store or an external service has to do for it.
     pub operation: Operation,
+    /// Bytes of what is sent.
+    pub payload: Option<Sampler>,
 }
 
 /// A handler, compiled. The main program comes first, then the branches; each ends with [`Step::End`].

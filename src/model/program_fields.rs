@@ -4,7 +4,7 @@ use super::guard::{Guarding, HEDGE, breaker};
 use super::program::{CallPlan, Program, STEPS_MAX, Step};
 use super::retry::RetryPolicy;
 use super::store::operation::{ACTIONS, CONSISTENCIES, Operation};
-use super::{KINDS, kind};
+use super::{KINDS, kind, payload};
 use crate::kernel::Duration;
 use crate::scenario::{
     Block, Code, Context, Field, Kind, Node, Range, Table, Target, nearest, read_sampler, read_share, read_target,
@@ -109,6 +109,8 @@ pub const CALL: Table = Table {
             "Of a store: a strong read takes twice the units of an eventual one, a transaction twice those of a \
              strong one.",
         ),
+        payload::PAYLOAD,
+        payload::PAYLOAD_P99,
         Field::default(
             "optional",
             Kind::Flag,
@@ -318,7 +320,8 @@ impl<'a> Reader<'a> {
     /// A `send` waits for nothing, so what concerns the answer to a call has no meaning for it.
     fn refuse_answers(&self, value: &Node) {
         // What it asks for has one: a write that nobody waits for.
-        let asks = |name: &str| name == "to" || Operation::FIELDS.contains(&name);
+        let has = ["to", "payload", "payload_p99"];
+        let asks = |name: &str| has.contains(&name) || Operation::FIELDS.contains(&name);
         for (key, _) in value.entries().iter().filter(|(key, _)| !asks(&key.text)) {
             if CALL.field(&key.text).is_some() {
                 let message = format!(
@@ -371,6 +374,7 @@ impl<'a> Reader<'a> {
             demand: None,
             // A conditional write claims the key, another one settles it.
             operation: Operation::WRITE,
+            payload: None,
         };
         self.calls.extend([look_up.clone(), look_up]);
         let calls = self.calls.len() as u16;
@@ -421,6 +425,7 @@ impl<'a> Reader<'a> {
                 optional: false,
                 demand: None,
                 operation: Operation::default(),
+                payload: None,
             }
         } else {
             let block = Block::new(cx, node, &CALL);
@@ -439,6 +444,7 @@ impl<'a> Reader<'a> {
                 optional: block.flag("optional"),
                 demand: block.sampler_opt("query"),
                 operation: Operation::read(&block),
+                payload: payload::read(&block),
             }
         };
         self.calls.push(call);

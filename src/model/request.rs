@@ -96,10 +96,12 @@ pub enum Status {
     TimedOut,
     /// The caller's own circuit breaker refused to make the call.
     BreakerOpen,
+    /// What was sent is larger than the target takes (413).
+    TooLarge,
 }
 
 /// Number of statuses.
-pub const STATUSES: usize = 8;
+pub const STATUSES: usize = 9;
 
 impl Status {
     /// All statuses, in the order of their numbers.
@@ -112,6 +114,7 @@ impl Status {
         Self::GatewayTimeout,
         Self::TimedOut,
         Self::BreakerOpen,
+        Self::TooLarge,
     ];
 
     /// The word for it in output: the HTTP status where there is one.
@@ -125,6 +128,7 @@ impl Status {
             Self::GatewayTimeout => "gateway_timeout_504",
             Self::TimedOut => "timed_out",
             Self::BreakerOpen => "breaker_open",
+            Self::TooLarge => "too_large_413",
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Vanished {
 pub struct Sessions {
     /// Open sessions by database.
     open: Vec<u64>,
+    /// The same by database and component of the holder.
+    by_component: Vec<Vec<u32>>,
     /// By database, component of the holder, instance of the holder.
     held: Vec<Vec<Vec<Held>>>,
     /// What went away by database, until it looks.
@@ -65,6 +67,7 @@ impl Sessions {
     pub fn new(databases: usize, components: usize) -> Self {
         Self {
             open: vec![0; databases],
+            by_component: vec![vec![0; components]; databases],
             held: vec![vec![Vec::new(); components]; databases],
             vanished: vec![Vec::new(); databases],
         }
@@ -112,6 +115,7 @@ impl Sessions {
         held.busy += 1;
         let generation = held.generation;
         self.open[database] += 1;
+        self.by_component[database][component as usize] += 1;
         Lease {
             component,
             instance,
@@ -160,6 +164,7 @@ impl Sessions {
                 self.vanished[database].push(gone);
             }
             self.open[database] -= u64::from(held.open);
+            self.by_component[database][component as usize] -= held.open;
             *held = Held {
                 generation: held.generation.wrapping_add(1),
                 ..Held::default()
@@ -167,10 +172,30 @@ impl Sessions {
         }
     }
 
+    /// The server has gone: nobody holds a session with `database` any more. The database knows it itself.
+    pub fn forget(&mut self, database: usize) {
+        for held in self.held[database].iter_mut().flatten().filter(|held| held.open > 0) {
+            *held = Held {
+                generation: held.generation.wrapping_add(1),
+                ..Held::default()
+            };
+        }
+        self.open[database] = 0;
+        self.by_component[database].fill(0);
+        self.vanished[database].clear();
+    }
+
     /// The next of the sessions with `database` that went away since it last looked.
     #[inline]
     pub fn take_vanished(&mut self, database: usize) -> Option<Vanished> {
         self.vanished[database].pop()
+    }
+
+    /// The component whose instances hold the most sessions with `database`, and how many.
+    pub fn most_open(&self, database: usize) -> Option<(u32, u32)> {
+        let holders = self.by_component[database].iter().zip(0..);
+        let most = holders.max_by_key(|(open, component)| (**open, std::cmp::Reverse(*component)))?;
+        (*most.0 > 0).then_some((most.1, *most.0))
     }
 
     /// Sessions that instances hold with `database`.
@@ -194,7 +219,7 @@ mod tests {
         let again = sessions.borrow(0, 1, 5);
         assert!(again == Some(first) && sessions.borrow(0, 1, 4).is_none());
         let _other = sessions.open(0, 1, 4);
-        assert_eq!(sessions.open_with(0), 2);
+        assert_eq!((sessions.open_with(0), sessions.most_open(0)), (2, Some((1, 2))));
         let idle = sessions.open(0, 1, 5);
         assert!(sessions.give_back(0, idle));
         sessions.close_all(1, 5, Instant(7));

@@ -21,12 +21,30 @@ pub struct Speeds {
     cores: f64,
     sigma: f64,
     kappa: f64,
+    /// How many times slower all of them are.
+    slow: f64,
 }
 
 impl Speeds {
     /// `cores` may be a fraction of one; `sigma` is the contention and `kappa` the coherency of the law.
     pub fn new(cores: f64, sigma: f64, kappa: f64) -> Self {
-        Self { cores, sigma, kappa }
+        Self {
+            cores,
+            sigma,
+            kappa,
+            slow: 1.0,
+        }
+    }
+
+    /// The same, but that everything takes so many times longer.
+    #[must_use]
+    pub fn slowed(self, factor: f64) -> Self {
+        Self { slow: factor, ..self }
+    }
+
+    /// From now on everything takes so many times longer than usual.
+    fn slow_down(&mut self, factor: f64) {
+        self.slow = factor;
     }
 
     /// Speed of each of `n` jobs, as a fraction of one core.
@@ -34,7 +52,7 @@ impl Speeds {
         let n = n as f64;
         let load = (n / self.cores).max(1.0);
         let loss = 1.0 + self.sigma * (load - 1.0) + self.kappa * load * (load - 1.0);
-        (self.cores / n).min(1.0) / loss
+        (self.cores / n).min(1.0) / loss / self.slow
     }
 
     /// Whether n jobs never disturb each other as long as there are at most this many.
@@ -160,6 +178,13 @@ impl Station {
     pub fn change(&mut self, now: Instant, speeds: Speeds) {
         self.advance(now);
         self.speeds = speeds;
+        self.table.truncate(1);
+    }
+
+    /// From now on jobs take so many times longer than usual.
+    pub fn slow_down(&mut self, now: Instant, factor: f64) {
+        self.advance(now);
+        self.speeds.slow_down(factor);
         self.table.truncate(1);
     }
 

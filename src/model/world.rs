@@ -7,12 +7,14 @@ use super::database::Databases;
 use super::database::proxy::Proxies;
 use super::effects::Effects;
 use super::external::Externals;
+use super::fault::{self, FaultResult, Faults};
 use super::fleet::Fleets;
 use super::flow::FlowResult;
 use super::function::Functions;
 use super::function::asynchronous::AsyncQueues;
 use super::gateway::Gateways;
 use super::guard::Guards;
+use super::limits::{Hits, Limits};
 use super::queue::Queues;
 use super::request::Caller;
 use super::schedule::Schedules;
@@ -39,6 +41,10 @@ pub struct RunResult {
     pub flows: Vec<FlowResult>,
     /// Billable quantities, by component.
     pub meters: Vec<MeterSet>,
+    /// Limits that were run into.
+    pub limits: Vec<Hits>,
+    /// What the faults did, in the order of the plan.
+    pub faults: Vec<FaultResult>,
     /// The measured time: from the end of the warm-up to the end of the run.
     pub measured: Duration,
     /// Requests of clients that ended, warm-up included.
@@ -111,6 +117,8 @@ impl<'p> World<'p> {
             effects: Effects::new(plan),
             guards: Guards::new(plan),
             baggage: Baggage::new(plan.baggage),
+            faults: Faults::new(plan, run),
+            limits: Limits::new(plan.window, plan.components.iter().map(|c| c.target).collect()),
         };
         // Before anything that happens at the same instant, windows close and counting begins or ends.
         if plan.warmup > Duration::ZERO {
@@ -131,6 +139,7 @@ impl<'p> World<'p> {
         let stores = Stores::new(plan, &mut cx);
         let externals = Externals::new(plan);
         let schedules = Schedules::new(plan, run, &mut cx);
+        cx.schedule_faults(plan);
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
@@ -202,7 +211,7 @@ impl<'p> World<'p> {
     fn dispatch(&mut self, event: Words) -> bool {
         let (plan, cx) = (self.plan, &mut self.cx);
         match Event::unpack(event) {
-            Event::Offer { to, request } if to.kind == kind::FUNCTION => {
+            Event::Offer { to, request } if to.kind == kind::FUNCTION && !cx.faults.armed => {
                 self.functions.offer(plan, to.index, request, cx);
             }
             Event::Offer { to, request } => self.offer(to, request),
@@ -230,6 +239,7 @@ impl<'p> World<'p> {
             Event::Deadline { request } => cx.deadline(request),
             Event::Guard(event) => cx.handle_guard(event),
             Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
+            Event::Fault(event) => self.fault(event),
             Event::Window => self.close_window(),
             Event::WarmedUp => self.warmed_up(),
             Event::Stop => return true,
@@ -240,6 +250,9 @@ impl<'p> World<'p> {
     #[inline(never)]
     fn offer(&mut self, to: Target, request: Key) {
         let (plan, cx) = (self.plan, &mut self.cx);
+        if cx.faults.armed && cx.stops(plan, to, request) {
+            return;
+        }
         // A caller may have given up while the request was on its way; it arrives all the same.
         match to.kind {
             kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
@@ -281,6 +294,8 @@ impl<'p> World<'p> {
                 kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
                 kind::FLEET => self.fleets.answered(plan, request, parent, cx),
                 kind::WORKFLOW => self.workflows.answered(plan, request, parent, cx),
+                // It was lost with the instance that served it.
+                kind::ACCOUNT => cx.requests.remove(request),
                 _ => unreachable!("only functions, fleets and workflows wait for answers"),
             },
             Caller::Hedged { call, .. } => cx.copy_answered(request, call),
@@ -308,7 +323,30 @@ impl<'p> World<'p> {
             kind::FUNCTION => self.functions.branch(plan, entry.worker, request, cx),
             kind::FLEET => self.fleets.resume(plan, request, cx),
             kind::WORKFLOW => self.workflows.resume(plan, request, cx),
+            kind::ACCOUNT => {}
             _ => unreachable!("only functions, fleets and workflows resume"),
+        }
+    }
+
+    /// A fault begins or ends: whatever it changes hears of it.
+    #[cold]
+    fn fault(&mut self, event: fault::Event) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        for (on, change) in cx.fault(event, plan) {
+            match on.kind {
+                kind::ACCOUNT => {
+                    let index = on.index as usize;
+                    cx.accounts[index].change(&plan.accounts[index], change, cx.agenda.now());
+                }
+                kind::GATEWAY => self.gateways.change(plan, on.index, change, cx),
+                kind::FUNCTION => self.functions.change(plan, on.index, change, cx),
+                kind::FLEET => self.fleets.change(plan, on.index, change, cx),
+                kind::DATABASE => self.databases.change(plan, on.index, change, cx),
+                kind::STORE => self.stores.change(plan, on.index, change, cx),
+                kind::EXTERNAL => self.externals.change(plan, on.index, change, cx),
+                kind::TOPIC => self.topics.change(plan, on.index, change, cx),
+                _ => unreachable!("the plan knows what can happen to which kind"),
+            }
         }
     }
 
@@ -349,6 +387,8 @@ impl<'p> World<'p> {
         self.externals.reset(self.cx.now());
         self.topics.reset(self.cx.now());
         self.schedules.reset(self.cx.now());
+        self.cx.limits.reset(self.cx.now());
+        self.cx.faults.reset();
         self.warmed_up_at = self.cx.now();
     }
 
@@ -375,6 +415,8 @@ impl<'p> World<'p> {
             series: Vec::new(),
             flows: Vec::new(),
             meters: vec![MeterSet::default(); plan.components.len()],
+            limits: Vec::new(),
+            faults: Vec::new(),
             measured,
             requests,
             events: self.cx.agenda.popped(),
@@ -408,6 +450,8 @@ impl<'p> World<'p> {
             line.values.truncate(windows);
         }
         result.flows = flows;
+        result.limits = self.cx.limits.finish(windows);
+        result.faults = self.cx.faults.finish(Instant::ZERO + plan.length);
         result
     }
 }

@@ -12,6 +12,9 @@
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
 //! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` | | `causes.csv` | `requests,
 //! cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` |
+//! | `limits.csv` | `limit, component, caller, held_by, held_mean, hits, hits_ci95_low, hits_ci95_high, first_s,
+//! worst_window_start_s, worst_window_hits, windows_ratio`: limits that were run into, per replication |
+//! | `faults.csv` | `fault, effect, on, begin_s, end_s`: when faults were active in the first replication |
 
 use std::io;
 
@@ -26,6 +29,8 @@ pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
         ("timeline.csv", timeline(summary)?),
         ("bill.csv", bill(summary)?),
         ("causes.csv", causes(summary)?),
+        ("limits.csv", limits(summary)?),
+        ("faults.csv", faults(summary)?),
     ])
 }
 
@@ -227,6 +232,65 @@ fn causes(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
+fn limits(summary: &Summary) -> io::Result<String> {
+    let columns = [
+        "limit",
+        "component",
+        "caller",
+        "held_by",
+        "held_mean",
+        "hits",
+        "hits_ci95_low",
+        "hits_ci95_high",
+        "first_s",
+        "worst_window_start_s",
+        "worst_window_hits",
+        "windows_ratio",
+    ];
+    let mut table = Table::new(summary, &columns)?;
+    for cell in &summary.cells {
+        for hit in &cell.limits {
+            let (low, high) = ends(&hit.hits);
+            let fields = [
+                hit.limit.clone(),
+                hit.component.clone(),
+                hit.caller.clone(),
+                hit.held_by.clone(),
+                number(hit.held_mean),
+                number(hit.hits.mean),
+                low,
+                high,
+                number(hit.first_s),
+                number(hit.worst_window_s),
+                number(hit.worst_window_hits),
+                number(hit.windows_ratio),
+            ];
+            table.row(cell, &fields)?;
+        }
+    }
+    table.finish()
+}
+
+fn faults(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(summary, &["fault", "effect", "on", "begin_s", "end_s"])?;
+    for cell in &summary.cells {
+        for fault in &cell.faults {
+            for (begin, end) in &fault.spans {
+                let on = fault.on.join(" ");
+                let fields = [
+                    fault.name.clone(),
+                    fault.effect.clone(),
+                    on,
+                    number(*begin),
+                    number(*end),
+                ];
+                table.row(cell, &fields)?;
+            }
+        }
+    }
+    table.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +342,29 @@ mod tests {
         let timeline = file(&sample::extremes(), "timeline.csv");
         let first = timeline.iter().find(|row| row[0] == "gaps").unwrap();
         assert_eq!(first[4..6], ["0", ""]);
+    }
+
+    #[test]
+    fn limits_and_faults_have_files_of_their_own() {
+        let summary = sample::troubled();
+        let rows = file(&summary, "limits.csv");
+        assert_eq!(rows.len(), 1 + 2 * 2, "two variants with two limits each");
+        assert_eq!(
+            rows[1][1..5],
+            [
+                "account_concurrency",
+                "accounts.aws",
+                "functions.api",
+                "functions.report"
+            ]
+        );
+        assert_eq!(rows[2][4..6], ["", ""], "nothing is shared");
+        let faults = file(&summary, "faults.csv");
+        assert_eq!(
+            faults[1][1..],
+            ["slow-orders", "slow 5", "databases.orders", "600", "720"]
+        );
+        assert_eq!(file(&sample::one(), "limits.csv").len(), 1);
     }
 
     #[test]

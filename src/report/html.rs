@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::chart::Named;
 use super::format::{self, span_ns};
+use super::limits;
 use super::terminal::judged;
 use crate::run::summary::{Cell, Summary, Unit, name};
 
@@ -39,6 +40,9 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> Stri
         summary.seed
     );
     results(&mut out, summary);
+    let cells: Vec<(String, &Cell)> = summary.cells.iter().map(|cell| (label(cell), cell)).collect();
+    list(&mut out, "Faults", &limits::faults(&cells));
+    limits_table(&mut out, summary);
     expectations(&mut out, summary);
     list(&mut out, "Warnings", &summary.warnings);
     for (named, document) in pictures.iter().zip(documents) {
@@ -61,14 +65,40 @@ fn escaped(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-fn cell_name(cell: &Cell) -> String {
+fn label(cell: &Cell) -> String {
     let points = cell.point.iter().map(|value| value.text.as_str());
-    escaped(
-        &std::iter::once(cell.variant.as_str())
-            .chain(points)
-            .collect::<Vec<_>>()
-            .join(", "),
-    )
+    std::iter::once(cell.variant.as_str())
+        .chain(points)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn cell_name(cell: &Cell) -> String {
+    escaped(&label(cell))
+}
+
+/// The limits that were run into, of all cells.
+fn limits_table(out: &mut String, summary: &Summary) {
+    if summary.cells.iter().all(|cell| cell.limits.is_empty()) {
+        return;
+    }
+    out.push_str("<h2>Limits that were run into</h2>\n<div class=\"wide\"><table>\n<tr><th>variant</th>");
+    for column in limits::COLUMNS {
+        let _ = write!(out, "<th>{column}</th>");
+    }
+    out.push_str("</tr>\n");
+    for cell in &summary.cells {
+        for hit in &cell.limits {
+            let _ = write!(out, "<tr><td>{}</td>", cell_name(cell));
+            for (place, field) in limits::fields(hit).iter().enumerate() {
+                let class = if place < 4 { " class=\"words\"" } else { "" };
+                let _ = write!(out, "<td{class}>{}</td>", escaped(field));
+            }
+            out.push_str("</tr>\n");
+        }
+    }
+    out.push_str("</table></div>\n");
+    out.push_str("<p class=\"soft\">Hits are per replication; windows are those of the timelines.</p>\n");
 }
 
 /// One row per cell with the main metrics.

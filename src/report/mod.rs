@@ -17,6 +17,7 @@ pub mod csv;
 pub mod format;
 pub mod html;
 pub mod json;
+pub mod limits;
 pub mod manifest;
 #[cfg(test)]
 mod sample;

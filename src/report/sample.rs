@@ -1,8 +1,8 @@
 //! Made-up summaries of every shape, for the tests of the reports.
 
 use crate::run::summary::{
-    Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult, Manifest,
-    Metric, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline, Unit, name,
+    Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
+    FaultSummary, LimitHit, Manifest, Metric, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline, Unit, name,
 };
 
 /// A small deterministic wobble in [-1, 1].
@@ -243,6 +243,8 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
         ],
         causes: causes(slow),
         bill: bill(load),
+        limits: Vec::new(),
+        faults: Vec::new(),
     }
 }
 
@@ -466,6 +468,54 @@ pub fn many() -> Summary {
     }
 }
 
+/// Two variants that ran into limits while things broke.
+pub fn troubled() -> Summary {
+    let hit = |limit: &str, component: &str, held_by: &str, hits: f64| LimitHit {
+        limit: limit.into(),
+        component: component.into(),
+        caller: "functions.api".into(),
+        held_by: held_by.into(),
+        held_mean: if held_by.is_empty() { f64::NAN } else { 812.4 },
+        hits: estimate(hits, 0.1),
+        first_s: 612.25,
+        worst_window_s: 660.0,
+        worst_window_hits: hits / 3.0,
+        windows_ratio: 0.05,
+    };
+    let fault = |name: &str, effect: &str, on: &str, spans: Vec<(f64, f64)>| FaultSummary {
+        name: name.into(),
+        on: vec![on.into()],
+        effect: effect.into(),
+        fixed: name != "flaky",
+        times: estimate(4.5, 0.1),
+        active_s: estimate(270.0, 0.1),
+        refused: Estimate::exact(if name == "flaky" { 120.0 } else { 0.0 }),
+        hung: Estimate::exact(if name == "flaky" { 3.0 } else { 0.0 }),
+        spans,
+    };
+    let troubled = |variant: &str, hits: f64| Cell {
+        limits: vec![
+            hit("account_concurrency", "accounts.aws", "functions.report", hits),
+            hit("time_limit", "functions.api", "", hits / 9.0),
+        ],
+        faults: vec![
+            fault("slow-orders", "slow 5", "databases.orders", vec![(600.0, 720.0)]),
+            fault("deploy", "recycle 100%", "functions.checkout", vec![(720.0, 720.0)]),
+            fault(
+                "flaky",
+                "fail 20%",
+                "externals.payment",
+                vec![(100.0, 130.0), (900.0, 950.0)],
+            ),
+        ],
+        ..cell(variant, Vec::new(), 2.0, 1.0, 60)
+    };
+    Summary {
+        cells: vec![troubled("base", 12_345.0), troubled("capped", 87.0)],
+        ..empty()
+    }
+}
+
 /// A run without cells.
 pub fn no_cells() -> Summary {
     empty()
@@ -481,6 +531,7 @@ pub fn all() -> Vec<(&'static str, Summary)> {
         ("extremes", extremes()),
         ("single", single_window()),
         ("many", many()),
+        ("troubled", troubled()),
         ("none", no_cells()),
     ]
 }

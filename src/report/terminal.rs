@@ -8,7 +8,11 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 
 use super::chart::focus;
 use super::format::{self, MISSING, span_ns};
+use super::limits;
 use crate::run::summary::{Cell, Estimate, ExpectationResult, Summary, Unit, name};
+
+/// The style of all tables.
+const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// Causes below this share of the time are added up.
 const LEAST_SHARE: f64 = 0.02;
@@ -76,6 +80,8 @@ pub fn text(summary: &Summary, view: View) -> String {
     }
     bill_notes(&mut out, summary, view);
     slowest(&mut out, summary, view);
+    faults(&mut out, summary, view);
+    limits_table(&mut out, summary, view);
     expectations(&mut out, summary, view);
     if !summary.warnings.is_empty() {
         let _ = writeln!(out, "\n{}", view.paint("1;33", "Warnings"));
@@ -279,7 +285,6 @@ fn lines(table: &Table) -> String {
 /// A table with `between` a number and its half-width, names of at most `most` letters and `gap` blanks between
 /// columns.
 fn build(summary: &Summary, columns: &[Column], between: &str, most: usize, gap: u16) -> Table {
-    const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
     let mut table = Table::new();
     table.load_style(RULED);
     let axes = summary
@@ -364,6 +369,84 @@ fn slowest(out: &mut String, summary: &Summary, view: View) {
             "      ",
         );
     }
+}
+
+/// When what broke.
+fn faults(out: &mut String, summary: &Summary, view: View) {
+    let lines = limits::faults(&focus(summary).cells);
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", view.paint("1", "Faults"));
+    for line in lines {
+        paragraph(out, &line, view.width, "  ", "      ");
+    }
+}
+
+/// Rows of the table of limits of one cell at most: the rest is in the files.
+const MOST_LIMITS: usize = 6;
+
+/// Which limits were run into, by whom, how often and when.
+fn limits_table(out: &mut String, summary: &Summary, view: View) {
+    let focus = focus(summary);
+    let mut rows = Vec::new();
+    let mut left_out = 0;
+    for (label, cell) in &focus.cells {
+        let shown = cell.limits.iter().take(MOST_LIMITS);
+        rows.extend(shown.map(|hit| (shortened(label, 20), limits::fields(hit))));
+        left_out += cell.limits.len().saturating_sub(MOST_LIMITS);
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", view.paint("1", "Limits that were run into"));
+    let mut table = limits_in(&rows, false);
+    if table
+        .column_max_content_widths()
+        .iter()
+        .map(|width| usize::from(*width) + 2)
+        .sum::<usize>()
+        > view.width + 2
+    {
+        table = limits_in(&rows, true);
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(view.width as u16);
+    }
+    let _ = writeln!(out, "{}", lines(&table));
+    if left_out > 0 {
+        let _ = writeln!(out, "({left_out} more in limits.csv)");
+    }
+}
+
+/// The table of limits; `stacked` puts whose and by whom below one another.
+fn limits_in(rows: &[(String, [String; 8])], stacked: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(RULED);
+    let arrange = |name: &str, fields: [&str; 8]| -> Vec<String> {
+        let [limit, of, by, held, hits, first, worst, windows] = fields;
+        let numbers = [hits, first, worst, windows].map(str::to_owned);
+        let words = if stacked {
+            vec![format!("{limit}\n{of}"), format!("{by}\n{held}")]
+        } else {
+            [limit, of, by, held].map(str::to_owned).to_vec()
+        };
+        std::iter::once(name.to_owned()).chain(words).chain(numbers).collect()
+    };
+    table.set_header(arrange("variant", limits::COLUMNS));
+    for (label, fields) in rows {
+        table.add_row(arrange(label, std::array::from_fn(|i| fields[i].as_str())));
+    }
+    let columns = if stacked { 7 } else { 9 };
+    for index in 0..columns {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding((0, if index + 1 == columns { 0 } else { 2 }));
+            if index + 4 >= columns {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    table
 }
 
 fn expectations(out: &mut String, summary: &Summary, view: View) {

@@ -3,12 +3,14 @@
 //! Means get a t-interval over replications; quantiles are those of the pooled histogram, with the spread of the
 //! replications' own quantiles; nothing inside a run is taken for independent (see docs/statistics.md).
 
+use super::limits;
 use super::study::CellPlan;
 use super::summary::{
     BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, Metric, Timeline, Unit, name,
 };
 use crate::cost::Bill;
 use crate::kernel::Duration;
+use crate::model::limits::Limit;
 use crate::model::request::{CAUSES, Cause};
 use crate::model::world::{RunResult, World};
 use crate::model::{KINDS, Plan, kind};
@@ -39,6 +41,7 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         .first()
         .map_or(0.0, |d: &Distribution| quantile_of(d, 0.99));
     let bill = bill_summary(cell, results, &mut metrics);
+    limits::metrics(results, &mut metrics);
     Cell {
         variant: cell.variant.clone(),
         point: cell.point.clone(),
@@ -49,6 +52,8 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         timelines,
         causes: causes(&cell.plan, results, threshold),
         bill,
+        limits: limits::table(&cell.plan, results),
+        faults: limits::faults(&cell.plan, results),
     }
 }
 
@@ -65,6 +70,11 @@ pub fn metrics_of(plan: &Plan) -> Vec<(String, Unit)> {
     components(&still, &results, &mut metrics, &mut distributions);
     series(&still, &results, &mut metrics, &mut timelines);
     let mut names: Vec<(String, Unit)> = metrics.into_iter().map(|metric| (metric.name, metric.unit)).collect();
+    names.extend(
+        Limit::ALL
+            .iter()
+            .map(|limit| (limits::metric_name(*limit), Unit::Count)),
+    );
     names.extend([name::BILL_MONTH, name::BILL_PER_MILLION].map(|name| (name.to_owned(), Unit::Dollars)));
     names
 }
@@ -89,7 +99,7 @@ fn label(plan: &Plan, component: u32, metric: &str) -> String {
     format!("{}.{}.{metric}", KINDS[component.target.kind as usize], component.name)
 }
 
-fn estimate(values: &[f64]) -> Estimate {
+pub(super) fn estimate(values: &[f64]) -> Estimate {
     let seen: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     convert(mean_interval(&seen, CONFIDENCE), seen.len())
 }
@@ -102,7 +112,7 @@ fn convert(interval: crate::stats::Estimate, replications: usize) -> Estimate {
     }
 }
 
-fn metric(name: impl Into<String>, unit: Unit, per_replication: Vec<f64>) -> Metric {
+pub(super) fn metric(name: impl Into<String>, unit: Unit, per_replication: Vec<f64>) -> Metric {
     Metric {
         name: name.into(),
         unit,

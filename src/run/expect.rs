@@ -3,7 +3,7 @@
 use super::aggregate::metrics_of;
 use super::load::quantity;
 use super::study::CellPlan;
-use super::summary::{Axis, Cell, Estimate, ExpectationResult, Unit};
+use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Unit, name};
 use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
 
 /// The fields of an entry of `expect`.
@@ -292,11 +292,21 @@ impl Expectation {
     }
 
     fn judge_cell(&self, cell: &Cell, cells: &[Cell], place: &str) -> ExpectationResult {
-        let metric = cell.metric(&self.metric);
+        // A limit that was not run into is not among the metrics of a cell.
+        let never = || {
+            self.metric.starts_with(name::LIMITS).then(|| Metric {
+                name: self.metric.clone(),
+                unit: Unit::Count,
+                estimate: Estimate::exact(0.0),
+                per_replication: Vec::new(),
+            })
+        };
+        let of = |cell: &Cell| cell.metric(&self.metric).cloned().or_else(never);
+        let metric = of(cell);
         let unit = if self.ratio_to.is_some() {
             Unit::Plain
         } else {
-            metric.map_or(Unit::Plain, |m| m.unit)
+            metric.as_ref().map_or(Unit::Plain, |m| m.unit)
         };
         let seen = match &self.ratio_to {
             None => metric.map(|metric| metric.estimate),
@@ -305,7 +315,7 @@ impl Expectation {
                     let texts = other_cell.point.iter().zip(&cell.point).all(|(a, b)| a.text == b.text);
                     other_cell.variant == *other && texts
                 };
-                let base = cells.iter().find(point).and_then(|cell| cell.metric(&self.metric));
+                let base = cells.iter().find(point).and_then(of);
                 metric
                     .zip(base)
                     .map(|(mine, base)| Estimate::exact(mine.estimate.mean / base.estimate.mean))

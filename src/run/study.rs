@@ -139,6 +139,8 @@ fn transient(plan: &Plan) -> Duration {
     let pilot = Plan {
         warmup: Duration::ZERO,
         window,
+        // What a fault does is no transient at the start.
+        faults: Vec::new(),
         ..plan.clone()
     };
     let result = World::new(&pilot, PILOT).run();

@@ -50,6 +50,8 @@ pub mod name {
     pub const QUEUE_DEPTH: &str = "depth";
     /// End of a queue's or stream's timeline of the age of its oldest message, maximum over the window, in seconds.
     pub const QUEUE_AGE: &str = "age";
+    /// Beginning of the metrics that count how often a limit was run into: `limits.account_concurrency`.
+    pub const LIMITS: &str = "limits.";
     /// Cause breakdown over all requests.
     pub const CAUSES_ALL: &str = "all";
     /// Cause breakdown over the slowest hundredth of the requests.
@@ -185,6 +187,64 @@ pub struct Cell {
     pub causes: Vec<CauseBreakdown>,
     /// The monthly bill.
     pub bill: BillSummary,
+    /// Limits that were run into, the one with the most hits first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitHit>,
+    /// The faults of the scenario, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSummary>,
+}
+
+/// A limit that was run into: whose it is, by whom, how often and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LimitHit {
+    /// The limit, such as `account_concurrency`.
+    pub limit: String,
+    /// The component whose limit it is, such as `accounts.aws`.
+    pub component: String,
+    /// The component that ran into it, such as `functions.api`; empty if it was nobody in particular.
+    pub caller: String,
+    /// Who had most of what is shared at that moment, such as `functions.report`; empty where nothing is.
+    pub held_by: String,
+    /// How much of it that was, mean over the hits.
+    #[serde(with = "nan_as_null")]
+    pub held_mean: f64,
+    /// Hits in a replication.
+    pub hits: Estimate,
+    /// The first hit in any replication, in seconds from the start of the run.
+    pub first_s: f64,
+    /// Where the window with the most hits begins, in seconds from the start of the run; NaN if no window is whole.
+    #[serde(with = "nan_as_null")]
+    pub worst_window_s: f64,
+    /// Hits in that window, mean over replications.
+    #[serde(with = "nan_as_null")]
+    pub worst_window_hits: f64,
+    /// Windows with hits over all windows of all replications.
+    #[serde(with = "nan_as_null")]
+    pub windows_ratio: f64,
+}
+
+/// A fault: what it was, when, and what it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultSummary {
+    /// Its name.
+    pub name: String,
+    /// The components that it hits.
+    pub on: Vec<String>,
+    /// What it does, such as `slow 5`.
+    pub effect: String,
+    /// Whether it comes at the same times in every replication.
+    pub fixed: bool,
+    /// When it began and ended in the first replication, in seconds from the start of the run.
+    pub spans: Vec<(f64, f64)>,
+    /// How often it came, in a replication.
+    pub times: Estimate,
+    /// How long it lasted in all, in seconds.
+    pub active_s: Estimate,
+    /// Requests that it answered with an error.
+    pub refused: Estimate,
+    /// Requests that it let hang.
+    pub hung: Estimate,
 }
 
 /// One coordinate of a sweep point.

@@ -4,8 +4,10 @@ use coldcurve::cost::Meter;
 use coldcurve::kernel::StreamKey;
 use coldcurve::model::Plan;
 use coldcurve::model::build::build;
+use coldcurve::model::fault::FaultResult;
+use coldcurve::model::limits::{Hits, Limit};
 use coldcurve::model::world::{RunResult, World};
-use coldcurve::scenario::{Catalog, Diagnostics, Files, NoFiles, Sources, parse};
+use coldcurve::scenario::{Catalog, Diagnostics, Files, NoFiles, Sources, Target, parse};
 use coldcurve::stats::{Histogram, Value};
 use rayon::prelude::*;
 
@@ -135,6 +137,23 @@ impl Lab {
             .iter()
             .map(|run| run.meters[component].get(meter) as f64)
             .collect()
+    }
+
+    /// What a fault did in the first run.
+    pub fn fault(&self, index: usize) -> &FaultResult {
+        &self.runs[0].faults[index]
+    }
+
+    /// How a limit of the component `of` was run into by `by` in the first run, while `held_by` had most of it.
+    pub fn hits(&self, limit: Limit, of: &str, by: &str, held_by: &str) -> Option<&Hits> {
+        let named = |target: Option<Target>, name: &str| {
+            let component = target.and_then(|target| self.plan.components.iter().find(|c| c.target == target));
+            component.map_or("", |component| &component.name) == name
+        };
+        self.runs[0].limits.iter().find(|hits| {
+            let hit = &hits.hit;
+            hit.limit == limit && named(Some(hit.of), of) && named(hit.by, by) && named(hit.held_by, held_by)
+        })
     }
 
     /// The measured time of a run in seconds.

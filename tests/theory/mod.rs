@@ -11,6 +11,7 @@ mod connections;
 mod databases;
 mod delivery;
 mod events;
+mod faults;
 mod fleets;
 mod guards;
 mod keep_alive;

@@ -1,8 +1,9 @@
 //! Groups of cases, how they are judged, and the page that shows them.
 
 use super::{
-    batches, bursts, calls, closed, connections, databases, delivery, events, fleets, guards, keep_alive, loss, measured,
-    messages, overload, platforms, pollers, replay, retries, scaled, sharing, stores, topics, traces, traffic, workflows,
+    batches, bursts, calls, closed, connections, databases, delivery, events, faults, fleets, guards, keep_alive, loss,
+    measured, messages, overload, platforms, pollers, replay, retries, scaled, sharing, stores, topics, traces,
+    traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -320,6 +321,8 @@ fn groups() -> Vec<&'static Group> {
         guards::by_hand(),
         topics::topics(),
         topics::schedules(),
+        faults::by_hand(),
+        faults::formulas(),
         measured::experiments(),
         delivery::drain(),
         replay::logs(),

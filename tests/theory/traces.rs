@@ -6,6 +6,8 @@
 use super::lab::{Column, Lab, plan_with};
 use super::page::{Case, Group};
 use coldcurve::cost::Meter;
+use coldcurve::model::fault::FaultResult;
+use coldcurve::model::limits::Limit;
 use std::sync::OnceLock;
 
 /// One run over arrivals in ms, or in ns where that matters, and the list of cases that it fills.
@@ -75,6 +77,23 @@ impl Trace {
         let quantity = format!("`{component}` {metric} × ms");
         // A mean level is one division away from an integer; its product is rounded back.
         self.case(&quantity, expected_ms, (simulated * 1e6).round() / 1e6)
+    }
+
+    /// What the first fault of the scenario did.
+    pub fn fault(self, what: &str, expected: f64, get: fn(&FaultResult) -> u64) -> Self {
+        let simulated = get(self.lab.fault(0)) as f64;
+        self.case(&format!("fault: {what}"), expected, simulated)
+    }
+
+    /// How often a limit was run into and when first: the limit, whose it is, by whom, and who had most of it (empty
+    /// for nobody). It was so in as many windows, which are a millisecond long.
+    pub fn limit(self, (limit, of, by, held_by): (Limit, &str, &str, &str), count: u64, first_ns: u64) -> Self {
+        let hits = self.lab.hits(limit, of, by, held_by);
+        let (hits, first, windows) = hits.map_or((0, 0, 0), |hits| (hits.count, hits.first.0, hits.windows.len()));
+        let what = format!("`{}` of `{of}` by `{by}`", limit.name());
+        self.case(&format!("{what}, hits"), count as f64, hits as f64)
+            .case(&format!("{what}, first, ns"), first_ns as f64, first as f64)
+            .case(&format!("{what}, windows"), count as f64, windows as f64)
     }
 
     /// What is billed.

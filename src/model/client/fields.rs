@@ -5,6 +5,7 @@ use super::{ClientPlan, Load};
 use crate::kernel::{Duration, Sampler};
 use crate::model::baggage::{self, Criticality};
 use crate::model::guard::{self, Guarding, breaker};
+use crate::model::payload;
 use crate::model::program_fields::CALLABLE;
 use crate::model::retry::RetryPolicy;
 use crate::scenario::data::read_column;
@@ -224,6 +225,8 @@ pub const TABLE: Table = Table {
             "0 ms",
             "Round-trip time between client and system.",
         ),
+        payload::PAYLOAD,
+        payload::PAYLOAD_P99,
         Field::default(
             "background",
             Kind::Flag,
@@ -288,6 +291,7 @@ impl ClientPlan {
             careful: false,
             criticality: Criticality::ALL[block.choice("criticality")],
             network: block.sampler("network"),
+            payload: payload::read(block),
             background: block.flag("background"),
             paths: read_paths(block, paths),
         })

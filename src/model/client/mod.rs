@@ -69,6 +69,8 @@ pub struct ClientPlan {
     pub criticality: Criticality,
     /// Round-trip time of the network; half of it passes each way.
     pub network: Sampler,
+    /// Bytes of a request.
+    pub payload: Option<Sampler>,
     /// Whether nobody waits for its answers: left out of the latency of the whole system.
     pub background: bool,
     /// The paths it asks for: (cumulative probability, path number).

@@ -19,6 +19,7 @@
 //! Validated by: M/G/1-PS and M/M/c response times, M/M/c/K refusals, the scalability law in a closed system, traces of
 //! refusals and of a connection storm by hand (docs/validation.md); sessions and limits under fire (tests below).
 
+mod outage;
 pub mod plan;
 pub mod proxy;
 mod record;
@@ -26,6 +27,8 @@ pub mod serverless;
 #[cfg(test)]
 mod tests;
 
+use super::fault::slowed;
+use super::limits::Limit;
 use super::places::Places;
 use super::program::Step;
 use super::request::{Caller, Cause, Request, Status};
@@ -128,6 +131,7 @@ enum Phase {
 /// A query at a database.
 #[derive(Clone, Copy, Debug)]
 struct Query {
+    request: Key,
     phase: Phase,
     arrived: Instant,
     demand: Duration,
@@ -149,6 +153,10 @@ struct Database {
     statement_timeout: LaneId,
     /// Capacity that moves, if it does.
     moving: Option<Capacity>,
+    /// Connections at most, now.
+    connections: u64,
+    /// How many times longer work takes now.
+    slow: f64,
     /// Functions whose instances hold sessions here.
     holders: Vec<u16>,
     record: Record,
@@ -170,6 +178,8 @@ impl Databases {
             accepts_at: Instant::ZERO,
             statement_timeout: cx.agenda.lane(spec.statement_timeout, Class::Timer),
             moving: spec.serverless.as_ref().map(Capacity::new),
+            connections: spec.connections,
+            slow: 1.0,
             holders: functions_that_call(plan, kind::DATABASE, index),
             record: Record::default(),
         };
@@ -208,6 +218,7 @@ impl Databases {
         let luck = cx.requests[key].luck;
         self.state[database as usize].wake(spec, database, luck, cx);
         let query = self.queries.insert(Query {
+            request: key,
             phase: Phase::Connecting,
             arrived: cx.now(),
             demand: sampler.draw(&mut luck.dice(step::QUERY)),
@@ -237,7 +248,7 @@ impl Databases {
             return self.begin(plan, key, cx);
         }
         state.settle(spec, host, cx);
-        if state.record.connections.level() < spec.connections {
+        if state.record.connections.level() < state.connections {
             query.lease = query
                 .holder
                 .map(|(component, instance)| cx.sessions.open(host, component, instance));
@@ -248,6 +259,7 @@ impl Databases {
             let turn = now.max(state.accepts_at);
             state.accepts_at = turn + spec.accept_interval;
             let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
+            let takes = slowed(takes, state.slow);
             let event = super::Event::Database(Event::Connected { request: key });
             cx.agenda.at(turn + takes, Class::Release, event);
         } else if last_try || state.holders.is_empty() {
@@ -268,6 +280,8 @@ impl Databases {
     fn refuse(&mut self, database: u16, key: Key, cx: &mut Cx) {
         let query = self.queries.take(cx.requests[key].frame.instance);
         self.state[database as usize].record.refused();
+        let (kind, index) = (kind::DATABASE, database);
+        cx.no_connection(Target { kind, index }, database as usize, key);
         match query.via {
             Some((proxy, job)) => {
                 let event = proxy::Event::Refused { proxy, job };
@@ -283,6 +297,9 @@ impl Databases {
             Event::Forwarded { proxy, request } => {
                 let spec = &plan.proxies[proxy as usize];
                 let job = cx.requests[request].frame.instance;
+                if cx.faults.armed && outage::keeps_out(plan, spec.database, (proxy, job), request, cx) {
+                    return;
+                }
                 let holder = Some((spec.component, 0));
                 self.admit(plan, spec.database, request, holder, Some((proxy, job)), cx);
             }
@@ -290,7 +307,11 @@ impl Databases {
                 let database = cx.requests[request].worker;
                 self.seat(plan, database, request, true, cx);
             }
-            Event::Connected { request } => self.connected(plan, request, cx),
+            Event::Connected { request } => {
+                if cx.requests.contains(request) {
+                    self.connected(plan, request, cx);
+                }
+            }
             Event::Started { request } => {
                 if cx.requests.contains(request) {
                     self.compute(request, cx);
@@ -339,7 +360,7 @@ impl Databases {
         let database = entry.worker;
         let spec = &plan.databases[database as usize];
         let state = &mut self.state[database as usize];
-        let latency = spec.latency.draw(&mut entry.luck.dice(step::LATENCY));
+        let latency = slowed(spec.latency.draw(&mut entry.luck.dice(step::LATENCY)), state.slow);
         self.queries.at_mut(entry.frame.instance).phase = Phase::Waiting;
         state.record.started(now);
         cx.agenda.after(
@@ -399,7 +420,9 @@ impl Databases {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.spend_until(Cause::Store, now);
-        let database = entry.worker;
+        let (kind, database) = (kind::DATABASE, entry.worker);
+        cx.hit(Limit::StatementTimeout, Target { kind, index: database }, key);
+        let entry = &cx.requests[key];
         if self.queries.at_mut(entry.frame.instance).phase == Phase::Computing {
             let state = &mut self.state[database as usize];
             state.station.cancel(now, key);
@@ -529,8 +552,10 @@ impl Database {
         let halves = moving.halves;
         if halves != before {
             let cores = halves as f64 * plan.cores_per_half;
-            self.station
-                .change(now, Speeds::new(cores, spec.contention, spec.coherency));
+            self.station.change(
+                now,
+                Speeds::new(cores, spec.contention, spec.coherency).slowed(self.slow),
+            );
             self.note_capacity(now);
             self.schedule_cores(database, cx);
         }

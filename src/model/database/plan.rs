@@ -2,6 +2,7 @@
 
 use super::serverless::{SERVERLESS, ServerlessPlan};
 use crate::kernel::{Duration, Sampler};
+use crate::model::fault;
 use crate::scenario::machines::{self, Machine};
 use crate::scenario::{Block, Code, Field, Kind, Table, nearest};
 
@@ -132,6 +133,17 @@ pub const TABLE: Table = Table {
             "How long an idle connection of an instance that has gone away counts on the server.",
         )
         .source("0: the client closes it; a killed client's is found by TCP keep-alive, after two hours as shipped"),
+        fault::fields::zones(
+            "1",
+            "Availability zones that it can run in. With more than one it fails over when its zone goes.",
+        ),
+        Field::default(
+            "failover",
+            Kind::Duration,
+            "60 s",
+            "How long it is down when it fails over to another zone.",
+        )
+        .source("Amazon RDS user guide, Multi-AZ DB instance deployments: typically 60 to 120 s"),
         Field::default("storage", Kind::Size, "0", "Size of the data volume, which is billed."),
         Field::optional(
             "serverless",
@@ -168,6 +180,10 @@ pub struct DatabasePlan {
     pub statement_timeout: Duration,
     /// How long an idle connection outlives its instance.
     pub linger: Duration,
+    /// Availability zones that it can run in.
+    pub zones: u16,
+    /// How long failing over takes.
+    pub failover: Duration,
     /// Size of the data volume in MB.
     pub storage_mb: u64,
     /// Capacity that moves, if it does.
@@ -218,6 +234,8 @@ impl DatabasePlan {
                 .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
             statement_timeout: block.duration_opt("statement_timeout").unwrap_or(Duration::FOREVER),
             linger: block.duration("connection_linger"),
+            zones: block.count("zones") as u16,
+            failover: block.duration("failover"),
             storage_mb: block.size("storage").div_ceil(1 << 20),
             serverless: capacity,
         }

@@ -30,6 +30,8 @@ fn target(kind: u8) -> Target {
 /// Free connections and no law beyond processor sharing; tests set what they are about.
 fn database() -> DatabasePlan {
     DatabasePlan {
+        zones: 1,
+        failover: Duration::from_secs(60),
         component: 0,
         cores: 1.0,
         contention: 0.0,
@@ -63,6 +65,7 @@ fn proxy(connections: u64) -> ProxyPlan {
 
 fn client(to: Target, load: Load) -> ClientPlan {
     ClientPlan {
+        payload: None,
         background: false,
         component: 0,
         name: "client".to_owned(),
@@ -101,6 +104,7 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         optional: false,
         demand: None,
         operation: Operation::default(),
+        payload: None,
     };
     let program = Program {
         entries: Vec::new(),
@@ -109,6 +113,8 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         calls: vec![call],
     };
     FunctionPlan {
+        payload_limit: None,
+        zones: 3,
         asynchronous: crate::model::function::asynchronous::AsyncPlan::default(),
         code_init: Sampler::Constant(0.0),
         component: 0,

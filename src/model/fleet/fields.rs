@@ -4,6 +4,7 @@ use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
 use super::shedding::{self, SheddingPlan};
 use crate::kernel::Duration;
+use crate::model::fault;
 use crate::model::program::Program;
 use crate::model::program_fields::HEEDS_DEADLINES;
 use crate::model::tracking::{PERIOD, TrackingPlan};
@@ -198,6 +199,7 @@ pub const TABLE: Table = Table {
             "0%",
             "Share of requests that fail (500) after their work is done.",
         ),
+        fault::fields::zones("3", "Availability zones that its instances are spread over, one after the other."),
         Field::default(
             "billing",
             Kind::Choice(Billing::NAMES),
@@ -295,6 +297,7 @@ impl FleetPlan {
                 .map(|quota| (quota.count("burst"), quota.rate("refill"))),
             program,
             failure: block.share("failure"),
+            zones: block.count("zones") as u16,
             billing,
             billing_minimum: block.duration("billing_minimum"),
             disk_mb: block

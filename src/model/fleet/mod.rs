@@ -6,7 +6,7 @@
 //! The count is fixed, or follows a target: the metric of a minute is seen a minute later, a new instance boots before
 //! it serves, and one that is not wanted any more takes no new requests and goes when its last one is done. A quota of
 //! launches makes those beyond it wait for their turn.
-//! Not modelled: health checks, zones, slow start, connection draining that is cut short, deploys,
+//! Not modelled: health checks but for a zone that goes, slow start, connection draining that is cut short, deploys,
 //! time limits of the instance itself (those of clients, calls and gateways apply, and the work goes on), throttling of
 //! fractional CPUs in periods (they are slow cores here).
 //! Units: memory and disk in MB of 2^20 bytes, CPU in thousandths of a virtual CPU.
@@ -18,12 +18,14 @@
 pub mod balancer;
 pub mod fields;
 pub mod plan;
+mod outage;
 mod quota;
 mod record;
 pub mod shedding;
 #[cfg(test)]
 mod tests;
 
+use super::limits::Limit;
 use super::program::{self, Cpu, Next};
 use super::request::{Cause, Status};
 use super::retry::{self, Retrier};
@@ -33,8 +35,10 @@ use super::{Cx, Event as WorldEvent, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Stream, StreamKey};
+use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use balancer::{Balancer, Dispatch};
+use outage::Trouble;
 use plan::{FleetPlan, Metric, ScalingPlan};
 use quota::Quota;
 use rand::Rng;
@@ -72,6 +76,11 @@ pub enum Event {
         /// The fleet.
         fleet: u16,
     },
+    /// The balancer notices that instances have gone with their zone.
+    Noticed {
+        /// The fleet.
+        fleet: u16,
+    },
 }
 
 crate::kernel::pack::packed!(Event {
@@ -79,6 +88,7 @@ crate::kernel::pack::packed!(Event {
     Booted { fleet, instance, launch },
     Tracked { fleet },
     Allowed { fleet },
+    Noticed { fleet },
 });
 
 /// The step of a request's luck that decides whether it fails.
@@ -90,6 +100,8 @@ enum State {
     Booting,
     InService,
     Draining,
+    /// Its zone is gone, and the balancer has not noticed.
+    Dark,
     Gone,
 }
 
@@ -106,6 +118,9 @@ struct Instance {
     place: u32,
     launch: u32,
     launched_at: Instant,
+    zone: u16,
+    /// When the balancer notices that it is gone.
+    noticed_at: Instant,
     /// Thousandths of a virtual CPU that compute, as last counted.
     cores: u32,
 }
@@ -136,6 +151,7 @@ struct Fleet {
     launches: u32,
     quota: Option<Quota>,
     boot_luck: Luck,
+    trouble: Trouble,
     scaler: Option<Scaler>,
     retriers: Vec<Retrier>,
     arrived: u64,
@@ -163,6 +179,7 @@ impl Fleets {
                 line: VecDeque::new(),
                 launches: 0,
                 quota: spec.launches.map(Quota::new),
+                trouble: Trouble::default(),
                 boot_luck: Luck(dice.next_u64()),
                 scaler: spec.scaling.map(Scaler::new),
                 retriers: spec.program.retriers(),
@@ -215,6 +232,7 @@ impl Fleets {
                     state.launch(&plan.fleets[fleet as usize], fleet, cx);
                 }
             }
+            Event::Noticed { fleet } => self.state[fleet as usize].noticed(&plan.fleets[fleet as usize], fleet, cx),
         }
     }
 
@@ -277,6 +295,9 @@ impl Fleet {
         };
         let index = self.balancer.member(place);
         let instance = &mut self.instances[index as usize];
+        if instance.state == State::Dark {
+            return self.meet_the_dark(place as u32, key, fleet, cx);
+        }
         if self.balancer.load(place) < spec.slots {
             self.balancer.more(place as u32);
             instance.used += 1;
@@ -297,6 +318,8 @@ impl Fleet {
             (&mut instance.waiting, spec.queue)
         };
         if queue.len() as u64 >= room {
+            let (kind, index) = (kind::FLEET, fleet);
+            cx.hit(Limit::FleetQueue, Target { kind, index }, key);
             return self.refuse(key, cx);
         }
         queue.push_back(key);
@@ -324,6 +347,8 @@ impl Fleet {
         }
         entry.frame.started = now;
         entry.frame.instance = instance;
+        // What is provisioned here is the slot.
+        entry.frame.provisioned = true;
     }
 
     /// Runs the handler until it needs something.
@@ -429,12 +454,14 @@ impl Fleet {
         let index = self.free.pop().unwrap_or_else(|| {
             self.instances.push(Instance {
                 state: State::Gone,
-                station: Station::new(Speeds::new(spec.vcpus, 0.0, 0.0)),
+                station: Station::new(Speeds::new(spec.vcpus, 0.0, 0.0).slowed(self.trouble.slow)),
                 waiting: VecDeque::new(),
                 used: 0,
                 place: 0,
                 launch: 0,
                 launched_at: now,
+                zone: 0,
+                noticed_at: Instant::NEVER,
                 cores: 0,
             });
             self.instances.len() as u32 - 1
@@ -445,6 +472,7 @@ impl Fleet {
             "an instance leaves nothing behind"
         );
         (instance.state, instance.launch, instance.launched_at) = (State::Booting, self.launches, now);
+        instance.zone = self.trouble.zone(self.launches, spec.zones);
         index
     }
 
@@ -457,6 +485,10 @@ impl Fleet {
 
     fn launch(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
         let now = cx.now();
+        if self.trouble.zones.lost >= spec.zones {
+            // There is no zone to launch it in.
+            return;
+        }
         let index = self.create(spec, now);
         self.record.launched();
         self.booting.push(index);

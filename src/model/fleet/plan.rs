@@ -101,6 +101,8 @@ pub struct FleetPlan {
     pub program: Program,
     /// Probability that a request fails after its work is done.
     pub failure: f64,
+    /// Availability zones that its instances are spread over.
+    pub zones: u16,
     /// What is paid for.
     pub billing: Billing,
     /// Least billed time of an instance.

@@ -39,6 +39,7 @@ fn computes(cpu: Sampler) -> FleetPlan {
         launches: None,
         program: Program::compute(cpu),
         failure: 0.0,
+        zones: 1,
         billing: Billing::Instance,
         billing_minimum: Duration::from_secs(60),
         disk_mb: 0,
@@ -79,6 +80,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         seed: 7,
         accounts: Vec::new(),
         clients: vec![ClientPlan {
+            payload: None,
             background: false,
             component: 0,
             name: "client".to_owned(),
@@ -302,6 +304,7 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
     let mut front = computes(constant_ms(5));
     front.program.steps.insert(1, Step::Call(0));
     front.program.calls.push(CallPlan {
+        payload: None,
         demand: None,
         operation: Operation::default(),
         to: Target {

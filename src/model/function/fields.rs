@@ -8,6 +8,7 @@ use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::program_fields::{HEEDS_DEADLINES, read_program};
 use crate::model::tracking::TrackingPlan;
 use crate::model::transfer::{self, TransferPlan};
+use crate::model::{fault, payload};
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
 
 /// The most instances of one function: more than any provider grants, and few enough to be held in memory.
@@ -174,6 +175,8 @@ pub const TABLE: Table = Table {
             "An init beyond this is done again inside the invocation.",
         )
         .source("AWS Lambda Developer Guide, \"Lambda execution environment\""),
+        payload::PAYLOAD_LIMIT,
+        fault::fields::zones("3", "Availability zones that its instances are spread over."),
         Field::default(
             "idle_timeout",
             Kind::Sampler,
@@ -412,6 +415,8 @@ impl FunctionPlan {
                 .block("asynchronous")
                 .map_or_else(AsyncPlan::default, |events| AsyncPlan::read(&events)),
             platform,
+            payload_limit: block.size_opt("payload_limit"),
+            zones: block.count("zones") as u16,
             holds_sessions: false,
         }
     }

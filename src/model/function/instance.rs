@@ -62,6 +62,8 @@ pub struct Instances {
     stations: Vec<Station>,
     /// Requests that one instance serves at once.
     slots: u16,
+    /// How many times longer computing takes now.
+    slow: f64,
     created: u64,
     /// No idle instance is due before this.
     earliest: Instant,
@@ -84,6 +86,7 @@ impl Instances {
             pool: Pool::new(spec.choice),
             stations: Vec::new(),
             slots: spec.concurrency_per_instance,
+            slow: 1.0,
             created: 0,
             earliest: Instant::NEVER,
             alive: Gauge::new(),
@@ -175,7 +178,8 @@ impl Instances {
         if index as usize == self.list.len() {
             self.list.push(instance);
             if self.slots > 1 {
-                self.stations.push(Station::new(Speeds::new(spec.vcpus, 0.0, 0.0)));
+                let speeds = Speeds::new(spec.vcpus, 0.0, 0.0).slowed(self.slow);
+                self.stations.push(Station::new(speeds));
             }
         } else {
             self.list[index as usize] = instance;
@@ -314,6 +318,39 @@ impl Instances {
                 instance.retires = instance.retires.min(at);
                 self.earliest = self.earliest.min(at);
             }
+        }
+    }
+
+    /// From now on computing takes so many times longer. Says how many instances share their cores.
+    pub fn slow_down(&mut self, now: Instant, factor: f64) -> u32 {
+        self.slow = factor;
+        self.stations
+            .iter_mut()
+            .for_each(|station| station.slow_down(now, factor));
+        self.stations.len() as u32
+    }
+
+    /// The instances alive in the first `lost` of so many zones, provisioned ones left out unless `apart`. Those that
+    /// serve one request each, or are shared, are replaced as soon as they are idle.
+    pub fn in_zones(&mut self, lost: u16, zones: u16, apart: bool, now: Instant) -> Vec<(u32, u64)> {
+        let mut found = Vec::new();
+        let here = |created: u64| (created - 1) % u64::from(zones) < u64::from(lost);
+        for (instance, index) in self.list.iter_mut().zip(0..) {
+            if instance.alive && here(instance.created) && instance.provisioned == apart {
+                instance.retires = instance.retires.min(now);
+                found.push((index, instance.created));
+            }
+        }
+        if !found.is_empty() {
+            self.earliest = self.earliest.min(now);
+        }
+        found
+    }
+
+    /// Takes what a request computes off the cores of an instance.
+    pub fn stop(&mut self, index: u32, request: Key, now: Instant) {
+        if let Some(station) = self.stations.get_mut(index as usize) {
+            station.cancel(now, request);
         }
     }
 

@@ -5,7 +5,7 @@
 //! instance by an explicit policy, then a new one, if its function's and its account's limits allow; otherwise it is
 //! refused (429). Memory buys a share of CPU. An invocation that runs out of time is cut off, and its instance starts
 //! anew. Provisioned capacity is replaced without a gap.
-//! Not modelled: placement failures, zones, extensions, per-tenant pools; provisioned instances that spill over never
+//! Not modelled: placement failures, extensions, per-tenant pools; provisioned instances that spill over never
 //! wait.
 //! Units: durations in nanoseconds, memory in MB of 2^20 bytes, billing in MB·ms.
 //! Sources: AWS Lambda Developer Guide, "Lambda execution environment", "Understanding Lambda function scaling";
@@ -14,6 +14,7 @@
 //! (docs/validation.md).
 
 pub mod asynchronous;
+mod event;
 pub mod fields;
 pub mod instance;
 pub mod plan;
@@ -21,8 +22,12 @@ pub mod pool;
 mod provisioned;
 mod record;
 pub mod scaled;
+mod troubled;
+
+pub use event::Event;
 
 use super::limit::TokenBucket;
+use super::limits::{Hit, Limit};
 use super::program::{self, Cpu, Next};
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{self, Retrier};
@@ -30,112 +35,13 @@ use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{chance, unit};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Pack, Stream, StreamKey};
+use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use instance::{Instances, Taken};
 use plan::FunctionPlan;
 use provisioned::Provisioned;
 use record::{Record, Throttle};
 use scaled::Scaled;
-
-/// What happens to a function.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event {
-    /// A cold start is over.
-    Ready {
-        /// The function.
-        function: u16,
-        /// The request that waited for it.
-        request: Key,
-    },
-    /// An invocation's time is up, if it still runs.
-    TimeLimit {
-        /// The function.
-        function: u16,
-        /// The request.
-        request: Key,
-    },
-    /// Shared cores must be looked at.
-    Cores {
-        /// The function.
-        function: u16,
-        /// The instance.
-        instance: u32,
-        /// The epoch of the station.
-        epoch: u32,
-    },
-    /// A mass replacement.
-    Recycle {
-        /// The function.
-        function: u16,
-        /// Which of its plan's.
-        index: u16,
-    },
-    /// Finds instances whose time is up (a database at its limit wants to know).
-    Reap {
-        /// The function.
-        function: u16,
-    },
-    /// Provisioned capacity: the schedule's next change.
-    Scheduled {
-        /// The function.
-        function: u16,
-        /// Which change, counted over all periods.
-        index: u32,
-    },
-    /// Provisioned capacity: what was asked for is ready.
-    Prepared {
-        /// The function.
-        function: u16,
-        /// How many are ready from now on.
-        count: u32,
-        /// The epoch of the request for them.
-        epoch: u32,
-    },
-    /// Provisioned capacity: a minute of utilisation is over.
-    Tracked {
-        /// The function.
-        function: u16,
-    },
-    /// Instances scaled apart: one has started.
-    Up {
-        /// The function.
-        function: u16,
-        /// The instance.
-        instance: u32,
-    },
-    /// Instances scaled apart: waiting requests may find slots.
-    Pull {
-        /// The function.
-        function: u16,
-    },
-    /// Instances scaled apart: a request has waited as long as it may.
-    Waited {
-        /// The function.
-        function: u16,
-        /// The request.
-        request: Key,
-    },
-    /// Instances scaled apart: the autoscaler decides.
-    Scale {
-        /// The function.
-        function: u16,
-    },
-}
-
-crate::kernel::pack::packed!(Event {
-    Ready { function, request },
-    TimeLimit { function, request },
-    Cores { function, instance, epoch },
-    Recycle { function, index },
-    Reap { function },
-    Scheduled { function, index },
-    Prepared { function, count, epoch },
-    Tracked { function },
-    Up { function, instance },
-    Pull { function },
-    Waited { function, request },
-    Scale { function },
-});
 
 /// Steps of a luck, far from handler steps.
 mod step {
@@ -157,8 +63,11 @@ struct Function {
     scaled: Option<Box<Scaled>>,
     /// Invocations running or starting on demand.
     on_demand: u64,
-    /// Concurrency of its own that is still free (functions with reserved concurrency).
-    reserved_free: u64,
+    /// Concurrency of its own that is still free (functions with reserved concurrency); below zero while there is less
+    /// than was taken.
+    reserved_free: i64,
+    /// The reserved concurrency now.
+    reserved: u64,
     scaling: Option<TokenBucket>,
     rate: Option<TokenBucket>,
     time_limit: LaneId,
@@ -207,7 +116,8 @@ impl Functions {
                     .as_ref()
                     .map(|p| Box::new(Scaled::new(p, dice("starts"), cx))),
                 on_demand: 0,
-                reserved_free: spec.reserved_on_demand(),
+                reserved_free: spec.reserved_on_demand().cast_signed(),
+                reserved: spec.reserved.unwrap_or(0),
                 scaling: spec
                     .scaling
                     .map(|(burst, refill)| TokenBucket::new(refill, burst as f64)),
@@ -256,7 +166,7 @@ impl Functions {
         if let Some(rate) = &mut state.rate
             && !rate.take(now, 1)
         {
-            return state.throttle(Throttle::Rate, key, cx);
+            return state.throttle(Throttle::Rate, Limit::RequestRate, key, cx);
         }
         if spec.program.heeds_deadlines && cx.is_expired(key) {
             return state.drop_expired(key, cx);
@@ -273,7 +183,32 @@ impl Functions {
         }
         if let Some(taken) = state.take_on_demand(spec, function, key, cx) {
             state.start(spec, function, key, taken, cx);
+        } else if let Some(account) = cx.limits.asked() {
+            self.name_holder(plan, account, function, cx);
         }
+    }
+
+    /// A request found the account's pool empty: counts that, with who has most of the pool.
+    #[cold]
+    #[inline(never)]
+    fn name_holder(&self, plan: &Plan, account: u16, function: u16, cx: &mut Cx) {
+        let target = |kind, index| Target { kind, index };
+        let mut most = (
+            cx.accounts[account as usize].neighbours(),
+            target(kind::ACCOUNT, account),
+        );
+        for (spec, (state, index)) in plan.functions.iter().zip(self.state.iter().zip(0..)) {
+            if spec.account == Some(account) && spec.reserved.is_none() && state.on_demand > most.0 {
+                most = (state.on_demand, target(kind::FUNCTION, index));
+            }
+        }
+        let hit = Hit {
+            limit: Limit::AccountConcurrency,
+            of: target(kind::ACCOUNT, account),
+            by: Some(target(kind::FUNCTION, function)),
+            held_by: Some(most.1),
+        };
+        cx.limits.count(hit, most.0, cx.agenda.now());
     }
 
     /// Handles an event.
@@ -393,11 +328,7 @@ impl Functions {
         let state = &mut self.state[function as usize];
         let recycle = spec.recycles[index as usize];
         let now = cx.now();
-        let dice = &mut state.recycle_dice;
-        state.instances.retire(|| {
-            let moment = now + Duration::from_nanos_f64(recycle.spread.0 as f64 * unit(dice));
-            chance(dice, recycle.share).then_some(moment)
-        });
+        state.replace(recycle.share, recycle.spread, now);
         if let Some(every) = recycle.every {
             cx.agenda.at(
                 now + every,
@@ -474,6 +405,13 @@ impl Functions {
     }
 }
 
+const fn target(index: u16) -> Target {
+    Target {
+        kind: kind::FUNCTION,
+        index,
+    }
+}
+
 /// The initialisation that a cold start with this luck needs: the runtime's and the code's own.
 fn draw_init(spec: &FunctionPlan, luck: Luck) -> Duration {
     let code = if spec.code_init.is_zero() {
@@ -493,15 +431,36 @@ fn fails(spec: &FunctionPlan, entry: &Request) -> bool {
         Caller::Asynchronous { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
         _ => chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
     };
-    luckless || spec.platform.cpu_limit.is_some_and(|limit| entry.frame.cpu > limit)
+    luckless || is_over(spec, entry)
+}
+
+/// Whether an invocation has used more CPU time than it may.
+fn is_over(spec: &FunctionPlan, entry: &Request) -> bool {
+    spec.platform.cpu_limit.is_some_and(|limit| entry.frame.cpu > limit)
 }
 
 impl Function {
+    /// Replaces this share of the instances, each at its own moment within a while.
+    fn replace(&mut self, share: f64, spread: Duration, now: Instant) {
+        let dice = &mut self.recycle_dice;
+        self.instances.retire(|| {
+            let moment = now + Duration::from_nanos_f64(spread.0 as f64 * unit(dice));
+            chance(dice, share).then_some(moment)
+        });
+    }
+
     /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
     #[inline]
     fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<Taken> {
         if !self.take_concurrency(spec, cx) {
-            self.throttle(Throttle::Concurrency, key, cx);
+            match spec.account.filter(|_| spec.reserved.is_none()) {
+                // Who has it is known to all functions together.
+                Some(account) => {
+                    cx.limits.ask(account);
+                    self.refuse(Throttle::Concurrency, key, cx);
+                }
+                None => self.throttle(Throttle::Concurrency, Limit::ReservedConcurrency, key, cx),
+            }
             return None;
         }
         let taken = self.instances.take(spec, cx.now(), &mut cx.sessions);
@@ -520,7 +479,12 @@ impl Function {
             .is_some_and(|most| self.instances.alive() >= most);
         if full || !self.scaling.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
             self.give_concurrency(spec, cx);
-            return self.throttle(if full { Throttle::Concurrency } else { Throttle::Scaling }, key, cx);
+            let (why, limit) = if full {
+                (Throttle::Concurrency, Limit::MaximumInstances)
+            } else {
+                (Throttle::Scaling, Limit::ScalingRate)
+            };
+            return self.throttle(why, limit, key, cx);
         }
         let instance = self.instances.create(spec, now);
         self.start_cold(spec, function, key, instance, true, cx);
@@ -531,7 +495,7 @@ impl Function {
         let taken = match (spec.reserved, spec.account) {
             (Some(_), _) => {
                 let some = self.reserved_free > 0;
-                self.reserved_free -= u64::from(some);
+                self.reserved_free -= i64::from(some);
                 some
             }
             (None, Some(account)) => cx.accounts[account as usize].take_concurrency(),
@@ -552,7 +516,13 @@ impl Function {
     }
 
     #[cold]
-    fn throttle(&mut self, why: Throttle, key: Key, cx: &mut Cx) {
+    fn throttle(&mut self, why: Throttle, limit: Limit, key: Key, cx: &mut Cx) {
+        cx.hit(limit, target(cx.requests[key].worker), key);
+        self.refuse(why, key, cx);
+    }
+
+    #[cold]
+    fn refuse(&mut self, why: Throttle, key: Key, cx: &mut Cx) {
         self.record.throttled(why);
         cx.reply(key, Status::Throttled);
     }
@@ -578,7 +548,13 @@ impl Function {
         }
         let placed = entry.mark;
         let init = draw_init(spec, entry.luck);
-        entry.spend(Cause::Init, if init > spec.init_limit { spec.init_limit } else { init });
+        if init > spec.init_limit {
+            entry.spend(Cause::Init, spec.init_limit);
+            cx.hit(Limit::InitLimit, target(function), key);
+        } else {
+            entry.spend(Cause::Init, init);
+        }
+        let entry = &mut cx.requests[key];
         entry.frame.prelude = entry.mark.since(placed);
         self.record.cold_started(entry.mark.since(start), entry.frame.prelude);
         let at = entry.mark;
@@ -722,6 +698,9 @@ impl Function {
         } else {
             self.release(spec, instance, provisioned, now, cx);
         }
+        if self.may_fail && is_over(spec, &cx.requests[key]) {
+            cx.hit(Limit::CpuLimit, target(cx.requests[key].worker), key);
+        }
         cx.reply(key, status);
     }
 
@@ -737,6 +716,7 @@ impl Function {
     /// An invocation ran out of time: it is cut off, and its instance must initialise again.
     fn cut_off(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
         let now = cx.now();
+        cx.hit(Limit::TimeLimit, target(cx.requests[key].worker), key);
         let entry = &mut cx.requests[key];
         let (instance, provisioned) = (entry.frame.instance, entry.frame.provisioned);
         entry.cut_off_at(now);

@@ -99,6 +99,10 @@ pub struct FunctionPlan {
     pub asynchronous: AsyncPlan,
     /// What its platform does otherwise than another.
     pub platform: Platform,
+    /// The largest request that it takes.
+    pub payload_limit: Option<u64>,
+    /// Availability zones that its instances are in.
+    pub zones: u16,
     /// Whether its handler talks to databases (its instances then hold sessions).
     pub holds_sessions: bool,
 }

@@ -14,6 +14,7 @@ use super::plan::{PollerPlan, QueuePlan, RedrivePlan};
 use crate::kernel::Duration;
 use crate::model::function::plan::FunctionPlan;
 use crate::model::limit::{QUOTA, read_quota};
+use crate::model::payload;
 use crate::scenario::{Block, Code, Field, Kind, Table};
 
 /// The fields of a poller.
@@ -182,6 +183,7 @@ pub const TABLE: Table = Table {
             "0 ms",
             "How long a receive call takes to bring what is there.",
         ),
+        payload::PAYLOAD_LIMIT,
         Field::default("message_size", Kind::Size, "1 KB", "Bytes of a message.")
             .within(1.0, 1_048_576.0)
             .source("Amazon SQS quotas: up to 1 MiB; metered by 64 KB"),
@@ -229,6 +231,7 @@ impl QueuePlan {
             send_latency: block.sampler("send_latency"),
             send_quota: read_quota(block, "send_quota"),
             receive_latency: block.sampler("receive_latency"),
+            payload_limit: block.size_opt("payload_limit"),
             message_bytes: block.size("message_size"),
             duplicate_rate: block.share("duplicate_rate"),
             poison: block.share("poison"),

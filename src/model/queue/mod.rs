@@ -40,6 +40,7 @@ pub use event::Event;
 use super::effects::Handed;
 use super::flow::FlowResult;
 use super::limit::TokenBucket;
+use super::limits::Limit;
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Jitter, RetryPolicy};
 use super::{Cx, Plan, kind};
@@ -439,6 +440,7 @@ impl Queue {
             self.record.leaves(message.enqueued, now);
             self.store.remove(key);
             self.record.counts.expired += 1;
+            cx.hit_by(Limit::Retention, queue(self.index), None);
         }
         self.record.in_flight.set(now.0, self.store.in_flight());
         self.watch_retention(cx);
@@ -523,6 +525,17 @@ impl Queue {
         let Some(poller) = &mut self.poller else { return };
         let allowed = poller.ramp.allowed(now, poller.in_use);
         let limited = waiting && poller.in_use >= allowed;
+        if limited {
+            let growing = allowed < poller.spec.ceiling;
+            let limit = if growing {
+                Limit::PollerGrowth
+            } else {
+                Limit::PollerConcurrency
+            };
+            cx.hit_by(limit, queue(self.index), Some(function(&poller.spec)));
+        } else if !room && self.store.is_receivable() {
+            cx.hit_by(Limit::InFlight, queue(self.index), Some(function(&poller.spec)));
+        }
         if poller.ramp.limited && !limited {
             poller.polls.freed(now);
         }
@@ -750,6 +763,13 @@ impl Queue {
             poller.in_use -= 1;
             self.record.concurrency.set(now.0, poller.in_use);
         }
+    }
+}
+
+const fn queue(index: u16) -> Target {
+    Target {
+        kind: kind::QUEUE,
+        index,
     }
 }
 

@@ -40,6 +40,8 @@ pub struct QueuePlan {
     pub receive_latency: Sampler,
     /// Bytes of a message.
     pub message_bytes: u64,
+    /// The largest message that it takes.
+    pub payload_limit: Option<u64>,
     /// Probability that a message is stored twice and so delivered at least twice.
     pub duplicate_rate: f64,
     /// The share of messages that always fail.

@@ -35,6 +35,8 @@ fn target(kind: u8, index: u16) -> Target {
 /// A function that waits for so long, without cold starts.
 pub(super) fn function(takes: Sampler) -> FunctionPlan {
     FunctionPlan {
+        payload_limit: None,
+        zones: 3,
         code_init: Sampler::Constant(0.0),
         component: FUNCTION,
         name: "worker".to_owned(),
@@ -89,6 +91,7 @@ fn poller() -> PollerPlan {
 
 fn queue(poller: Option<PollerPlan>) -> QueuePlan {
     QueuePlan {
+        payload_limit: None,
         component: QUEUE,
         visibility_timeout: secs(30),
         retention: secs(4 * 86_400),
@@ -149,6 +152,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
             gateway_burst: 1_000_000,
         }],
         clients: vec![ClientPlan {
+            payload: None,
             background: false,
             component: CLIENT,
             name: "sender".to_owned(),
@@ -371,6 +375,7 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
         calls: vec![CallPlan {
             demand: None,
             operation: Operation::default(),
+            payload: None,
             to: target(kind::FUNCTION, 1),
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,

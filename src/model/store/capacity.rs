@@ -77,6 +77,11 @@ impl CapacityPlan {
             || self.sides.iter().any(|side| side.tracking.is_some())
     }
 
+    /// Whether the whole is.
+    pub fn limits_whole(&self) -> bool {
+        self.mode != Mode::Unlimited
+    }
+
     /// Whether anything is limited.
     pub fn limits(&self) -> bool {
         self.mode != Mode::Unlimited || self.sides.iter().any(|side| side.partition.is_some())
@@ -132,6 +137,8 @@ struct Side {
     bucket: Option<TokenBucket>,
     /// Units per second.
     capacity: f64,
+    /// What a fault lets it take at most.
+    cap: f64,
     /// Halves taken in this minute.
     taken: u64,
     /// Halves taken in each of the last minutes that do not count as taken before yet.
@@ -156,6 +163,7 @@ impl Capacity {
             bucket: (plan.mode != Mode::Unlimited)
                 .then(|| TokenBucket::new(side.start * HALVES, side.start * HALVES * plan.bank_s())),
             capacity: side.start,
+            cap: f64::INFINITY,
             taken: 0,
             recent: VecDeque::new(),
             peak: 0,
@@ -265,11 +273,18 @@ impl Capacity {
         self.set(plan, side, capacity as f64, now);
     }
 
+    /// A fault lets a side take so much at most, or lets go of it.
+    pub(super) fn lower(&mut self, plan: &CapacityPlan, side: usize, to: Option<f64>, now: Instant) {
+        self.sides[side].cap = to.unwrap_or(f64::INFINITY);
+        self.set(plan, side, self.sides[side].capacity, now);
+    }
+
     fn set(&mut self, plan: &CapacityPlan, side: usize, capacity: f64, now: Instant) {
         let whole = &mut self.sides[side];
         whole.capacity = capacity;
         if let Some(bucket) = &mut whole.bucket {
-            bucket.change(now, capacity * HALVES, capacity * HALVES * plan.bank_s());
+            let capped = capacity.min(whole.cap);
+            bucket.change(now, capped * HALVES, capped * HALVES * plan.bank_s());
         }
         // Partitions are added for more capacity, and never taken away.
         let needed = plan.partitions_for([self.sides[0].capacity, self.sides[1].capacity]);

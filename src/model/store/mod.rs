@@ -26,6 +26,8 @@ pub mod operation;
 mod record;
 
 use super::database::{functions_that_call, holder};
+use super::fault::{Change, Quota, slowed};
+use super::limits::Limit;
 use super::places::Places;
 use super::request::{Caller, Cause, Request, Status};
 use super::session::Lease;
@@ -118,6 +120,8 @@ struct Op {
 struct Store {
     capacity: Capacity,
     nodes: Nodes,
+    /// How many times longer work takes now.
+    slow: f64,
     cached: Cached,
     /// Its number among those that count sessions.
     host: usize,
@@ -158,6 +162,7 @@ impl Stores {
             state.push(Store {
                 capacity,
                 nodes: Nodes::new(&spec.nodes),
+                slow: 1.0,
                 cached: Cached::default(),
                 host,
                 holders: functions_that_call(plan, kind::STORE, index),
@@ -238,6 +243,7 @@ impl Stores {
             cx.agenda.at(now + takes, Class::Release, event);
         } else if last_try || state.holders.is_empty() {
             state.record.window.refused += 1;
+            cx.no_connection(target(store), state.host, key);
             self.leave(key, Status::Unavailable, cx);
         } else {
             for &function in &state.holders {
@@ -271,17 +277,26 @@ impl Stores {
         match state.capacity.take(now, side, op.key, halves) {
             Ok(()) => window.half_units[side] += halves,
             Err(refusal) => {
-                match refusal {
-                    Refusal::Table => window.throttled_table += 1,
-                    Refusal::Partition => window.throttled_partition += 1,
-                }
+                let limit = match refusal {
+                    Refusal::Table => {
+                        window.throttled_table += 1;
+                        Limit::TableThroughput
+                    }
+                    Refusal::Partition => {
+                        window.throttled_partition += 1;
+                        Limit::PartitionThroughput
+                    }
+                };
+                cx.hit(limit, target(store), key);
                 return self.leave(key, spec.refusal, cx);
             }
         }
         let bytes = op.operation.bytes(spec.item_bytes);
+        op.work = slowed(op.work, state.slow);
         let hash = mix(op.key.wrapping_add(1));
         let Some((service, waiting)) = state.nodes.serve(&spec.nodes, now, hash, op.work, bytes) else {
             window.rejected += 1;
+            cx.hit(Limit::StoreQueue, target(store), key);
             return self.leave(key, Status::Throttled, cx);
         };
         window.work_ns += u128::from(op.work.0);
@@ -292,8 +307,23 @@ impl Stores {
         if let Some(rate) = spec.transfer_rate {
             takes += Duration::from_secs_f64(bytes as f64 / rate as f64);
         }
+        let takes = slowed(takes, state.slow);
         let event = super::Event::Store(Event::Done { request: key });
         cx.agenda.at(service.sent + takes, Class::Release, event);
+    }
+
+    /// A fault begins or ends.
+    pub fn change(&mut self, plan: &Plan, store: u16, change: Change, cx: &Cx) {
+        let state = &mut self.state[store as usize];
+        let side = usize::from(!matches!(change, Change::Lower(Quota::ReadCapacity, _)));
+        match change {
+            Change::Slow(factor) => state.slow = factor,
+            Change::Lower(_, to) => {
+                let spec = &plan.stores[store as usize].capacity;
+                state.capacity.lower(spec, side, to, cx.now());
+            }
+            Change::Zones(_) | Change::Recycle(..) | Change::Neighbours(_) => {}
+        }
     }
 
     /// Handles an event.
@@ -453,6 +483,13 @@ impl Store {
             gauge.set(now.0, self.capacity.of(side).round() as u64);
         }
         self.record.partitions = self.capacity.partitions();
+    }
+}
+
+const fn target(index: u16) -> Target {
+    Target {
+        kind: kind::STORE,
+        index,
     }
 }
 

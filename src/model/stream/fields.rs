@@ -13,7 +13,7 @@
 
 use super::plan::{Capacity, KeysPlan, MappingPlan, OnDemandPlan, StreamPlan};
 use crate::kernel::Duration;
-use crate::model::{Plan, kind};
+use crate::model::{Plan, kind, payload};
 use crate::scenario::{Block, Code, Context, Field, Kind, Table, Target};
 
 /// The fields of a stream's partition keys.
@@ -205,6 +205,7 @@ pub const TABLE: Table = Table {
             "{}",
             "How records are spread over partition keys.",
         ),
+        payload::PAYLOAD_LIMIT,
         Field::default("record_size", Kind::Size, "1 KB", "Bytes of a record.")
             .within(1.0, 10_485_760.0)
             .source("Amazon Kinesis Data Streams quotas: up to 10 MiB"),
@@ -271,6 +272,7 @@ impl StreamPlan {
             keys: keys.map_or(KeysPlan::new(1, 0.0, 0.0), |keys| {
                 KeysPlan::new(keys.count("count") as u32, keys.number("zipf"), keys.share("hot_share"))
             }),
+            payload_limit: block.size_opt("payload_limit"),
             record_bytes: block.size("record_size"),
             write_records: block.rate_opt("write_records"),
             write_bytes: block.size_opt("write_bytes"),

@@ -32,11 +32,13 @@ mod state;
 pub(crate) mod tests;
 
 use super::flow::FlowResult;
+use super::limits::Limit;
 use super::request::{Cause, Status};
-use super::{Cx, Plan};
+use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream, StreamKey};
+use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use plan::{Capacity, MappingPlan, OnDemandPlan, StreamPlan};
 use record::{Record as Books, level};
@@ -275,6 +277,8 @@ impl Streams {
         let shard = state.shards.of(partition);
         if !state.shards.get(shard).take(now, spec.record_bytes) {
             state.books.counts.throttled += 1;
+            let (kind, index) = (kind::STREAM, source);
+            cx.hit(Limit::ShardThroughput, Target { kind, index }, key);
             return cx.reply(key, Status::Throttled);
         }
         state.accepted += 1;

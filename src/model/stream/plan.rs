@@ -102,6 +102,8 @@ pub struct StreamPlan {
     pub keys: KeysPlan,
     /// Bytes of a record.
     pub record_bytes: u64,
+    /// The largest record that it takes.
+    pub payload_limit: Option<u64>,
     /// Records a second that a shard takes, if there is a limit.
     pub write_records: Option<f64>,
     /// Bytes a second that a shard takes, if there is a limit.

@@ -15,6 +15,7 @@ const SMALL: &str = "record_size: 1 B, read_bytes: 900 GB,";
 /// A stream of one shard without limits.
 pub(crate) fn stream(mapping: Option<MappingPlan>) -> StreamPlan {
     StreamPlan {
+        payload_limit: None,
         component: 0,
         name: "stream".to_owned(),
         of: None,

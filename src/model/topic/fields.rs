@@ -14,6 +14,7 @@
 use super::{Subscription, TopicPlan};
 use crate::model::delivery::{self, ChannelPlan, PolicyPlan, TARGETS};
 use crate::model::limit::{QUOTA, read_quota};
+use crate::model::payload;
 use crate::scenario::{Block, Code, Context, Field, Key, Kind, Node, Range, Table, nearest, read_number};
 
 /// The most subscriptions of one topic.
@@ -119,6 +120,7 @@ pub const TABLE: Table = Table {
             "Probability that a delivery comes twice. Rare and not published, so none unless you ask for it.",
         )
         .source("Amazon SNS and Amazon EventBridge guides: at least once"),
+        payload::PAYLOAD_LIMIT,
         Field::default("message_size", Kind::Size, "1 KB", "Bytes of a message.").within(0.0, 1_048_576.0),
         Field::default(
             "metering_size",
@@ -172,6 +174,7 @@ impl TopicPlan {
             } else {
                 0
             },
+            payload_limit: block.size_opt("payload_limit"),
             attributes: attributes.into_iter().map(|attribute| attribute.cumulative).collect(),
             subscriptions,
         }

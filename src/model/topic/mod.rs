@@ -15,7 +15,9 @@
 pub mod fields;
 
 use super::delivery::{ChannelPlan, Deliveries, Delivery, NO_MESSAGE, Outcome};
+use super::fault::Change;
 use super::limit::TokenBucket;
+use super::limits::Limit;
 use super::request::{Cause, Status};
 use super::{Cx, Plan, kind};
 use crate::cost::{Meter, MeterSet};
@@ -50,6 +52,8 @@ pub struct TopicPlan {
     pub delivery_quota: Option<(f64, u64)>,
     /// Probability that a delivery comes twice.
     pub duplicate_rate: f64,
+    /// The largest message that it takes.
+    pub payload_limit: Option<u64>,
     /// Messages that a message is metered as; zero where they are free.
     pub chunks: u64,
     /// The cumulative probabilities of each attribute's values.
@@ -108,6 +112,7 @@ struct Message {
 
 #[derive(Debug)]
 struct Topic {
+    index: u16,
     publish: Option<TokenBucket>,
     quota: Option<TokenBucket>,
     deliveries: Deliveries,
@@ -136,6 +141,13 @@ pub struct Topics {
     state: Vec<Topic>,
 }
 
+const fn target(index: u16) -> Target {
+    Target {
+        kind: kind::TOPIC,
+        index,
+    }
+}
+
 /// The event by which a delivery becomes too old.
 fn expired(topic: u16, delivery: u32) -> super::Event {
     super::Event::Topic(Event::Expire { topic, delivery })
@@ -146,12 +158,10 @@ impl Topics {
     pub fn new(plan: &Plan) -> Self {
         let bucket = |quota: Option<(f64, u64)>| quota.map(|(rate, burst)| TokenBucket::new(rate, burst as f64));
         let state = |(index, spec): (usize, &TopicPlan)| Topic {
+            index: index as u16,
             publish: bucket(spec.publish_quota),
             quota: bucket(spec.delivery_quota),
-            deliveries: Deliveries::new(Target {
-                kind: kind::TOPIC,
-                index: index as u16,
-            }),
+            deliveries: Deliveries::new(target(index as u16)),
             messages: Vec::new(),
             free: Vec::new(),
             record: Record::default(),
@@ -170,6 +180,7 @@ impl Topics {
             && !quota.take(now, 1)
         {
             state.record.throttled += 1;
+            cx.hit(Limit::PublishRate, target(topic), key);
             return cx.reply(key, Status::Throttled);
         }
         if spec.publish_latency.is_zero() {
@@ -183,6 +194,16 @@ impl Topics {
         let at = entry.mark;
         let event = Event::Published { topic, request: key };
         cx.agenda.at(at, Class::Release, super::Event::Topic(event));
+    }
+
+    /// A fault begins or ends.
+    pub fn change(&mut self, plan: &Plan, topic: u16, change: Change, cx: &Cx) {
+        let state = &mut self.state[topic as usize];
+        if let (Change::Lower(_, to), Some(bucket), Some((rate, burst))) =
+            (change, &mut state.publish, plan.topics[topic as usize].publish_quota)
+        {
+            bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst as f64);
+        }
     }
 
     /// Handles an event.
@@ -318,14 +339,17 @@ impl Topic {
     /// Begins a delivery, when its latency has passed and the quota has room.
     fn deliver(&mut self, spec: &TopicPlan, delivery: Delivery, cx: &mut Cx) {
         let now = cx.now();
+        let channel = &spec.subscriptions[delivery.channel as usize].channel;
         let latency = spec.delivery_latency.draw(&mut delivery.luck.dice(step::LATENCY));
         let mut delay = latency;
         if let Some(quota) = &mut self.quota {
             let turn = quota.reserve(now);
-            self.record.delayed += u64::from(turn > Duration::ZERO);
+            if turn > Duration::ZERO {
+                self.record.delayed += 1;
+                cx.hit_by(Limit::DeliveryRate, target(self.index), Some(channel.to));
+            }
             delay = Duration(latency.0 + turn.0);
         }
-        let channel = &spec.subscriptions[delivery.channel as usize].channel;
         self.deliveries.begin(channel, delivery, delay, expired, cx);
     }
 

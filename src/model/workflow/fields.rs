@@ -281,7 +281,8 @@ pub const TABLE: Table = Table {
         Field::optional(
             "payload_limit",
             Kind::Size,
-            "The most data that a state may hand on, see the `result` of states.",
+            "The most data that a state may hand on, see the `result` of states; an execution with a larger input is refused \
+             (413).",
         )
         .positive(),
         Field::default(
@@ -361,6 +362,7 @@ impl WorkflowPlan {
             transitions: quota("transition_rate", "transition_burst"),
             maximum_open: block.count_opt("maximum_open").unwrap_or(u64::MAX),
             history_limit: block.count_opt("history_limit").unwrap_or(u64::MAX),
+            payload_limit: block.size_opt("payload_limit"),
             metering: [Metering::Transitions, Metering::Duration][block.choice("metering")],
             memory_mb: memory_mb.next_multiple_of(MEMORY_STEP_MB),
             billing_step: block.duration("billing_step"),

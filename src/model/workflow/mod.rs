@@ -25,11 +25,13 @@ mod thread;
 
 use super::flow::FlowResult;
 use super::limit::TokenBucket;
+use super::limits::Limit;
 use super::request::{Caller, Cause, Request, Status};
 use super::{Cx, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
+use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use plan::{Action, END, EXECUTION_EVENTS, ITEM_EVENTS, MapPlan, RETRY_EVENTS, StatePlan, When, WorkflowPlan};
 use record::Record;
@@ -167,6 +169,8 @@ impl Workflows {
         let now = cx.now();
         if full || !state.starts.is_none_or(|place| self.quotas[place].take(now, 1)) {
             state.record.counts.throttled += 1;
+            let limit = if full { Limit::OpenExecutions } else { Limit::StartRate };
+            cx.hit(limit, target(workflow), key);
             return cx.reply(key, Status::Throttled);
         }
         state.record.started(now);
@@ -199,6 +203,7 @@ impl Workflows {
             Event::TimeLimit { workflow, request } => {
                 if cx.requests.contains(request) && cx.requests[request].frame.step != CLOSED {
                     let state = &mut self.state[workflow as usize];
+                    cx.hit_by(Limit::TimeLimit, target(workflow), None);
                     state.stop(&plan.workflows[workflow as usize], request, Status::TimedOut, cx);
                 }
             }
@@ -378,6 +383,7 @@ impl Workflow {
         self.record.states[place].visits += u64::from(!again);
         if too_many {
             self.record.counts.history_exceeded += 1;
+            cx.hit_by(Limit::History, target(self.index), None);
             self.stop(spec, root, Status::Failed, cx);
             return false;
         }
@@ -386,6 +392,7 @@ impl Workflow {
             .map_or(Duration::ZERO, |quota| quotas[quota].reserve(now));
         if wait > Duration::ZERO {
             self.record.counts.transitions_delayed += 1;
+            cx.hit_by(Limit::TransitionRate, target(self.index), None);
             self.at(key, cx).phase = Phase::Delayed;
             resume_at(cx, key, now + wait);
             return false;
@@ -661,6 +668,13 @@ impl Workflow {
             return self.lead(spec, key, next, Status::Ok, cx);
         }
         self.lead(spec, key, END, Status::Failed, cx)
+    }
+}
+
+const fn target(index: u16) -> Target {
+    Target {
+        kind: kind::WORKFLOW,
+        index,
     }
 }
 

@@ -33,7 +33,7 @@ impl Errors {
     pub fn contains(self, status: Status) -> bool {
         let bit = match status {
             Status::Ok => 0,
-            Status::Failed | Status::BadGateway => 0b0001,
+            Status::Failed | Status::BadGateway | Status::TooLarge => 0b0001,
             Status::Throttled => 0b0010,
             Status::Unavailable | Status::GatewayTimeout | Status::BreakerOpen => 0b0100,
             Status::TimedOut => 0b1000,
@@ -215,6 +215,8 @@ pub struct WorkflowPlan {
     pub maximum_open: u64,
     /// Events in the history of one execution.
     pub history_limit: u64,
+    /// The largest input of an execution.
+    pub payload_limit: Option<u64>,
     /// How executions are billed.
     pub metering: Metering,
     /// Memory that an execution is billed for, in MB (2^20 bytes).

@@ -5,6 +5,7 @@ use super::canvas::{Picture, Point};
 use super::plot::{self, Entry, Panel, Series};
 use super::{Focus, HEIGHT, MOST_SERIES, Named, WIDTH, file_part, focus, look, subtitle};
 use crate::report::format::span_ns;
+use crate::report::limits;
 use crate::run::summary::{Axis as Parameter, Cell, Estimate, PointValue, Summary, Timeline, Unit, name};
 
 /// With more lines than this, their bands would hide one another and are left out.
@@ -65,6 +66,7 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
         y,
         series,
         warmup_until: 0.0,
+        shaded: Vec::new(),
         least_left: 0.0,
     };
     let mut picture = Picture::new(WIDTH, HEIGHT);
@@ -178,6 +180,7 @@ fn timeline_panel(
         y: Axis::suited(label, unit, &values),
         series,
         warmup_until: summary.warmup_ns as f64 / 1e9,
+        shaded: limits::active(&focus.cells),
         least_left: 0.0,
     };
     Some((panel, entries))
@@ -322,6 +325,7 @@ pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<(Panel, Vec<Entry>)
         ),
         series,
         warmup_until: 0.0,
+        shaded: Vec::new(),
         least_left: 0.0,
     };
     Some((panel, entries))

@@ -7,6 +7,8 @@ use super::canvas::{Align, Colour, Dash, GREY, GRID, INK, Marker, Picture, Point
 const SMALL: f64 = 21.0;
 /// Height of one row of the legend.
 const LEGEND_ROW: f64 = 32.0;
+/// What stands behind the lines while faults were active.
+const FAULT: Colour = Colour::rgb(252, 236, 224);
 /// Longest label of a legend entry.
 const LEGEND_LABEL: f64 = 420.0;
 
@@ -101,6 +103,8 @@ pub struct Panel {
     pub series: Vec<Series>,
     /// Warm-up ends at this x; what is before is shaded.
     pub warmup_until: f64,
+    /// Stretches of x that are shaded: faults were active.
+    pub shaded: Vec<(f64, f64)>,
     /// Left margin shared with other panels, so that their axes line up; 0 for its own.
     pub least_left: f64,
 }
@@ -190,6 +194,7 @@ pub fn panel(picture: &mut Picture, rect: Rect, panel: &Panel) {
         picture.bold((inside.left, rect.top + 18.0), words, 23.0, INK, Align::Left);
     }
     warmup(picture, inside, panel);
+    shade(picture, inside, panel);
     horizontal_axis(picture, inside, &panel.x, rect.bottom);
     vertical_axis(picture, inside, &panel.y, rect.left);
     let draw = Draw {
@@ -253,6 +258,29 @@ fn warmup(picture: &mut Picture, inside: Rect, panel: &Panel) {
             SOFT,
             Align::Middle,
         );
+    }
+}
+
+/// Shades when faults were active; one without a length is a line.
+fn shade(picture: &mut Picture, inside: Rect, panel: &Panel) {
+    let mut free_from = f64::NEG_INFINITY;
+    for (begin, end) in &panel.shaded {
+        let place = |x: f64| {
+            panel
+                .x
+                .place(x)
+                .map(|share| inside.left + share * (inside.right - inside.left))
+        };
+        let (Some(left), Some(right)) = (place(*begin), place(*end)) else {
+            continue;
+        };
+        picture.rect((left, inside.top), (right.max(left + 1.5), inside.bottom), FAULT);
+        let (middle, half) = (f64::midpoint(left, right), text_width("fault", 17.0, false) / 2.0);
+        let fits = middle - half > free_from.max(inside.left) && middle + half < inside.right;
+        if fits && *begin > panel.warmup_until {
+            picture.text((middle, inside.top + 14.0), "fault", 17.0, SOFT, Align::Middle);
+            free_from = middle + half + 6.0;
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::canvas::{Colour, Picture};
 use super::plot::{self, Bar, Bars, Entry, Look, Panel, Series, stack_colour};
 use super::{Focus, HEIGHT, Named, WIDTH, file_part, focus};
 use crate::report::format;
+use crate::report::limits;
 use crate::run::summary::{Cell, Summary, Timeline, Unit, name};
 
 /// Named parts of a stack; what is smaller is added up as "other".
@@ -280,6 +281,7 @@ fn component_instances(summary: &Summary, focus: &Focus, component: &str) -> Opt
             y: y.clone(),
             series,
             warmup_until,
+            shaded: limits::active(&focus.cells),
             least_left: 0.0,
         };
         plot::panel(&mut picture, rect, &panel);

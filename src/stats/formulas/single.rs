@@ -3,7 +3,8 @@
 //! Sources: Kleinrock, *Queueing Systems* I (1975), chapters 3 and 5, and II (1976), section 4.4; the wait of M/D/1 in
 //! terms without alternating signs, Franx (2001), *Operations Research Letters* 29(5); loss in M/G/1/K from
 //! departures, Cooper, *Introduction to Queueing Theory* (1981), chapter 5; variance under processor sharing, Coffman,
-//! Muntz and Trotter (1970), *Journal of the ACM* 17(1).
+//! Muntz and Trotter (1970), *Journal of the ACM* 17(1); breakdowns, White and Christie (1958), *Operations Research*
+//! 6(1).
 
 use super::erlang::invert;
 
@@ -39,6 +40,19 @@ impl Mm1 {
     /// The mean number of requests in the system.
     pub fn mean_number(self) -> f64 {
         self.lambda * self.mean_response()
+    }
+
+    /// The mean response time if the server breaks down, busy or not, after exponential times of mean `up`, is mended
+    /// after exponential times of mean `down`, and then goes on where it stopped; infinite if unstable.
+    pub fn mean_response_with_breakdowns(self, up: f64, down: f64) -> f64 {
+        let (breaks, mends) = (1.0 / up, 1.0 / down);
+        let both = breaks + mends;
+        let spare = self.mu * mends - self.lambda * both;
+        if spare > 0.0 {
+            (both * both + self.mu * breaks) / (both * spare)
+        } else {
+            f64::INFINITY
+        }
     }
 }
 
@@ -210,6 +224,14 @@ mod tests {
         near(q.response_quantile(0.99), 23.025_850_929_940_457, 1e-12);
         near(q.mean_number(), 4.0, 1e-14);
         assert!(Mm1::new(1.0, 1.0).mean_response().is_infinite());
+        // The stationary distribution of (number, up or down) summed numerically: 2.375 requests.
+        near(
+            Mm1::new(50.0, 100.0).mean_response_with_breakdowns(0.9, 0.1),
+            2.375 / 50.0,
+            1e-12,
+        );
+        near(q.mean_response_with_breakdowns(1e12, 1.0), q.mean_response(), 1e-9);
+        assert!(Mm1::new(0.9, 1.0).mean_response_with_breakdowns(1.0, 1.0).is_infinite());
     }
 
     #[test]

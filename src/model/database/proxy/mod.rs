@@ -20,10 +20,12 @@ use super::{functions_that_call, holder};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{mix, unit};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
+use crate::model::limits::Limit;
 use crate::model::places::Places;
 use crate::model::request::{Caller, Cause, Status};
 use crate::model::session::Lease;
 use crate::model::{Cx, Plan, function, kind};
+use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 pub use plan::{ProxyPlan, TABLE};
 use rand::Rng;
@@ -381,6 +383,8 @@ impl Proxies {
         }
         let now = cx.now();
         self.state[proxy as usize].record.timed_out();
+        let (kind, index) = (kind::PROXY, proxy);
+        cx.hit(Limit::BorrowTimeout, Target { kind, index }, key);
         self.drop_waiting(plan, proxy, job, cx);
         cx.requests[key].spend_until(Cause::Connection, now);
         cx.reply(key, Status::Unavailable);

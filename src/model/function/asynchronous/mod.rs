@@ -21,9 +21,10 @@ use super::plan::FunctionPlan;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Sampler};
 use crate::model::effects::Handed;
+use crate::model::limits::Limit;
 use crate::model::request::{BatchFate, Caller, Cause, Request, Status};
 use crate::model::retry::{Jitter, RetryPolicy};
-use crate::model::{Cx, Plan, kind};
+use crate::model::{Cx, Plan, kind, payload};
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Observation, Series};
 use record::{Reason, Record};
@@ -93,6 +94,7 @@ pub const TABLE: Table = Table {
         )
         .source("AWS Lambda Developer Guide, asynchronous invocation: at least once"),
         Field::default("poison", Kind::Share, "0%", "The share of events that always fail."),
+        payload::PAYLOAD_LIMIT,
         Field::default("event_size", Kind::Size, "1 KB", "Bytes of an event.")
             .within(0.0, 1_048_576.0)
             .source("AWS Lambda quotas: up to 1 MB; metered by 64 KB above 256 KB"),
@@ -142,6 +144,8 @@ pub struct AsyncPlan {
     pub poison: f64,
     /// Requests that are billed for each invocation beside itself.
     pub extra_requests: u64,
+    /// The largest event that it takes.
+    pub payload_limit: Option<u64>,
     /// Where done events go.
     pub on_success: Option<Target>,
     /// Where given-up events go.
@@ -163,6 +167,7 @@ impl Default for AsyncPlan {
             duplicate_rate: 0.0,
             poison: 0.0,
             extra_requests: 0,
+            payload_limit: None,
             on_success: None,
             on_failure: None,
             dead_letter: None,
@@ -189,6 +194,7 @@ impl AsyncPlan {
             delivery_latency: block.sampler("delivery_latency"),
             duplicate_rate: block.share("duplicate_rate"),
             poison: block.share("poison"),
+            payload_limit: block.size_opt("payload_limit"),
             extra_requests: beyond.div_ceil(EVENT_CHUNK_BYTES),
             on_success: block.target_opt("on_success"),
             on_failure: block.target_opt("on_failure"),
@@ -315,6 +321,8 @@ impl AsyncQueues {
                 }
             }
             Event::Expire { function, event } => {
+                let (kind, index) = (kind::FUNCTION, function);
+                cx.hit_by(Limit::EventAge, Target { kind, index }, None);
                 self.state[function as usize].give_up(&plan.functions[function as usize], event, Reason::Age, cx);
             }
         }
@@ -323,6 +331,12 @@ impl AsyncQueues {
     /// A sender's request becomes an event, and the sender hears that it was accepted.
     fn accept(&mut self, plan: &Plan, function: u16, request: Key, cx: &mut Cx) {
         let spec = &plan.functions[function as usize];
+        if let Some(limit) = spec.asynchronous.payload_limit.filter(|_| cx.faults.armed) {
+            let (kind, index) = (kind::FUNCTION, function);
+            if payload::exceeds(plan, Target { kind, index }, limit, request, cx) {
+                return cx.reply(request, Status::TooLarge);
+            }
+        }
         let state = &mut self.state[function as usize];
         let sent = &cx.requests[request];
         let luck = sent.luck.derive(step::EVENT);

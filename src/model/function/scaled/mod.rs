@@ -22,6 +22,7 @@ use super::record::Throttle;
 use super::{Cx, Event, Function};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream};
 use crate::model::Event as WorldEvent;
+use crate::model::limits::Limit;
 use crate::model::request::{Cause, Status};
 use crate::stats::Gauge;
 use autoscaler::Autoscaler;
@@ -148,7 +149,13 @@ impl Function {
         }
         let pool = self.pool();
         if pool.plan.pending == Duration::ZERO || pool.waiting.len() as u64 >= pool.plan.pending_most {
-            return self.throttle(Throttle::Concurrency, key, cx);
+            let none_may_wait = pool.plan.pending == Duration::ZERO;
+            let limit = if none_may_wait {
+                Limit::MaximumInstances
+            } else {
+                Limit::PendingRequests
+            };
+            return self.throttle(Throttle::Concurrency, limit, key, cx);
         }
         pool.load(now, 1);
         pool.waiting.push_back(key);
@@ -399,6 +406,7 @@ impl Function {
         }
         let _ = self.take_waiting(now);
         self.pool().load(now, -1);
+        cx.hit(Limit::PendingRequests, super::target(cx.requests[key].worker), key);
         cx.requests[key].spend_until(Cause::Queued, now);
         let full = spec.maximum_instances.is_some_and(|most| self.pool().alive() >= most);
         self.record.throttled(Throttle::Pending);
@@ -455,6 +463,26 @@ impl Function {
             pool.pulling = true;
             cx.agenda.hand_over(WorldEvent::Function(Event::Pull { function }));
         }
+    }
+
+    /// Idle instances are gone with their zone; others start in their place, as far as a minimum asks for them.
+    pub(super) fn drop_idle(&mut self, spec: &FunctionPlan, function: u16, gone: &[(u32, u64)], cx: &mut Cx) {
+        let now = cx.now();
+        for &(instance, created) in gone {
+            let pool = self.pool();
+            let place = (created, instance);
+            if !pool.serving.contains(&place) && !pool.parked.contains(&place) {
+                continue;
+            }
+            if self.instances.state_apart(instance).0 == 0 {
+                let pool = self.pool();
+                pool.serving.remove(&place);
+                pool.parked.remove(&place);
+                pool.free.remove(&(0, created, instance));
+                self.instances.remove_apart(spec, instance, now, now, &mut cx.sessions);
+            }
+        }
+        self.keep_minimum(spec, function, cx);
     }
 
     /// Finds the idle instances whose time is up.

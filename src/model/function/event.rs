@@ -1,0 +1,103 @@
+//! What happens to a function.
+
+use crate::kernel::Key;
+
+/// What happens to a function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A cold start is over.
+    Ready {
+        /// The function.
+        function: u16,
+        /// The request that waited for it.
+        request: Key,
+    },
+    /// An invocation's time is up, if it still runs.
+    TimeLimit {
+        /// The function.
+        function: u16,
+        /// The request.
+        request: Key,
+    },
+    /// Shared cores must be looked at.
+    Cores {
+        /// The function.
+        function: u16,
+        /// The instance.
+        instance: u32,
+        /// The epoch of the station.
+        epoch: u32,
+    },
+    /// A mass replacement.
+    Recycle {
+        /// The function.
+        function: u16,
+        /// Which of its plan's.
+        index: u16,
+    },
+    /// Finds instances whose time is up (a database at its limit wants to know).
+    Reap {
+        /// The function.
+        function: u16,
+    },
+    /// Provisioned capacity: the schedule's next change.
+    Scheduled {
+        /// The function.
+        function: u16,
+        /// Which change, counted over all periods.
+        index: u32,
+    },
+    /// Provisioned capacity: what was asked for is ready.
+    Prepared {
+        /// The function.
+        function: u16,
+        /// How many are ready from now on.
+        count: u32,
+        /// The epoch of the request for them.
+        epoch: u32,
+    },
+    /// Provisioned capacity: a minute of utilisation is over.
+    Tracked {
+        /// The function.
+        function: u16,
+    },
+    /// Instances scaled apart: one has started.
+    Up {
+        /// The function.
+        function: u16,
+        /// The instance.
+        instance: u32,
+    },
+    /// Instances scaled apart: waiting requests may find slots.
+    Pull {
+        /// The function.
+        function: u16,
+    },
+    /// Instances scaled apart: a request has waited as long as it may.
+    Waited {
+        /// The function.
+        function: u16,
+        /// The request.
+        request: Key,
+    },
+    /// Instances scaled apart: the autoscaler decides.
+    Scale {
+        /// The function.
+        function: u16,
+    },
+}
+
+crate::kernel::pack::packed!(Event {
+    Ready { function, request },
+    TimeLimit { function, request },
+    Cores { function, instance, epoch },
+    Recycle { function, index },
+    Reap { function },
+    Scheduled { function, index },
+    Prepared { function, count, epoch },
+    Tracked { function },
+    Up { function, instance },
+    Pull { function },
+    Waited { function, request },
+    Scale { function },
+});
