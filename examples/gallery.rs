@@ -10,11 +10,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Each scenario with the file stem of its picture, as `coldcurve run` names them.
-const PICTURES: [(&str, &str); 46] = [
+const PICTURES: [(&str, &str); 52] = [
     ("api-function-table", "expected"),
     ("aurora-pause", "expected"),
     ("aurora-surge", "expected"),
     ("cold-starts-by-runtime", "expected"),
+    ("dependency-slows", "latency-p99-over-time"),
     ("etl-workflow", "expected"),
     ("every-platform", "expected"),
     ("fan-out", "expected"),
@@ -24,12 +25,14 @@ const PICTURES: [(&str, &str); 46] = [
     ("five-providers", "overview"),
     ("four-reads", "overview"),
     ("function-chain", "expected"),
+    ("hedging", "expected"),
     ("hello", "latency-distribution"),
     ("hot-key", "expected"),
     ("image-pipeline", "expected"),
     ("invented-provider", "expected"),
     ("isolates-versus-containers", "expected"),
     ("knative-panic", "overview"),
+    ("metastable", "latency-p99-over-time"),
     ("midnight-crons", "instances-report"),
     ("on-demand-or-provisioned", "bill-sweep"),
     ("order-processing", "expected"),
@@ -44,6 +47,8 @@ const PICTURES: [(&str, &str); 46] = [
     ("provisioned-bill-pool", "bill-sweep"),
     ("queue-drain", "queue-jobs"),
     ("real-traffic", "expected"),
+    ("regional-limit", "latency-p99-over-time"),
+    ("retry-storm", "latency-p99-over-time"),
     ("runaway-producer", "expected"),
     ("saga", "expected"),
     ("sign-up", "expected"),
@@ -57,6 +62,7 @@ const PICTURES: [(&str, &str); 46] = [
     ("two-weeks", "expected"),
     ("veda-outage", "latency-p99-over-time"),
     ("webhooks", "expected"),
+    ("zone-outage", "latency-p99-over-time"),
 ];
 
 fn main() -> ExitCode {

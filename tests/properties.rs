@@ -140,6 +140,28 @@ fn limits() -> impl Strategy<Value = String> {
         })
 }
 
+/// What breaks, if anything does.
+fn faults() -> impl Strategy<Value = String> {
+    let fault = select(vec![
+        "on: back, slow: 3, at: 3 s, for: 5 s",
+        "on: [front, back], zones_lost: 1, at: 5 s, for: { exponential: 2 s }, again_after: 3 s",
+        "on: [back, front], zones_lost: 3, again_after: { exponential: 4 s }, for: 1 s",
+        "on: back, unreachable: true, again_after: { exponential: 3 s }, for: { exponential: 1 s }",
+        "on: front, unreachable: true, at: 20 s",
+        "on: front, fail: 30%, status: 429, at: 2 s, until: 25 s",
+        "on: back, down: true, at: 8 s, for: 2 s, again_after: 2 s",
+        "on: aws, neighbours: 148, at: 6 s, for: 6 s",
+        "on: aws, lower: { concurrency: 1 }, at: 9 s, for: 6 s",
+    ]);
+    prop::collection::vec(fault, 0..4).prop_map(|faults| {
+        let named = faults
+            .iter()
+            .enumerate()
+            .map(|(i, fault)| format!("  fault_{i}: {{ {fault} }}\n"));
+        format!("faults:\n{}", named.collect::<String>())
+    })
+}
+
 /// A whole system: a client, perhaps a gateway, a function, and a function behind it.
 fn system() -> impl Strategy<Value = String> {
     let gateway = select(vec![
@@ -155,12 +177,12 @@ fn system() -> impl Strategy<Value = String> {
         gateway,
         handler(),
         sampler(),
-        limits(),
-        limits(),
+        (limits(), limits()),
+        faults(),
         times,
     )
         .prop_map(
-            |(load, patience, gateway, handler, work, front, back, (warmup, window))| {
+            |(load, patience, gateway, handler, work, (front, back), faults, (warmup, window))| {
                 // Users who do not think would call an open breaker again at the same instant for ever: refused.
                 let patience = match patience.split_once(", breaker") {
                     Some((patience, _)) if load.contains("think: 0 ms") => patience.to_owned(),
@@ -174,7 +196,7 @@ fn system() -> impl Strategy<Value = String> {
                     "run: {{ length: 30 s, warmup: {warmup}, window: {window}, seed: 5 }}\n\
                  accounts:\n  aws: {{ concurrency: 150 }}\n\
                  clients:\n  web: {{ to: {to}, {load}, {patience}, network: 1 ms }}\n{api}\
-                 functions:\n  front: {{ {front}handler: {handler} }}\n  back: {{ {back}handler: [cpu: {work}] }}\n"
+                 functions:\n  front: {{ {front}handler: {handler} }}\n  back: {{ {back}handler: [cpu: {work}] }}\n{faults}"
                 )
             },
         )

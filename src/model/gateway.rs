@@ -504,6 +504,7 @@ mod tests {
             metering_bytes: 0,
             balancer: true,
             requests_per_connection: 1,
+            payload_limit: None,
         };
         // 90,000 connections are 25 a second for an hour: one unit for that hour.
         assert_eq!(lcu_ms(&spec, 90_000, 0), 3_600_000_000);

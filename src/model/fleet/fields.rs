@@ -263,16 +263,7 @@ impl FleetPlan {
             let help = "tasks pay for it; add `memory: 1 GB`";
             cx.error(Code::MissingKey, block.span(), format!("`{name}` lacks `memory`"), help);
         }
-        if block.has("queue") && !block.has("slots") {
-            let message = "`queue` has no effect without `slots`: no request ever waits";
-            let help = "add `slots`, the number of requests that an instance works on at once";
-            cx.report(Diagnostic::new(Code::NoEffect, block.span_of("queue"), message).help(help));
-        }
-        if block.has("shedding") && !block.has("slots") {
-            let message = "`shedding` has no effect without `slots`: no request ever waits";
-            let help = "add `slots`, the number of requests that an instance works on at once";
-            cx.report(Diagnostic::new(Code::NoEffect, block.span_of("shedding"), message).help(help));
-        }
+        warn_without_slots(block);
         let scaling = read_scaling(block);
         let size = read_size(block);
         let least = scaling.map_or(1, |s| s.tracking.minimum);
@@ -326,6 +317,18 @@ pub fn attributes(block: &Block) -> Vec<(String, String)> {
         add("commitment", words[block.choice("commitment")]);
     }
     attributes
+}
+
+/// Lines form only where instances have a number of slots.
+fn warn_without_slots(block: &Block) {
+    for field in ["queue", "shedding"] {
+        if block.has(field) && !block.has("slots") {
+            let message = format!("`{field}` has no effect without `slots`: no request ever waits");
+            let help = "add `slots`, the number of requests that an instance works on at once";
+            let problem = Diagnostic::new(Code::NoEffect, block.span_of(field), message).help(help);
+            block.context().report(problem);
+        }
+    }
 }
 
 fn read_scaling(block: &Block) -> Option<ScalingPlan> {
