@@ -355,15 +355,11 @@ impl FunctionPlan {
         let vcpus = block
             .number_opt("cpu")
             .unwrap_or_else(|| share.min(block.number("cpu_maximum")));
-        let init_factor = if block.flag("init_scales_with_memory") {
-            (1.0 / vcpus).max(1.0)
-        } else {
-            1.0
-        };
+        let by_memory = block.flag("init_scales_with_memory");
         let program = read_program(block, paths);
         let snapstart = block.flag("snapstart");
         // More processors shorten the start as far as it computes, and it is taken to do nothing else.
-        let init_factor = init_factor / block.number("startup_boost");
+        let init_factor = if by_memory { (1.0 / vcpus).max(1.0) } else { 1.0 } / block.number("startup_boost");
         let placement = block.sampler("placement");
         let (init, code_init) = if snapstart {
             (block.sampler("restore"), Sampler::Constant(0.0))

@@ -421,8 +421,10 @@ impl Cx {
         if plan.network.is_zero() {
             return self.copy_arrived(copy);
         }
-        // On its way back it is a new entry, so that whatever still refers to the work finds it gone.
+        // On its way back it is a new entry, so that whatever still refers to the work finds it gone, and nobody works
+        // on it any more: it cannot be lost with the instance that did.
         let mut entry = self.requests[copy];
+        entry.worker_kind = kind::ACCOUNT;
         self.requests.remove(copy);
         let round_trip = plan.network.draw(&mut entry.luck.dice(plan.network_step));
         let now = self.agenda.now();
