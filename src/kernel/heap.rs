@@ -224,16 +224,26 @@ impl<E: Copy> RadixHeap<E> {
         }
     }
 
-    /// Finds the smallest of the near ones. Without branches: which one it is cannot be foreseen.
+    /// Finds the smallest of the near ones. Without branches: which one it is cannot be foreseen. That two have the same
+    /// key can: as a rule they have not.
     #[inline(always)]
     fn find_first(&mut self) {
-        let (mut best, mut first) = (self.near[0].rank, 0);
+        let (mut key, mut first, mut twins) = (self.near[0].rank.key, 0, false);
         for (place, entry) in self.near.iter().enumerate().skip(1) {
-            let better = entry.rank < best;
-            best = if better { entry.rank } else { best };
-            first = if better { place } else { first };
+            let other = entry.rank.key;
+            twins |= other == key;
+            first = if other < key { place } else { first };
+            key = key.min(other);
         }
-        (self.front, self.first) = (best, first);
+        self.first = if twins { self.first_by_rank() } else { first };
+        self.front = self.near[self.first].rank;
+    }
+
+    /// The same where keys are equal.
+    #[inline(never)]
+    fn first_by_rank(&self) -> usize {
+        let ranks = self.near.iter().map(|entry| entry.rank).enumerate();
+        ranks.min_by_key(|(_, rank)| *rank).map_or(0, |(place, _)| place)
     }
 
     /// The time of the first entry has come, and its bucket is too large: spreads it.

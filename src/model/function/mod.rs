@@ -450,17 +450,10 @@ impl Function {
     }
 
     /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
-    #[inline]
+    #[inline(always)]
     fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<Taken> {
         if !self.take_concurrency(spec, cx) {
-            match spec.account.filter(|_| spec.reserved.is_none()) {
-                // Who has it is known to all functions together.
-                Some(account) => {
-                    cx.limits.ask(account);
-                    self.refuse(Throttle::Concurrency, key, cx);
-                }
-                None => self.throttle(Throttle::Concurrency, Limit::ReservedConcurrency, key, cx),
-            }
+            self.refuse_concurrency(spec, key, cx);
             return None;
         }
         let taken = self.instances.take(spec, cx.now(), &mut cx.sessions);
@@ -468,6 +461,20 @@ impl Function {
             self.scale_out(spec, function, key, cx);
         }
         taken
+    }
+
+    /// There is no concurrency left for a request.
+    #[cold]
+    #[inline(never)]
+    fn refuse_concurrency(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
+        match spec.account.filter(|_| spec.reserved.is_none()) {
+            // Who has it is known to all functions together.
+            Some(account) => {
+                cx.limits.ask(account);
+                self.refuse(Throttle::Concurrency, key, cx);
+            }
+            None => self.throttle(Throttle::Concurrency, Limit::ReservedConcurrency, key, cx),
+        }
     }
 
     /// Serves a request on a new instance, where the limits allow it.
