@@ -224,8 +224,8 @@ impl<E: Copy> RadixHeap<E> {
         }
     }
 
-    /// Finds the smallest of the near ones. Without branches: which one it is cannot be foreseen. That two have the same
-    /// key can: as a rule they have not.
+    /// Finds the smallest of the near ones. Without branches: which one it is cannot be foreseen. That two have the
+    /// same key can: as a rule they have not.
     #[inline(always)]
     fn find_first(&mut self) {
         let (mut key, mut first, mut twins) = (self.near[0].rank.key, 0, false);
