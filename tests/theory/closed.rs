@@ -117,3 +117,16 @@ pub fn users() -> &'static Group {
 fn users_wait_for_their_answers() {
     users().assert_holds();
 }
+
+#[test]
+fn users_who_always_think_for_as_long_do_not_start_together() {
+    // Nearly Poisson: 99 busy on average, with a standard deviation of 9.4. A crowd would keep together for ever.
+    let lab = Lab::run(
+        "run: { length: 100 s, warmup: 0 s }\n\
+         clients: { people: { to: f, users: { count: 1000, think: 10 s } } }\n\
+         functions: { f: { placement: 0 s, init: 0 s, handler: [ wait: 1.1 s ] } }\n",
+        1,
+    );
+    let peak = lab.one("f", "instances.busy_peak");
+    assert!((100.0..150.0).contains(&peak), "{peak} busy at the peak");
+}

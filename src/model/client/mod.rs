@@ -105,6 +105,8 @@ const PATH_STEP: u64 = 1 << 41;
 pub(super) const NETWORK_STEP: u64 = 1 << 42;
 /// The step of a luck that a user's thinking is drawn from.
 const THINK_STEP: u64 = 1 << 43;
+/// The step of a luck that says how far a user has thought at the start.
+const START_STEP: u64 = THINK_STEP + 1;
 
 /// One client while the simulation runs.
 #[derive(Debug)]
@@ -275,10 +277,17 @@ impl Client {
                 self.schedule(arrivals, ticket, client, cx);
             }
             Load::Closed { users, think } => {
-                // Users start spread over one thinking time, not all at once.
+                // Users start spread over one thinking time, not all at once. Where it is always the same, they have
+                // thought for a part of it already.
+                let always = think.as_constant().is_some();
                 for user in 0..*users {
                     let luck = Luck(self.luck_dice.next_u64());
-                    let wait = think.draw(&mut luck.dice(THINK_STEP));
+                    let whole = think.draw(&mut luck.dice(THINK_STEP));
+                    let wait = if always {
+                        Duration::from_nanos_f64(whole.0 as f64 * unit(&mut luck.dice(START_STEP)))
+                    } else {
+                        whole
+                    };
                     let event = super::Event::Client(Event::Think { client, user });
                     cx.agenda.at(Instant::ZERO + wait, Class::Arrival, event);
                 }
