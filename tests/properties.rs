@@ -4,6 +4,7 @@
 use coldcurve::kernel::Agenda;
 use coldcurve::model::Plan;
 use coldcurve::model::build::build;
+use coldcurve::model::limits::Limit;
 use coldcurve::model::world::{RunResult, World};
 use coldcurve::scenario::{Catalog, Diagnostics, NoFiles, Sources, parse};
 use coldcurve::stats::Value;
@@ -229,10 +230,16 @@ proptest! {
             return Err(TestCaseError::fail("error_ratio is no ratio"));
         };
         prop_assert_eq!((*part, *whole), (bad, result.requests));
+        let refusals = result.observations.iter().filter(|o| o.metric == "breaker.refused");
+        let refusals: u64 = refusals.map(|o| o.value.number().unwrap_or(0.0) as u64).sum();
+        let hits = |limit| result.limits.iter().filter(|h| h.hit.limit == limit).map(|h| h.count).sum::<u64>();
+        prop_assert_eq!(hits(Limit::CircuitBreaker), refusals, "what breakers refuse is in the table of limits");
+        let mut late = 0;
         for (name, spec) in ["front", "back"].into_iter().zip(&plan.functions) {
             let throttled = ["throttled_concurrency", "throttled_rate", "throttled_scaling"];
             let throttled: u64 = throttled.iter().map(|metric| number(name, metric)).sum();
             let dropped = if spec.program.heeds_deadlines { number(name, "dropped_expired") } else { 0 };
+            late += dropped;
             let throttled = throttled + dropped;
             let (offered, invoked) = (number(name, "offered"), number(name, "invocations"));
             prop_assert!(offered >= invoked + throttled, "{}: {} offered, {} and {}", name, offered, invoked, throttled);
@@ -240,6 +247,7 @@ proptest! {
             let room = number(name, "instances.peak") * u64::from(spec.concurrency_per_instance);
             prop_assert!(running <= room, "{}: {} neither ended nor refused, room for {}", name, running, room);
         }
+        prop_assert!(hits(Limit::Deadline) >= late, "{} dropped, {} in the table", late, hits(Limit::Deadline));
     }
 
     #[test]

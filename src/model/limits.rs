@@ -74,6 +74,9 @@ limits! {
     PollerGrowth "poller_growth" "Messages waited because the pollers' concurrency was still growing."
     Retention "retention" "A message was dropped because it was older than the queue keeps messages."
     FleetQueue "fleet_queue" "All slots were taken and the line was full (503)."
+    LoadShedding "load_shedding" "The fleet shed load: too many waited already, or the first in line for too long (503)."
+    Deadline "deadline" "A request was not served, or a call not made, because nobody waited for it any more."
+    CircuitBreaker "circuit_breaker" "The caller's circuit breaker for this component was open: the call was not made."
 }
 
 /// What ran into what.

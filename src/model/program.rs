@@ -12,6 +12,7 @@
 
 use super::effects::Verdict;
 use super::guard::Guarding;
+use super::limits::Limit;
 use super::request::{BatchFate, Caller, Cause, Request, Status};
 use super::retry::{Retrier, RetryPolicy};
 use super::store::operation::Operation;
@@ -398,6 +399,7 @@ fn attempt_with_care(cx: &mut Cx, program: &Program, call: &CallPlan, key: Key) 
     let deadline = Event::Deadline { request: key };
     // Nobody waits any more: the call is not made.
     if until <= start {
+        cx.hit(Limit::Deadline, call.to, key);
         return cx.agenda.at(start, Class::Timer, deadline);
     }
     cx.agenda.at(until, Class::Timer, deadline);

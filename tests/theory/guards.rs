@@ -3,6 +3,7 @@
 use super::lab::{Lab, times, with};
 use super::page::{Case, Group};
 use super::traces::{Trace, ms};
+use coldcurve::model::limits::Limit;
 use std::sync::OnceLock;
 
 fn breakers() -> Vec<Case> {
@@ -18,6 +19,7 @@ fn breakers() -> Vec<Case> {
     .latencies(&ms(&[10, 10, 10]))
     .metric("web", "breaker.opened", 1.0)
     .metric("web", "breaker.refused", 3.0)
+    .limit((Limit::CircuitBreaker, "box", "web", ""), 3, 500_000_000)
     .metric("web", "unavailable_503", 3.0)
     .metric("box", "requests", 6.0)
     .cases;
@@ -180,6 +182,10 @@ fn deadlines() -> Vec<Case> {
             .latencies(&ms(&[50]))
             .metric("back", "requests", called)
             .longest("front", "service_time", service_ms * 1_000_000);
+        let trace = match called == 0.0 {
+            true => trace.limit((Limit::Deadline, "back", "front", ""), 1, 60_000_000),
+            false => trace,
+        };
         cases.extend(trace.cases);
     }
     cases
@@ -201,7 +207,8 @@ fn shedding() -> Vec<Case> {
         )
         .metric("box", "served", served)
         .metric("box", "shed", 8.0 - served)
-        .metric("web", "unavailable_503", 8.0 - served);
+        .metric("web", "unavailable_503", 8.0 - served)
+        .limit((Limit::LoadShedding, "box", "web", ""), 8 - served as u64, served as u64 * 1_000_000);
         cases.extend(trace.cases);
     }
     // At 61 ms the first in line has waited for 51 ms, at 130 ms for 90 ms.

@@ -13,10 +13,11 @@ use super::balancer::Dispatch;
 use super::plan::FleetPlan;
 use super::{Fleet, State};
 use crate::kernel::{Duration, Instant, Key};
-use crate::model::Cx;
 use crate::model::baggage::Criticality;
+use crate::model::limits::Limit;
 use crate::model::request::Status;
-use crate::scenario::{Block, Code, Field, Kind, Table};
+use crate::model::{Cx, kind};
+use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 
 /// The fields of load shedding.
 pub const TABLE: Table = Table {
@@ -100,7 +101,7 @@ impl Fleet {
         shedding: &SheddingPlan,
         instance: u32,
         key: Key,
-        cx: &Cx,
+        cx: &mut Cx,
     ) -> bool {
         let line = match spec.dispatch {
             Dispatch::SharedQueue => &self.line,
@@ -111,6 +112,7 @@ impl Fleet {
         let refused = shedding.refuses(criticality, line.len(), oldest);
         if refused {
             self.record.shed(criticality);
+            cx.hit(Limit::LoadShedding, here(key, cx), key);
         }
         refused
     }
@@ -155,12 +157,19 @@ impl Fleet {
     pub(super) fn drop_expired(&mut self, key: Key, cx: &mut Cx) {
         let now = cx.now();
         self.record.dropped();
+        cx.hit(Limit::Deadline, here(key, cx), key);
         let entry = &mut cx.requests[key];
         if entry.mark < now {
             entry.spend_until(crate::model::request::Cause::Queued, now);
         }
         cx.reply(key, Status::TimedOut);
     }
+}
+
+/// The fleet that has a request.
+fn here(key: Key, cx: &Cx) -> Target {
+    let (kind, index) = (kind::FLEET, cx.requests[key].worker);
+    Target { kind, index }
 }
 
 /// How long a request in a line has waited.

@@ -538,6 +538,7 @@ impl Function {
     #[cold]
     fn drop_expired(&mut self, key: Key, cx: &mut Cx) {
         self.record.dropped += 1;
+        cx.hit(Limit::Deadline, target(cx.requests[key].worker), key);
         cx.reply(key, Status::TimedOut);
     }
 

@@ -13,6 +13,7 @@
 mod adaptive;
 pub mod breaker;
 
+use super::limits::Limit;
 use super::request::{Caller, Cause, Request, Status};
 use super::retry::RetryPolicy;
 use super::{Cx, Event as WorldEvent, KINDS, Plan, kind};
@@ -324,6 +325,8 @@ impl Cx {
             let permit = state.breaker(&plan, host).admit(&plan, now);
             let Some(permit) = permit else {
                 state.counts.refused += 1;
+                let to = state.plan.to;
+                self.hit(Limit::CircuitBreaker, to, request);
                 return self.reply(request, Status::BreakerOpen);
             };
             self.requests[request].permit = permit;
@@ -359,7 +362,7 @@ impl Cx {
         self.agenda.at(until.max(now), Class::Timer, deadline);
         if until <= now {
             // Nobody waits any more: the call is not made.
-            return;
+            return self.hit(Limit::Deadline, to, request);
         }
         if let Some(hedge) = hedge {
             let copies = &mut self.guards.state[guard as usize].copies;
