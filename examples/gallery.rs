@@ -10,10 +10,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Each scenario with the file stem of its picture, as `coldcurve run` names them.
-const PICTURES: [(&str, &str); 52] = [
+const PICTURES: [(&str, &str); 55] = [
     ("api-function-table", "expected"),
     ("aurora-pause", "expected"),
     ("aurora-surge", "expected"),
+    ("bad-hour", "latency-p99-over-time"),
     ("cold-starts-by-runtime", "expected"),
     ("dependency-slows", "latency-p99-over-time"),
     ("etl-workflow", "expected"),
@@ -27,6 +28,7 @@ const PICTURES: [(&str, &str); 52] = [
     ("function-chain", "expected"),
     ("hedging", "expected"),
     ("hello", "latency-distribution"),
+    ("hidden-limits", "expected"),
     ("hot-key", "expected"),
     ("image-pipeline", "expected"),
     ("invented-provider", "expected"),
@@ -54,6 +56,7 @@ const PICTURES: [(&str, &str); 52] = [
     ("sign-up", "expected"),
     ("standard-or-express", "bill-sweep"),
     ("stream-hot-shard", "expected"),
+    ("stream-poison", "expected"),
     ("table-autoscaling", "expected"),
     ("thirty-million-a-month", "bill-sweep"),
     ("thousand-connections", "expected"),
