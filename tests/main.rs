@@ -5,6 +5,7 @@
 mod broken;
 mod cli;
 mod gallery;
+mod fields;
 mod fuzz;
 mod properties;
 mod support;

@@ -208,7 +208,11 @@ fn shedding() -> Vec<Case> {
         .metric("box", "served", served)
         .metric("box", "shed", 8.0 - served)
         .metric("web", "unavailable_503", 8.0 - served)
-        .limit((Limit::LoadShedding, "box", "web", ""), 8 - served as u64, served as u64 * 1_000_000);
+        .limit(
+            (Limit::LoadShedding, "box", "web", ""),
+            8 - served as u64,
+            served as u64 * 1_000_000,
+        );
         cases.extend(trace.cases);
     }
     // At 61 ms the first in line has waited for 51 ms, at 130 ms for 90 ms.
