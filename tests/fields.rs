@@ -5,7 +5,7 @@ use crate::support::Scratch;
 use coldcurve::model::build::ROOT;
 use coldcurve::model::program_fields::{CACHE, CALL, IDEMPOTENT, LOOP};
 use coldcurve::run::{Options, load};
-use coldcurve::scenario::{Field, Kind, Range, Severity, Table};
+use coldcurve::scenario::{Field, Kind, Presence, Range, Severity, Table};
 
 /// What no field takes.
 const BAD: &str = "zz-bad-zz";
@@ -200,4 +200,24 @@ fn every_field_refuses_what_it_cannot_be_at_its_place() {
     }
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tried > 600, "only {tried} values");
+}
+
+#[test]
+fn every_default_that_is_a_figure_says_where_it_comes_from() {
+    let mut wrong = Vec::new();
+    for place in all() {
+        let Presence::Default(default) = place.field.default else {
+            continue;
+        };
+        assert!(place.field.doc.ends_with('.'), "{} lacks its meaning", place.path);
+        // None, one and all are no figures, nor is the name of a status; nor is what belongs to the simulation alone.
+        let number: String = default.chars().take_while(char::is_ascii_digit).collect();
+        let word = matches!(place.field.kind, Kind::Choice(_));
+        let figure = !word && !["", "0", "1"].contains(&number.as_str()) && default != "100%";
+        let of_the_run = place.path.starts_with("run.") || default.starts_with("20");
+        if figure && !of_the_run && place.field.source.is_empty() {
+            wrong.push(format!("{}: {default}", place.path));
+        }
+    }
+    assert!(wrong.is_empty(), "no source:\n{}", wrong.join("\n"));
 }

@@ -30,16 +30,21 @@ pub const TABLE: Table = Table {
     name: "delivery policy",
     doc: "How often and how long a message is offered to a target that refuses it. Functions never do.",
     fields: &[
-        Field::default("attempts", Kind::Count, "100", "Tries in all, the first one included.").within(1.0, 1e6),
-        Field::default("wait", Kind::Duration, "1 s", "Wait before the second try."),
-        Field::default("wait_maximum", Kind::Duration, "5 min", "The longest wait."),
+        Field::default("attempts", Kind::Count, "100", "Tries in all, the first one included.")
+            .within(1.0, 1e6)
+            .source("assumed; services have policies of their own"),
+        Field::default("wait", Kind::Duration, "1 s", "Wait before the second try.")
+            .source("assumed; services have policies of their own"),
+        Field::default("wait_maximum", Kind::Duration, "5 min", "The longest wait.")
+            .source("assumed; services have policies of their own"),
         Field::default(
             "factor",
             Kind::Number,
             "2",
             "Growth of the wait from one try to the next.",
         )
-        .at_least(1.0),
+        .at_least(1.0)
+        .source("assumed; services have policies of their own"),
         Field::default(
             "jitter",
             Kind::Choice(&["none", "equal", "full"]),
@@ -52,7 +57,8 @@ pub const TABLE: Table = Table {
             "24 h",
             "How long a message is kept; what is then not taken is given up.",
         )
-        .within(1.0, AGE_MAX),
+        .within(1.0, AGE_MAX)
+        .source("assumed; services have policies of their own"),
         Field::optional(
             "timeout",
             Kind::Duration,

@@ -104,14 +104,16 @@ pub const TABLE: Table = Table {
             "1 KB",
             "Bytes of a request (capacity units).",
         )
-        .within(0.0, GIGABYTE),
+        .within(0.0, GIGABYTE)
+        .source("assumed"),
         Field::default(
             "response_size",
             Kind::Size,
             "4 KB",
             "Bytes of an answer (capacity units, data transfer).",
         )
-        .within(0.0, GIGABYTE),
+        .within(0.0, GIGABYTE)
+        .source("assumed"),
         Field::optional(
             "metering_size",
             Kind::Size,
@@ -129,7 +131,8 @@ pub const TABLE: Table = Table {
             "100",
             "Requests over one client connection.",
         )
-        .at_least(1.0),
+        .at_least(1.0)
+        .source("assumed"),
     ],
 };
 

@@ -198,15 +198,20 @@ const BUDGET: Table = Table {
     name: "retry budget",
     doc: "A token bucket that stops retries when most of them fail.",
     fields: &[
-        Field::default("capacity", Kind::Number, "500", "Tokens at the start, and at most.").at_least(0.0),
-        Field::default("cost", Kind::Number, "5", "Tokens that a retry takes.").at_least(0.0),
+        Field::default("capacity", Kind::Number, "500", "Tokens at the start, and at most.")
+            .at_least(0.0)
+            .source("botocore, standard retry quota: 500 tokens"),
+        Field::default("cost", Kind::Number, "5", "Tokens that a retry takes.")
+            .at_least(0.0)
+            .source("botocore, standard retry quota: 5 tokens for a retry"),
         Field::default(
             "cost_timeout",
             Kind::Number,
             "10",
             "Tokens that a retry after a time-out takes.",
         )
-        .at_least(0.0),
+        .at_least(0.0)
+        .source("botocore, standard retry quota: 10 tokens after a time-out"),
         Field::optional(
             "cost_throttled",
             Kind::Number,
@@ -228,26 +233,31 @@ pub const TABLE: Table = Table {
     name: "retry policy",
     doc: "How a caller tries again: a name such as `aws-sdk-standard` or `none`, or a block with these fields.",
     fields: &[
-        Field::default("attempts", Kind::Count, "3", "Attempts in all, the first one included.").within(1.0, 100.0),
+        Field::default("attempts", Kind::Count, "3", "Attempts in all, the first one included.")
+            .within(1.0, 100.0)
+            .source("AWS SDKs and Tools Reference Guide, retry behavior: three attempts in standard mode"),
         Field::default(
             "base",
             Kind::Duration,
             "100 ms",
             "Wait before the first retry; it doubles from there.",
-        ),
+        )
+        .source("assumed; named policies have those of their SDK"),
         Field::optional(
             "base_throttled",
             Kind::Duration,
             "The same after a throttle (429); as `base` if absent.",
         ),
-        Field::default("cap", Kind::Duration, "20 s", "The longest wait."),
+        Field::default("cap", Kind::Duration, "20 s", "The longest wait.")
+            .source("AWS SDKs and Tools Reference Guide, retry behavior: 20 s at most"),
         Field::default(
             "factor",
             Kind::Number,
             "2",
             "Growth of the wait from one retry to the next.",
         )
-        .at_least(1.0),
+        .at_least(1.0)
+        .source("AWS SDKs and Tools Reference Guide, retry behavior: base 2"),
         Field::default(
             "jitter",
             Kind::Choice(&["full", "equal", "none", "exponential"]),

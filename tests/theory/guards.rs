@@ -182,9 +182,10 @@ fn deadlines() -> Vec<Case> {
             .latencies(&ms(&[50]))
             .metric("back", "requests", called)
             .longest("front", "service_time", service_ms * 1_000_000);
-        let trace = match called == 0.0 {
-            true => trace.limit((Limit::Deadline, "back", "front", ""), 1, 60_000_000),
-            false => trace,
+        let trace = if called == 0.0 {
+            trace.limit((Limit::Deadline, "back", "front", ""), 1, 60_000_000)
+        } else {
+            trace
         };
         cases.extend(trace.cases);
     }

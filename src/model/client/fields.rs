@@ -176,7 +176,8 @@ const USERS: Table = Table {
     doc: "A closed client: users who send, wait for the answer, think, and send again.",
     fields: &[
         Field::required("count", Kind::Count, "How many.").within(1.0, 10_000_000.0),
-        Field::default("think", Kind::Sampler, "1 s", "How long they think after an answer."),
+        Field::default("think", Kind::Sampler, "1 s", "How long they think after an answer.")
+            .source("assumed; give your own"),
     ],
 };
 

@@ -76,13 +76,15 @@ pub const TABLE: Table = Table {
             Kind::Sampler,
             "2 ms",
             "CPU time of a query on one core, where a call does not say.",
-        ),
+        )
+        .source("assumed; give your own"),
         Field::default(
             "latency",
             Kind::Sampler,
             "1 ms",
             "What a query waits for beside the CPU: network, storage, locks.",
-        ),
+        )
+        .source("assumed; give your own"),
         Field::default(
             "connect_time",
             Kind::Sampler,

@@ -168,7 +168,9 @@ pub const TABLE: Table = Table {
 
 /// Number of availability zones, for the tables of functions, fleets and databases.
 pub const fn zones(default: &'static str, doc: &'static str) -> Field {
-    Field::default("zones", Kind::Count, default, doc).within(1.0, 16.0)
+    Field::default("zones", Kind::Count, default, doc)
+        .within(1.0, 16.0)
+        .source("assumed: Regions have three zones or more, and a database is in one unless you say so")
 }
 
 /// The database that a fault hits, if it is one.

@@ -163,7 +163,7 @@ pub const TABLE: Table = Table {
             Kind::Sampler,
             "60 s",
             "From the decision to launch an instance to its first request.",
-        ),
+        ).source("assumed; services say their own"),
         Field::optional(
             "launches",
             Kind::Block(&LAUNCHES),

@@ -45,13 +45,15 @@ pub const TABLE: Table = Table {
             "2",
             "Requests of clients that are `critical` have this many times the limits.",
         )
-        .within(1.0, 1e6),
+        .within(1.0, 1e6)
+        .source("assumed; give your own"),
         Field::default(
             "sheddable",
             Kind::Share,
             "50%",
             "Requests of clients that are `sheddable` have this share of the limits.",
-        ),
+        )
+        .source("assumed; give your own"),
     ],
 };
 

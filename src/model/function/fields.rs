@@ -55,7 +55,9 @@ const TRACKING: Table = Table {
     name: "target tracking",
     doc: "Moves the number with its utilisation, as Application Auto Scaling does.",
     fields: &[
-        Field::default("target", Kind::Share, "70%", "The utilisation to keep.").within(0.01, 1.0),
+        Field::default("target", Kind::Share, "70%", "The utilisation to keep.")
+            .within(0.01, 1.0)
+            .source("assumed: a common choice"),
         Field::required("minimum", Kind::Count, "Fewest.").within(0.0, INSTANCES_MAX),
         Field::required("maximum", Kind::Count, "Most.").within(0.0, INSTANCES_MAX),
     ],
@@ -97,7 +99,9 @@ pub const TABLE: Table = Table {
             Kind::Target(&["accounts"]),
             "The account whose concurrency it shares.",
         ),
-        Field::default("memory", Kind::Size, "128 MB", "Memory of an instance.").within(MB, TERABYTE),
+        Field::default("memory", Kind::Size, "128 MB", "Memory of an instance.")
+            .within(MB, TERABYTE)
+            .source("AWS Lambda Developer Guide, function memory: 128 MB by default"),
         Field::optional(
             "cpu",
             Kind::Number,
@@ -112,14 +116,17 @@ pub const TABLE: Table = Table {
         )
         .positive()
         .source("AWS Lambda Developer Guide, \"Configuring function memory\""),
-        Field::default("cpu_maximum", Kind::Number, "6", "vCPUs at most.").positive(),
+        Field::default("cpu_maximum", Kind::Number, "6", "vCPUs at most.")
+            .positive()
+            .source("AWS Lambda Developer Guide: up to six vCPUs, at 10,240 MB"),
         Field::default(
             "timeout",
             Kind::Duration,
             "15 min",
             "The longest that an invocation may take.",
         )
-        .positive(),
+        .positive()
+        .source("AWS Lambda quotas: 900 s at most (the console proposes 3 s)"),
         Field::optional("handler", Kind::Steps, "What an invocation does; nothing if absent."),
         Field::optional(
             "handlers",
@@ -182,7 +189,8 @@ pub const TABLE: Table = Table {
             Kind::Sampler,
             "10 min",
             "How long an idle instance is kept.",
-        ),
+        )
+        .source("assumed: measurements of platforms lie between 5 and 15 minutes; services say their own"),
         Field::optional("maximum_age", Kind::Sampler, "Age at which an instance is replaced."),
         Field::default(
             "instance_choice",
@@ -222,7 +230,8 @@ pub const TABLE: Table = Table {
             Kind::Sampler,
             "90 s",
             "From asking for provisioned instances to using them.",
-        ),
+        )
+        .source("assumed: AWS documents a minute or two"),
         Field::optional(
             "recycle",
             Kind::List(&Kind::Block(&RECYCLE)),
@@ -247,7 +256,8 @@ pub const TABLE: Table = Table {
             "1 ms",
             "Billed time is rounded up to this.",
         )
-        .positive(),
+        .positive()
+        .source("AWS Lambda pricing: by the millisecond"),
         Field::default(
             "minimum_billed",
             Kind::Duration,
@@ -260,7 +270,8 @@ pub const TABLE: Table = Table {
             "512 MB",
             "Scratch disk; what is above 512 MB is billed.",
         )
-        .within(0.0, TERABYTE),
+        .within(0.0, TERABYTE)
+        .source("AWS Lambda pricing: 512 MB are included"),
         Field::default(
             "transfer",
             Kind::Block(&transfer::TABLE),

@@ -148,7 +148,8 @@ pub const TABLE: Table = Table {
             "100",
             "Message groups of a FIFO queue; each message belongs to one of them, all alike.",
         )
-        .within(1.0, 1_000_000.0),
+        .within(1.0, 1_000_000.0)
+        .source("assumed; give your own"),
         Field::optional(
             "dead_letter",
             Kind::Target(&["queues"]),

@@ -29,10 +29,10 @@ pub const AUTOSCALING: Table = Table {
             .within(0.2, 0.9)
             .source("Amazon DynamoDB Developer Guide, auto scaling: 20 % to 90 %; 70 % is what the console proposes"),
         Field::optional("minimum_read", Kind::Count, "Least read units a second; `read_capacity` if absent.").at_least(1.0),
-        Field::default("maximum_read", Kind::Count, "40000", "Most read units a second.").at_least(1.0),
+        Field::default("maximum_read", Kind::Count, "40000", "Most read units a second.").at_least(1.0).source("Amazon DynamoDB quotas: 40,000 units a second for a table"),
         Field::optional("minimum_write", Kind::Count, "Least write units a second; `write_capacity` if absent.")
             .at_least(1.0),
-        Field::default("maximum_write", Kind::Count, "40000", "Most write units a second.").at_least(1.0),
+        Field::default("maximum_write", Kind::Count, "40000", "Most write units a second.").at_least(1.0).source("Amazon DynamoDB quotas: 40,000 units a second for a table"),
         Field::default("out_periods", Kind::Count, "2", "Minutes in a row above the target before it grows.")
             .within(1.0, 1440.0)
             .source("Amazon DynamoDB Developer Guide, auto scaling: two consecutive minutes"),
@@ -52,7 +52,7 @@ pub const TABLE: Table = Table {
     doc: "A key-value table, an object store, a cache or a search cluster: throughput by partitions, nodes with threads, hits and misses.",
     fields: &[
         Field::optional("service", Kind::Text, "The catalog entry that gives defaults and prices."),
-        Field::default("item_size", Kind::Size, "1 KB", "Size of an item where a call does not say."),
+        Field::default("item_size", Kind::Size, "1 KB", "Size of an item where a call does not say.").source("assumed; give your own"),
         Field::default("storage", Kind::Size, "0", "Data that it holds: billed, and spread over partitions."),
         Field::optional("keys", Kind::Block(&KEYS), "Which items are asked for; a million keys, all alike, if absent."),
         Field::default("read_latency", Kind::Sampler, "0 ms", "Time that a read takes beside what follows."),
@@ -111,7 +111,7 @@ pub const TABLE: Table = Table {
         Field::optional("bandwidth", Kind::Size, "Bytes a second through the network card of a node; no limit if absent.").at_least(1.0),
         Field::optional("maximum_connections", Kind::Count, "Connections that a node accepts; every instance that calls keeps one with each node. No connections are counted if absent.")
             .at_least(1.0),
-        Field::default("connect_time", Kind::Sampler, "1 ms", "Setting up a connection, where connections are counted."),
+        Field::default("connect_time", Kind::Sampler, "1 ms", "Setting up a connection, where connections are counted.").source("assumed: one round trip and a handshake within a zone"),
         Field::optional("hit", Kind::Share, "A cache: the share of the reads that find their item."),
         Field::optional("ttl", Kind::Duration, "A cache: how long an item is kept after it was read from behind or written.").positive(),
         Field::optional("misses", Kind::Target(BEHIND), "A cache: the store that is asked for what it lacks, and told of what is written."),

@@ -15,7 +15,9 @@ pub const KEYS: Table = Table {
     name: "key distribution",
     doc: "How operations spread over the keys of a store: all alike, by Zipf's law, or with a few hot ones.",
     fields: &[
-        Field::default("count", Kind::Count, "1000000", "How many keys there are.").within(1.0, 1e12),
+        Field::default("count", Kind::Count, "1000000", "How many keys there are.")
+            .within(1.0, 1e12)
+            .source("assumed; give your own"),
         Field::optional(
             "zipf",
             Kind::Number,

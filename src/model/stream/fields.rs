@@ -21,7 +21,9 @@ pub const KEYS: Table = Table {
     name: "keys",
     doc: "How the records of a stream are spread over partition keys. A key belongs to one shard.",
     fields: &[
-        Field::default("count", Kind::Count, "10000", "Number of keys.").within(1.0, 1_000_000.0),
+        Field::default("count", Kind::Count, "10000", "Number of keys.")
+            .within(1.0, 1_000_000.0)
+            .source("assumed; give your own"),
         Field::default(
             "zipf",
             Kind::Number,

@@ -121,14 +121,17 @@ pub const TABLE: Table = Table {
         )
         .source("Amazon SNS and Amazon EventBridge guides: at least once"),
         payload::PAYLOAD_LIMIT,
-        Field::default("message_size", Kind::Size, "1 KB", "Bytes of a message.").within(0.0, 1_048_576.0),
+        Field::default("message_size", Kind::Size, "1 KB", "Bytes of a message.")
+            .within(0.0, 1_048_576.0)
+            .source("assumed; give your own"),
         Field::default(
             "metering_size",
             Kind::Size,
             "64 KB",
             "Bytes that are metered as one message.",
         )
-        .within(1.0, 1e12),
+        .within(1.0, 1e12)
+        .source("Amazon SNS pricing and Amazon EventBridge pricing: 64 KB chunks"),
         Field::default(
             "metered",
             Kind::Flag,

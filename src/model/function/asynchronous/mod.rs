@@ -7,8 +7,7 @@
 //! retries. An event that is given up goes to the destination for failures and to the dead-letter queue, if there are
 //! any; one that is done goes to the destination for successes. A function without any concurrency of its own
 //! (reserved concurrency 0) gives its events up at once. Events may be delivered twice, and some always fail (poison).
-//! Not modelled: that a long queue is read more slowly and with longer waits; how long accepting takes; limits on the
-//! size of an event beyond what it is billed for.
+//! Not modelled: that a long queue is read more slowly and with longer waits; how long accepting takes.
 //! Units: nanoseconds; ages count from the acceptance.
 //! Sources: AWS Lambda Developer Guide, "Asynchronous invocation" and "Capturing records of asynchronous invocations";
 //! AWS Lambda API reference, `PutFunctionEventInvokeConfig`; AWS Lambda pricing (events above 256 KB).

@@ -16,7 +16,8 @@ pub const PENDING: Table = Table {
             Kind::Duration,
             "10 s",
             "How long a request waits at least before it is refused.",
-        ),
+        )
+        .source("Cloud Run documentation, pending requests: 10 s at least"),
         Field::default(
             "start_factor",
             Kind::Number,
@@ -30,7 +31,8 @@ pub const PENDING: Table = Table {
             "1000000",
             "Requests that may wait at once.",
         )
-        .within(0.0, 1e9),
+        .within(0.0, 1e9)
+        .source("assumed: as good as no limit"),
         Field::default(
             "starts",
             Kind::Choice(&["demand", "autoscaler"]),
