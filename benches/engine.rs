@@ -6,12 +6,13 @@
 
 mod yardstick;
 
-use criterion::{Criterion, SamplingMode, Throughput};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use yardstick::Case;
 
-/// Requests of one run. Enough that filling 100,000 instances is a small part of it.
+/// Requests of one run at least; 50 for each busy instance, so that starting them all is a small part of it.
 const REQUESTS: u64 = 1_000_000;
 
 /// Times of the runs that criterion asked for, by side, in ns per request.
@@ -26,18 +27,24 @@ fn median(values: &mut [f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn bench(criterion: &mut Criterion, case: &Case) -> Times {
-    case.compare(REQUESTS / 4);
-    let plan = case.plan(REQUESTS);
-    let requests = case.by_hand(&plan).requests;
-    let mut times = Times::default();
-    let mut group = criterion.benchmark_group(case.name);
+/// A group of measurements of runs with so many requests.
+fn group<'c>(criterion: &'c mut Criterion, name: &str, requests: u64) -> BenchmarkGroup<'c, WallTime> {
+    let mut group = criterion.benchmark_group(name);
     group
         .sample_size(10)
         .sampling_mode(SamplingMode::Flat)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(4))
         .throughput(Throughput::Elements(requests));
+    group
+}
+
+fn bench(criterion: &mut Criterion, case: &Case) -> Times {
+    case.compare(REQUESTS / 4);
+    let plan = case.plan(REQUESTS.max(50 * u64::from(case.busy)));
+    let requests = case.by_hand(&plan).requests;
+    let mut times = Times::default();
+    let mut group = group(criterion, case.name, requests);
     let mut side = |name: &str, kept: &mut Vec<f64>, run: &dyn Fn()| {
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
@@ -63,13 +70,7 @@ fn bench(criterion: &mut Criterion, case: &Case) -> Times {
 fn bench_everything(criterion: &mut Criterion) {
     let plan = yardstick::everything(REQUESTS / 10);
     let requests = Case::by_engine(&plan).0.requests;
-    let mut group = criterion.benchmark_group(yardstick::EVERYTHING);
-    group
-        .sample_size(10)
-        .sampling_mode(SamplingMode::Flat)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(4))
-        .throughput(Throughput::Elements(requests));
+    let mut group = group(criterion, yardstick::EVERYTHING, requests);
     group.bench_function("engine", |bencher| {
         bencher.iter(|| black_box(Case::by_engine(black_box(&plan))));
     });

@@ -170,6 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_is_not_cut_off_where_another_value_is_zero() {
+        let mut summary = sample::sweep();
+        let last = summary.cells.len() - 1;
+        for (index, cell) in summary.cells.iter_mut().enumerate() {
+            let metric = cell.metrics.iter_mut().find(|metric| metric.name == name::LATENCY_P99);
+            let estimate = &mut metric.expect("a p99").estimate;
+            *estimate = Estimate::exact(if index == 0 { 0.0 } else { 1.0 });
+            if index == last {
+                estimate.interval = Some((0.5, 7.0));
+            }
+        }
+        let what = Swept::Metric(name::LATENCY_P99, Unit::Seconds);
+        let (panel, _) = lines::sweep_panel(&summary, what).expect("a panel");
+        assert!(panel.y.high >= 7.0, "{}", panel.y.high);
+    }
+
+    #[test]
     fn a_sweep_gets_curves_with_one_legend() {
         let mut summary = sample::sweep();
         summary.expectations = sample::four().expectations;

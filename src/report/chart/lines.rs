@@ -296,15 +296,14 @@ pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<(Panel, Vec<Entry>)
     if series.is_empty() {
         return None;
     }
-    let numbers: Vec<f64> = series
+    let numbers = series
         .iter()
-        .flat_map(|series| series.points.iter().map(|point| point.1))
-        .collect();
-    let highs = series
+        .flat_map(|series| series.points.iter().map(|point| point.1));
+    let ends = series
         .iter()
         .flat_map(|series| &series.intervals)
         .flat_map(|(low, high)| [*low, *high]);
-    let reach: Vec<f64> = numbers.iter().copied().chain(highs.filter(|end| *end > 0.0)).collect();
+    let reach: Vec<f64> = numbers.chain(ends.filter(|end| *end > 0.0)).collect();
     let (title, unit) = match what {
         Swept::Latency => ("p99 latency", Unit::Seconds),
         Swept::Bill => ("bill per month", Unit::Dollars),
@@ -314,15 +313,7 @@ pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<(Panel, Vec<Entry>)
     let panel = Panel {
         title: title.into(),
         x: Axis::sweep(axis.label.clone(), axis.scale, &values),
-        y: Axis::suited(
-            title,
-            unit,
-            if numbers.iter().all(|number| *number > 0.0) {
-                &reach
-            } else {
-                &numbers
-            },
-        ),
+        y: Axis::suited(title, unit, &reach),
         series,
         warmup_until: 0.0,
         shaded: Vec::new(),
