@@ -6,7 +6,7 @@ mod explain;
 mod new;
 
 use crate::report;
-use crate::run::summary::Summary;
+use crate::run::summary::{Outcome, Summary};
 use crate::run::{Loaded, Options, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -72,6 +72,9 @@ struct Common {
     /// Worker threads; all cores if absent. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Exit with 1 as well where an expectation is not decided: its bound lies within the figure's interval.
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -201,7 +204,14 @@ fn run(args: &RunArgs) -> Result<u8, String> {
             }
         }
     }
-    Ok(0)
+    let of = |outcome| summary.expectations.iter().filter(|e| e.outcome == outcome).count();
+    let (broken, open) = (of(Outcome::Fails), of(Outcome::Undecided));
+    Ok(judgement(broken, open, args.common.strict))
+}
+
+/// The exit code of expectations of which so many fail and so many are not decided.
+fn judgement(broken: usize, open: usize, strict: bool) -> u8 {
+    if broken > 0 || strict && open > 0 { FAILED } else { 0 }
 }
 
 /// Runs a study on so many threads, with a progress bar on a terminal.
@@ -248,7 +258,7 @@ fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
 }
 
 fn test(args: &TestArgs) -> Result<u8, String> {
-    let (mut code, mut held, mut broken) = (0, 0, 0);
+    let (mut code, mut held, mut broken, mut open) = (0, 0, 0, 0);
     for path in &args.scenarios {
         let Some(loaded) = read(path, &options(&args.common, &[])) else {
             code = BAD_INPUT;
@@ -261,13 +271,13 @@ fn test(args: &TestArgs) -> Result<u8, String> {
         }
         for expectation in &summary.expectations {
             say(&format!("  {}\n", report::terminal::judged(expectation)));
-            if expectation.passed {
-                held += 1;
-            } else {
-                broken += 1;
-            }
         }
+        let of = |outcome| summary.expectations.iter().filter(|e| e.outcome == outcome).count();
+        held += of(Outcome::Holds);
+        broken += of(Outcome::Fails);
+        open += of(Outcome::Undecided);
     }
-    say(&format!("{held} expectations hold, {broken} do not\n"));
-    Ok(if code == 0 && broken > 0 { FAILED } else { code })
+    let undecided = if open == 0 { String::new() } else { format!(", {open} are not decided") };
+    say(&format!("{held} expectations hold, {broken} do not{undecided}\n"));
+    Ok(if code == 0 { judgement(broken, open, args.common.strict) } else { code })
 }

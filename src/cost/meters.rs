@@ -241,6 +241,22 @@ impl MeterSet {
         }
     }
 
+    /// What is left without what `part` counted, which is part of it.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        self.map(|meter, quanta| quanta - part.get(meter))
+    }
+
+    /// The same meters with other quanta.
+    #[must_use]
+    pub fn map(&self, of: impl Fn(Meter, u128) -> u128) -> Self {
+        let mut changed = Self::new();
+        for meter in Meter::ALL {
+            changed.quanta[meter as usize] = of(meter, self.get(meter));
+        }
+        changed
+    }
+
     /// The meters that counted something, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (Meter, u128)> + '_ {
         Meter::ALL.into_iter().map(|m| (m, self.get(m))).filter(|&(_, q)| q > 0)

@@ -28,7 +28,7 @@ use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
-    Target, prices, read_duration,
+    Target, prices, read_duration, units,
 };
 use std::collections::BTreeSet;
 
@@ -79,6 +79,12 @@ pub const RUN: Table = Table {
             "Length of a window of the timelines.",
         )
         .at_least(1e6),
+        Field::optional(
+            "percentiles",
+            Kind::List(&Kind::Number),
+            "Percentiles to report of every distribution beside p50, p90, p95, p99, p99.9 and p99.99: `[75, 99.5]`.",
+        )
+        .within(0.0, 100.0),
         Field::default(
             "replications",
             Kind::Count,
@@ -206,6 +212,22 @@ pub const ROOT: Table = Table {
 /// The most windows of a run: every metric keeps a number for each of them, in every replication.
 const WINDOWS_MAX: u64 = 200_000;
 
+/// Percentiles that somebody asks for: above 0 and below 100.
+fn percentiles(block: &Block) -> Vec<f64> {
+    let cx = block.context();
+    let read = |node: &Node| {
+        let number = node.scalar().and_then(|text| units::parse_number(text).ok());
+        let found = number.filter(|percentile| *percentile > 0.0 && *percentile < 100.0);
+        if found.is_none() && number.is_some() {
+            let message = format!("there is no percentile {}", node.scalar().unwrap_or_default());
+            let help = "percentiles lie between 0 and 100, such as `99.5`; `max` is reported anyway";
+            cx.error(Code::OutOfRange, node.span, message, help);
+        }
+        found
+    };
+    block.list("percentiles").iter().filter_map(read).collect()
+}
+
 /// What `run` says beside the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {
@@ -326,6 +348,7 @@ impl<'a> Builder<'a> {
         let before = self.cx.diagnostics.pushed();
         plan.length = block.duration("length");
         plan.window = block.duration("window");
+        plan.percentiles = percentiles(&block);
         plan.seed = block.count("seed");
         self.start = Beginning::read(&block);
         let warmup = block.node("warmup").filter(|node| node.scalar() != Some("auto"));

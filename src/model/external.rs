@@ -439,12 +439,14 @@ fn observe_whole(component: u32, total: &Window, out: &mut Vec<Observation>) {
 
 impl External {
     fn observe_windows(self, component: u32, window: Duration, out: &mut Vec<Observation>, series: &mut Vec<Series>) {
-        let (latency, lines) = self.latency.finish();
-        out.push(Observation {
-            component,
-            metric: "latency",
-            value: Value::Latency(Box::new(latency)),
-        });
+        let (latency, lines, worst) = self.latency.finish();
+        for (metric, histogram) in [("latency", latency), ("latency.p99.worst_window", worst)] {
+            out.push(Observation {
+                component,
+                metric,
+                value: Value::Latency(Box::new(histogram)),
+            });
+        }
         let mut line = |metric, unit, values: Vec<f64>| {
             series.push(Series {
                 component,

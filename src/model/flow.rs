@@ -123,8 +123,9 @@ impl Flow {
         for status in others.filter(|status| **status != Status::BreakerOpen) {
             push(status.name(), Value::Count(self.statuses[*status as usize]));
         }
-        let (whole, windows) = self.latency.finish();
+        let (whole, windows, worst) = self.latency.finish();
         push("latency", Value::Latency(Box::new(whole)));
+        push("latency.p99.worst_window", Value::Latency(Box::new(worst)));
         let mut line = |metric, unit, values: Vec<f64>| {
             series.push(Series {
                 component,

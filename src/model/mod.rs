@@ -375,6 +375,8 @@ pub struct Plan {
     pub warmup: Duration,
     /// Length of a window of the timelines.
     pub window: Duration,
+    /// Percentiles that are reported of every distribution, beside the usual ones.
+    pub percentiles: Vec<f64>,
     /// The master seed.
     pub seed: u64,
     /// Accounts.

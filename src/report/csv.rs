@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `runs.csv` | `metric, unit, run, value`: one row per metric and replication; runs count from 0 |
 //! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications` |
+//! | `differences.csv` | `minus, metric, unit, difference, ci95_low, ci95_high`: to the cell named by `minus`, with the
+//! same dice |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
 //! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
@@ -25,6 +27,7 @@ pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("runs.csv", runs(summary)?),
         ("summary.csv", summary_rows(summary)?),
+        ("differences.csv", differences(summary)?),
         ("latency.csv", latency(summary)?),
         ("timeline.csv", timeline(summary)?),
         ("bill.csv", bill(summary)?),
@@ -130,6 +133,29 @@ fn summary_rows(summary: &Summary) -> io::Result<String> {
                 ],
             )?;
         }
+    }
+    table.finish()
+}
+
+fn differences(summary: &Summary) -> io::Result<String> {
+    let columns = ["minus", "metric", "unit", "difference", "ci95_low", "ci95_high"];
+    let mut table = Table::new(summary, &columns)?;
+    for found in &summary.differences {
+        let Some(cell) = summary.cells.iter().find(|cell| cell.is_at(&found.variant, &found.point)) else {
+            continue;
+        };
+        let points = found.minus_point.iter().map(|value| value.text.as_str());
+        let minus: Vec<&str> = std::iter::once(found.minus_variant.as_str()).chain(points).collect();
+        let (low, high) = ends(&found.difference);
+        let fields = [
+            minus.join(" "),
+            found.metric.clone(),
+            unit_name(found.unit).into(),
+            number(found.difference.mean),
+            low,
+            high,
+        ];
+        table.row(cell, &fields)?;
     }
     table.finish()
 }

@@ -163,10 +163,46 @@ pub fn half_width(unit: Unit, estimate: &Estimate) -> String {
     format!("±{}", grouped(shown, decimals))
 }
 
+/// How many times longer one side of an interval is than the other where `±` would mislead.
+const LOPSIDED: f64 = 3.0;
+/// Half-widths below this share of their figure need no such care.
+const NARROW: f64 = 0.1;
+
+/// A figure whose interval has one end only: `>2.3 s` where the data give no upper limit, `<0.001 %` where nothing was
+/// seen.
+fn bound(unit: Unit, estimate: &Estimate) -> Option<String> {
+    let (low, high) = estimate.interval?;
+    if estimate.mean.is_finite() && high == f64::INFINITY {
+        return Some(format!(">{}", value(unit, low)));
+    }
+    let nothing = estimate.mean == 0.0 && low == 0.0 && high > 0.0;
+    nothing.then(|| {
+        let words = value(unit, high);
+        if words.starts_with('<') { words } else { format!("<{words}") }
+    })
+}
+
+/// Both ends of an interval that lies much farther to one side of its figure: `[100 ms, 1.95 s]`.
+fn lopsided(unit: Unit, estimate: &Estimate) -> Option<String> {
+    let (low, high) = estimate.interval.filter(|(low, high)| low.is_finite() && high.is_finite())?;
+    let (down, up) = (estimate.mean - low, high - estimate.mean);
+    let skewed = up > LOPSIDED * down || down > LOPSIDED * up;
+    (skewed && high - low > 2.0 * NARROW * estimate.mean.abs())
+        .then(|| format!("[{}, {}]", value(unit, low), value(unit, high)))
+}
+
+/// A figure and what is known of its uncertainty: `182 ms` and `±4`; `104 ms` and `[100 ms, 1.95 s]`; `>2.3 s` alone.
+pub fn figure(unit: Unit, estimate: &Estimate) -> (String, String) {
+    if let Some(bound) = bound(unit, estimate) {
+        return (bound, String::new());
+    }
+    let spread = lopsided(unit, estimate).unwrap_or_else(|| half_width(unit, estimate));
+    (value(unit, estimate.mean), spread)
+}
+
 /// An estimate with its half-width: `182 ms ±4`.
 pub fn estimate(unit: Unit, estimate: &Estimate) -> String {
-    let half = half_width(unit, estimate);
-    let mean = value(unit, estimate.mean);
+    let (mean, half) = figure(unit, estimate);
     if half.is_empty() {
         mean
     } else {
@@ -179,8 +215,8 @@ pub fn money_short(estimate: &Estimate) -> (String, String) {
     if !estimate.mean.is_finite() {
         return (MISSING.into(), String::new());
     }
-    if estimate.mean.abs() < 99.995 {
-        return (value(Unit::Dollars, estimate.mean), half_width(Unit::Dollars, estimate));
+    if estimate.mean.abs() < 99.995 || lopsided(Unit::Dollars, estimate).is_some() {
+        return figure(Unit::Dollars, estimate);
     }
     let display = display_unit(Unit::Dollars, estimate.mean);
     let half = estimate.half_width().map_or(String::new(), |half| {

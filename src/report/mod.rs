@@ -19,6 +19,7 @@ pub mod html;
 pub mod json;
 pub mod limits;
 pub mod manifest;
+pub mod marks;
 #[cfg(test)]
 mod sample;
 pub mod terminal;

@@ -2,7 +2,7 @@
 
 use crate::run::summary::{
     Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
-    FaultSummary, LimitHit, Manifest, Metric, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline, Unit, name,
+    FaultSummary, LimitHit, Manifest, Metric, Outcome, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline, Unit, name,
 };
 
 /// A small deterministic wobble in [-1, 1].
@@ -25,7 +25,10 @@ fn metric(name: &str, unit: Unit, mean: f64, relative: f64) -> Metric {
         name: name.into(),
         unit,
         estimate: estimate(mean, relative),
+        thin: None,
+        jump: None,
         per_replication,
+        leave_one_out: Vec::new(),
     }
 }
 
@@ -285,7 +288,8 @@ fn expectation(variant: &str, seen: Option<Estimate>, passed: bool) -> Expectati
         unit: Unit::Seconds,
         condition: "within [150 ms, 260 ms]".into(),
         seen,
-        passed,
+        outcome: if passed { Outcome::Holds } else { Outcome::Fails },
+        more_runs: None,
         place: "checkout.yaml:31".into(),
     }
 }

@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 use super::chart::focus;
 use super::format::{self, MISSING, span_ns};
 use super::limits;
-use crate::run::summary::{Cell, Estimate, ExpectationResult, Summary, Unit, name};
+use crate::run::summary::{Cell, Estimate, ExpectationResult, Outcome, Summary, Unit, name};
 
 /// The style of all tables.
 const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
@@ -75,9 +75,7 @@ pub fn text(summary: &Summary, view: View) -> String {
         return out;
     }
     let _ = writeln!(out, "\n{}", table(summary, view));
-    if summary.replications > 1 {
-        out.push_str("± is half of the 95 % confidence interval over replications.\n");
-    }
+    super::marks::explain(&mut out, summary, view);
     bill_notes(&mut out, summary, view);
     slowest(&mut out, summary, view);
     faults(&mut out, summary, view);
@@ -149,7 +147,7 @@ fn field(unit: Unit, estimate: &Estimate) -> (String, String) {
     if unit == Unit::Dollars {
         return format::money_short(estimate);
     }
-    let mut mean = format::value(unit, estimate.mean);
+    let (mut mean, half) = format::figure(unit, estimate);
     if let Some(suffix) = match unit {
         Unit::PerSecond => Some("/s"),
         Unit::Ratio => Some(" %"),
@@ -158,7 +156,7 @@ fn field(unit: Unit, estimate: &Estimate) -> (String, String) {
         // The header says it.
         mean.truncate(mean.trim_end_matches(suffix).len());
     }
-    (mean, format::half_width(unit, estimate))
+    (mean, half)
 }
 
 fn columns(summary: &Summary) -> Vec<Column> {
@@ -188,48 +186,33 @@ fn columns(summary: &Summary) -> Vec<Column> {
         header: "bill per\nmonth".into(),
         fields: bills,
     });
-    columns.extend(relative(summary));
+    columns.extend(minus(summary));
     columns
 }
 
-/// Every bill over that of the first variant at the same sweep point, or over the cheapest if there is one variant.
-fn relative(summary: &Summary) -> Option<Column> {
-    if summary.cells.len() < 2 {
+/// How much more every bill is than that of the cheapest, with the same dice; with `?` where chance does not let them be
+/// told apart.
+fn minus(summary: &Summary) -> Option<Column> {
+    if summary.differences.is_empty() {
         return None;
     }
-    let variants = summary.variants();
-    let cheapest = summary
-        .cells
-        .iter()
-        .map(|cell| cell.bill.total.mean)
-        .fold(f64::INFINITY, f64::min);
-    let reference = |cell: &Cell| -> f64 {
-        if variants.len() < 2 {
-            return cheapest;
-        }
-        let same = |other: &&Cell| {
-            other.variant == variants[0]
-                && other
-                    .point
-                    .iter()
-                    .map(|value| &value.text)
-                    .eq(cell.point.iter().map(|value| &value.text))
+    let mut against: Vec<&str> = Vec::new();
+    let field = |cell: &Cell| {
+        let Some(found) = summary.difference(cell, name::BILL_MONTH) else {
+            return ("·".to_owned(), String::new());
         };
-        summary
-            .cells
-            .iter()
-            .find(same)
-            .map_or(f64::NAN, |other| other.bill.total.mean)
+        if !against.contains(&found.minus_variant.as_str()) {
+            against.push(&found.minus_variant);
+        }
+        let (mean, half) = format::money_short(&found.difference);
+        let sign = if found.difference.mean > 0.0 { "+" } else { "" };
+        let doubt = if found.is_told_apart() { "" } else { "?" };
+        (format!("{sign}{mean}"), format!("{half}{doubt}"))
     };
-    let fields = summary
-        .cells
-        .iter()
-        .map(|cell| (format::factor(cell.bill.total.mean / reference(cell)), String::new()))
-        .collect();
-    let header = if variants.len() < 2 {
-        "vs\nleast".into()
-    } else {
-        format!("vs\n{}", shortened(variants[0], 11))
+    let fields = summary.cells.iter().map(field).collect();
+    let header = match (summary.variants().len(), against.as_slice()) {
+        (2.., [one]) => format!("minus\n{}", shortened(one, 11)),
+        _ => "minus\nleast".to_owned(),
     };
     Some(Column { header, fields })
 }
@@ -456,15 +439,17 @@ fn expectations(out: &mut String, summary: &Summary, view: View) {
     let held = summary
         .expectations
         .iter()
-        .filter(|expectation| expectation.passed)
+        .filter(|expectation| expectation.holds())
         .count();
-    let words = format!("Expectations: {held} of {} hold", summary.expectations.len());
+    let open = summary.expectations.iter().filter(|e| e.outcome == Outcome::Undecided).count();
+    let open = if open == 0 { String::new() } else { format!(", {open} not decided") };
+    let words = format!("Expectations: {held} of {} hold{open}", summary.expectations.len());
     let _ = writeln!(out, "\n{}", view.paint("1", &words));
     for expectation in &summary.expectations {
-        let (mark, code) = if expectation.passed {
-            ("ok", "32")
-        } else {
-            ("FAIL", "1;31")
+        let (mark, code) = match expectation.outcome {
+            Outcome::Holds => ("ok", "32"),
+            Outcome::Fails => ("FAIL", "1;31"),
+            Outcome::Undecided => ("?", "1;33"),
         };
         let mut lines = String::new();
         paragraph(
@@ -489,22 +474,33 @@ pub fn judged(expectation: &ExpectationResult) -> String {
         || "no such metric".into(),
         |seen| format!("is {}", format::estimate(expectation.unit, seen)),
     );
-    let place = if expectation.passed || expectation.place.is_empty() {
+    let place = if expectation.holds() || expectation.place.is_empty() {
         String::new()
     } else {
         format!(" ({})", expectation.place)
     };
     format!(
-        "{cell}: {} {seen}, expected {}{place}",
-        expectation.metric, expectation.condition
+        "{cell}: {} {seen}, expected {}{}{place}",
+        expectation.metric,
+        expectation.condition,
+        undecided(expectation)
     )
+}
+
+/// What would decide an expectation that is not.
+fn undecided(expectation: &ExpectationResult) -> String {
+    match (expectation.outcome, expectation.more_runs) {
+        (Outcome::Undecided, Some(more)) => format!(": not decided, about {} more runs would", format::count(more)),
+        (Outcome::Undecided, None) => ": not decided, the figure is too close to the bound".to_owned(),
+        _ => String::new(),
+    }
 }
 
 /// A blank at which [`paragraph`] does not break; printed as a blank.
 const STICKY: &str = "\u{a0}";
 
 /// Wraps words at `width` columns.
-fn paragraph(out: &mut String, text: &str, width: usize, first: &str, further: &str) {
+pub(super) fn paragraph(out: &mut String, text: &str, width: usize, first: &str, further: &str) {
     let mut line = first.to_owned();
     let mut empty = true;
     for word in text.split(' ') {

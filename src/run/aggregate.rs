@@ -1,33 +1,19 @@
 //! Replications of one cell to figures with intervals.
 //!
-//! Means get a t-interval over replications; quantiles are those of the pooled histogram, with the spread of the
-//! replications' own quantiles; nothing inside a run is taken for independent (see docs/statistics.md).
+//! Every figure gets an interval made for its kind ([`super::figures`]); nothing inside a run is taken for independent
+//! (see docs/statistics.md).
 
+use super::figures::{self, estimate, metric};
 use super::limits;
+use super::mean_month;
 use super::study::CellPlan;
-use super::summary::{
-    BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, Metric, Timeline, Unit, name,
-};
-use crate::cost::Bill;
+use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
 use crate::kernel::Duration;
 use crate::model::limits::Limit;
 use crate::model::request::{CAUSES, Cause};
 use crate::model::world::{RunResult, World};
 use crate::model::{KINDS, Plan, kind};
-use crate::stats::interval::{mean_interval, quantile_interval};
 use crate::stats::{CauseTable, Histogram, Observation, Series, SeriesUnit, Value};
-
-/// Confidence of all intervals.
-const CONFIDENCE: f64 = 0.95;
-
-/// The quantiles that are reported of every distribution.
-const QUANTILES: [(&str, f64); 5] = [
-    ("p50", 0.5),
-    ("p90", 0.9),
-    ("p95", 0.95),
-    ("p99", 0.99),
-    ("p99.9", 0.999),
-];
 
 /// Adds up the replications of a cell.
 pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
@@ -36,11 +22,11 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
     let mut timelines = Vec::new();
     system(&cell.plan, results, &mut metrics, &mut distributions, &mut timelines);
     components(&cell.plan, results, &mut metrics, &mut distributions);
-    series(&cell.plan, results, &mut metrics, &mut timelines);
+    series(&cell.plan, results, &mut timelines);
     let threshold = distributions
         .first()
         .map_or(0.0, |d: &Distribution| quantile_of(d, 0.99));
-    let bill = bill_summary(cell, results, &mut metrics);
+    let bill = mean_month::bill_summary(cell, results, &mut metrics);
     limits::metrics(results, &mut metrics);
     Cell {
         variant: cell.variant.clone(),
@@ -57,8 +43,22 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
     }
 }
 
-/// The names and units of all metrics that the cells of this plan have: those of a run that ends as it begins.
-pub fn metrics_of(plan: &Plan) -> Vec<(String, Unit)> {
+/// The values of a metric by window in one run, in the metric's unit, if it has any.
+pub fn windows_of(plan: &Plan, result: &RunResult, metric: &str) -> Option<Vec<f64>> {
+    let scaled = |line: &Series| -> Vec<f64> {
+        let factor = unit_of(line.unit).1;
+        line.values.iter().map(|value| value * factor).collect()
+    };
+    if metric == name::LATENCY_P99 {
+        return Some(scaled(&line_of_clients(result, plan)));
+    }
+    let of_name = |line: &&Series| label(plan, line.component, line.metric) == metric;
+    result.series.iter().find(of_name).map(scaled)
+}
+
+/// The names and units of all metrics that the cells of this plan have, and those of which there is a value for each
+/// window: those of a run that ends as it begins.
+pub fn metrics_of(plan: &Plan) -> (Vec<(String, Unit)>, Vec<(String, Unit)>) {
     let still = Plan {
         length: Duration::ZERO,
         warmup: Duration::ZERO,
@@ -68,7 +68,7 @@ pub fn metrics_of(plan: &Plan) -> Vec<(String, Unit)> {
     let (mut metrics, mut distributions, mut timelines) = (Vec::new(), Vec::new(), Vec::new());
     system(&still, &results, &mut metrics, &mut distributions, &mut timelines);
     components(&still, &results, &mut metrics, &mut distributions);
-    series(&still, &results, &mut metrics, &mut timelines);
+    series(&still, &results, &mut timelines);
     let mut names: Vec<(String, Unit)> = metrics.into_iter().map(|metric| (metric.name, metric.unit)).collect();
     names.extend(
         Limit::ALL
@@ -76,19 +76,14 @@ pub fn metrics_of(plan: &Plan) -> Vec<(String, Unit)> {
             .map(|limit| (limits::metric_name(*limit), Unit::Count)),
     );
     names.extend([name::BILL_MONTH, name::BILL_PER_MILLION].map(|name| (name.to_owned(), Unit::Dollars)));
-    names
+    (names, timelines.into_iter().map(|line| (line.name, line.unit)).collect())
 }
 
-/// Every component's metrics by window, and the worst window of those that are percentiles of latency.
-fn series(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, timelines: &mut Vec<Timeline>) {
+/// Every component's metrics by window.
+fn series(plan: &Plan, results: &[RunResult], timelines: &mut Vec<Timeline>) {
     let Some(first) = results.first() else { return };
     for (line, of_first) in first.series.iter().enumerate() {
         let lines: Vec<&Series> = results.iter().map(|result| &result.series[line]).collect();
-        if of_first.metric == name::LATENCY_P99 {
-            let worst = |line: &&Series| line.values.iter().copied().fold(f64::NAN, f64::max) / 1e9;
-            let name = label(plan, of_first.component, name::LATENCY_P99_WORST);
-            metrics.push(metric(name, Unit::Seconds, lines.iter().map(worst).collect()));
-        }
         timelines.push(timeline(plan, label(plan, of_first.component, of_first.metric), &lines));
     }
 }
@@ -97,82 +92,6 @@ fn series(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, timelin
 fn label(plan: &Plan, component: u32, metric: &str) -> String {
     let component = &plan.components[component as usize];
     format!("{}.{}.{metric}", KINDS[component.target.kind as usize], component.name)
-}
-
-pub(super) fn estimate(values: &[f64]) -> Estimate {
-    let seen: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    convert(mean_interval(&seen, CONFIDENCE), seen.len())
-}
-
-fn convert(interval: crate::stats::Estimate, replications: usize) -> Estimate {
-    Estimate {
-        mean: interval.mean,
-        interval: interval.low.zip(interval.high),
-        replications: replications as u32,
-    }
-}
-
-pub(super) fn metric(name: impl Into<String>, unit: Unit, per_replication: Vec<f64>) -> Metric {
-    Metric {
-        name: name.into(),
-        unit,
-        estimate: estimate(&per_replication),
-        per_replication,
-    }
-}
-
-/// Quantiles, mean and maximum of the histograms of all replications, and the pooled distribution.
-fn latency(stem: &str, histograms: &[&Histogram], metrics: &mut Vec<Metric>, distributions: &mut Vec<Distribution>) {
-    let mut pooled = Histogram::new();
-    for histogram in histograms {
-        pooled.merge(histogram);
-    }
-    let each = |get: &dyn Fn(&Histogram) -> f64| -> Vec<f64> {
-        histograms
-            .iter()
-            .map(|h| if h.is_empty() { f64::NAN } else { get(h) / 1e9 })
-            .collect()
-    };
-    metrics.push(metric(format!("{stem}.mean"), Unit::Seconds, each(&Histogram::mean)));
-    for (word, q) in QUANTILES {
-        let per_replication = each(&|h| h.quantile(q) as f64);
-        let seen: Vec<f64> = per_replication.iter().copied().filter(|v| v.is_finite()).collect();
-        let centre = if pooled.is_empty() {
-            f64::NAN
-        } else {
-            pooled.quantile(q) as f64 / 1e9
-        };
-        let estimate = convert(quantile_interval(centre, &seen, CONFIDENCE), seen.len());
-        metrics.push(Metric {
-            name: format!("{stem}.{word}"),
-            unit: Unit::Seconds,
-            estimate,
-            per_replication,
-        });
-    }
-    metrics.push(metric(format!("{stem}.max"), Unit::Seconds, each(&|h| h.max() as f64)));
-    distributions.push(distribution(stem, &pooled));
-}
-
-/// The points of a distribution: no closer than a fiftieth of a decade of the tail, so that files stay small.
-fn distribution(stem: &str, pooled: &Histogram) -> Distribution {
-    let total = pooled.count();
-    let (mut points, mut below, mut last) = (Vec::new(), 0, (-1.0, -1.0));
-    for (_, high, count) in pooled.buckets() {
-        below += count;
-        let share = below as f64 / total as f64;
-        let tail = -libm::log10((1.0 - share).max(0.5 / total as f64));
-        if share - last.0 >= 0.005 || tail - last.1 >= 0.02 || below == total {
-            points.push(((high.min(pooled.max())) as f64 / 1e9, share));
-            last = (share, tail);
-        }
-    }
-    Distribution {
-        name: stem.to_owned(),
-        unit: Unit::Seconds,
-        count: total,
-        points,
-    }
 }
 
 fn quantile_of(distribution: &Distribution, q: f64) -> f64 {
@@ -204,7 +123,7 @@ fn in_foreground(plan: &Plan, component: u32) -> bool {
             .any(|client| client.component == component && !client.background)
 }
 
-fn count(result: &RunResult, plan: &Plan, metric: &str) -> u64 {
+pub(super) fn count(result: &RunResult, plan: &Plan, metric: &str) -> u64 {
     of_clients(result, plan, metric)
         .map(|o| if let Value::Count(n) = o.value { n } else { 0 })
         .sum()
@@ -220,68 +139,61 @@ fn system(
 ) {
     let each = |get: &dyn Fn(&RunResult) -> f64| results.iter().map(get).collect::<Vec<f64>>();
     let seconds = |result: &RunResult| result.measured.as_secs_f64();
-    let errors = |result: &RunResult| {
-        let mut part = 0;
-        for o in of_clients(result, plan, "error_ratio") {
-            if let Value::Ratio { part: failed, .. } = o.value {
-                part += failed;
-            }
-        }
-        part as f64
-    };
-    let requests = |result: &RunResult| count(result, plan, "requests") as f64;
-    metrics.push(metric(
-        name::OFFERED,
-        Unit::PerSecond,
-        each(&|r| requests(r) / seconds(r)),
-    ));
+    let errors: Vec<u64> = results.iter().map(|result| failed(result, plan)).collect();
+    let requests: Vec<u64> = results.iter().map(|result| count(result, plan, "requests")).collect();
+    let lengths: Vec<f64> = each(&seconds);
+    let rate = |counts: &dyn Fn(usize) -> u64| (0..results.len()).map(|i| counts(i) as f64 / lengths[i]).collect();
+    metrics.push(metric(name::OFFERED, Unit::PerSecond, rate(&|i| requests[i])));
     metrics.push(metric(
         name::THROUGHPUT,
         Unit::PerSecond,
-        each(&|r| (requests(r) - errors(r)) / seconds(r)),
+        rate(&|i| requests[i] - errors[i]),
     ));
-    metrics.push(metric(
-        name::ERROR_RATIO,
-        Unit::Ratio,
-        each(&|r| errors(r) / requests(r)),
-    ));
-    let pooled: Vec<Histogram> = results
-        .iter()
-        .map(|result| {
-            let mut all = Histogram::new();
-            for o in of_clients(result, plan, "latency").filter(|o| in_foreground(plan, o.component)) {
-                if let Value::Latency(h) = &o.value {
-                    all.merge(h);
-                }
-            }
-            all
-        })
-        .collect();
-    latency(
-        name::LATENCY,
-        &pooled.iter().collect::<Vec<_>>(),
-        metrics,
-        distributions,
-    );
-    let lines: Vec<Series> = results.iter().map(|result| worst_of_clients(result, plan)).collect();
-    let worst = |line: &Series| line.values.iter().copied().fold(f64::NAN, f64::max) / 1e9;
-    metrics.push(metric(
-        name::LATENCY_P99_WORST,
-        Unit::Seconds,
-        lines.iter().map(worst).collect(),
-    ));
+    metrics.push(figures::share(name::ERROR_RATIO, &errors, &requests));
+    let of_all = |metric: &str| -> Vec<Histogram> {
+        let all = |result| figures::pooled(&answers(result, plan, metric).collect::<Vec<_>>());
+        results.iter().map(all).collect()
+    };
+    let histograms = of_all("latency");
+    let histograms: Vec<&Histogram> = histograms.iter().collect();
+    figures::latency(name::LATENCY, &histograms, &plan.percentiles, metrics, distributions);
+    let worst: Vec<&Histogram> = results.iter().map(|result| worst_of_clients(result, plan)).collect();
+    let all = figures::pooled(&worst);
+    metrics.push(figures::percentile(name::LATENCY_P99_WORST.to_owned(), &worst, &all, 99.0));
+    let lines: Vec<Series> = results.iter().map(|result| line_of_clients(result, plan)).collect();
     timelines.push(timeline(
         plan,
         name::LATENCY_P99.to_owned(),
         &lines.iter().collect::<Vec<_>>(),
     ));
     if !plan.functions.is_empty() {
-        metrics.push(metric(name::COLD_RATIO, Unit::Ratio, each(&cold_ratio)));
+        let (cold, invocations): (Vec<u64>, Vec<u64>) = results.iter().map(cold_starts).unzip();
+        metrics.push(figures::share(name::COLD_RATIO, &cold, &invocations));
     }
 }
 
-/// Cold starts of all functions over all their invocations.
-fn cold_ratio(result: &RunResult) -> f64 {
+/// Requests of all clients that failed.
+fn failed(result: &RunResult, plan: &Plan) -> u64 {
+    let part = |o: &Observation| if let Value::Ratio { part, .. } = o.value { part } else { 0 };
+    of_clients(result, plan, name::ERROR_RATIO).map(part).sum()
+}
+
+/// A distribution of each client that somebody waits for.
+fn answers<'r>(result: &'r RunResult, plan: &'r Plan, metric: &'r str) -> impl Iterator<Item = &'r Histogram> {
+    of_clients(result, plan, metric)
+        .filter(|o| in_foreground(plan, o.component))
+        .filter_map(|o| histogram(&o.value))
+}
+
+/// The answers in the worst window of a run: that of the client whose worst window is the worst.
+fn worst_of_clients<'r>(result: &'r RunResult, plan: &'r Plan) -> &'r Histogram {
+    const NOTHING: &Histogram = &Histogram::new();
+    let worse = |a: &'r Histogram, b: &'r Histogram| if b.quantile(0.99) > a.quantile(0.99) { b } else { a };
+    answers(result, plan, name::LATENCY_P99_WORST).fold(NOTHING, worse)
+}
+
+/// Cold starts of all functions, and all their invocations.
+fn cold_starts(result: &RunResult) -> (u64, u64) {
     let (mut part, mut whole) = (0, 0);
     for o in result.observations.iter().filter(|o| o.metric == name::COLD_RATIO) {
         if let Value::Ratio { part: p, whole: w } = o.value {
@@ -289,11 +201,11 @@ fn cold_ratio(result: &RunResult) -> f64 {
             whole += w;
         }
     }
-    part as f64 / whole as f64
+    (part, whole)
 }
 
 /// The p99 by window over all clients that somebody waits for: that of the client with the highest one.
-fn worst_of_clients(result: &RunResult, plan: &Plan) -> Series {
+fn line_of_clients(result: &RunResult, plan: &Plan) -> Series {
     let mut lines = result.series.iter().filter(|line| {
         line.metric == "latency.p99"
             && plan.components[line.component as usize].target.kind == kind::CLIENT
@@ -314,44 +226,41 @@ fn worst_of_clients(result: &RunResult, plan: &Plan) -> Series {
     worst
 }
 
+fn histogram(value: &Value) -> Option<&Histogram> {
+    if let Value::Latency(h) = value { Some(h) } else { None }
+}
+
 /// Every component's own metrics.
 fn components(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, distributions: &mut Vec<Distribution>) {
     let Some(first) = results.first() else { return };
     for (i, observation) in first.observations.iter().enumerate() {
         let name = label(plan, observation.component, observation.metric);
-        if let Value::Latency(_) = observation.value {
-            let histograms: Vec<&Histogram> = results
-                .iter()
-                .filter_map(|r| {
-                    if let Value::Latency(h) = &r.observations[i].value {
-                        Some(&**h)
-                    } else {
-                        None
-                    }
-                })
-                .collect();
-            latency(&name, &histograms, metrics, distributions);
-            continue;
+        let values: Vec<&Value> = results.iter().map(|result| &result.observations[i].value).collect();
+        let histograms: Vec<&Histogram> = values.iter().copied().filter_map(histogram).collect();
+        if !matches!(observation.value, Value::Latency(_)) {
+            metrics.push(figures::of_values(name, &values));
+        } else if observation.metric == name::LATENCY_P99_WORST {
+            metrics.push(figures::percentile(name, &histograms, &figures::pooled(&histograms), 99.0));
+        } else {
+            figures::latency(&name, &histograms, &plan.percentiles, metrics, distributions);
         }
-        let unit = match observation.value {
-            Value::Count(_) | Value::Peak(_) => Unit::Count,
-            Value::Ratio { .. } => Unit::Ratio,
-            _ => Unit::Level,
-        };
-        let value = |result: &RunResult| result.observations[i].value.number().unwrap_or(f64::NAN);
-        metrics.push(metric(name, unit, results.iter().map(value).collect()));
+    }
+}
+
+/// The unit of a series in summaries, and how much of it one of the series is.
+fn unit_of(unit: SeriesUnit) -> (Unit, f64) {
+    match unit {
+        SeriesUnit::Nanoseconds => (Unit::Seconds, 1e-9),
+        SeriesUnit::PerSecond => (Unit::PerSecond, 1.0),
+        SeriesUnit::Level => (Unit::Level, 1.0),
+        SeriesUnit::Ratio => (Unit::Ratio, 1.0),
+        SeriesUnit::Count => (Unit::Count, 1.0),
     }
 }
 
 fn timeline(plan: &Plan, name: String, lines: &[&Series]) -> Timeline {
     let windows = lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
-    let (unit, factor) = match lines.first().map(|line| line.unit) {
-        Some(SeriesUnit::Nanoseconds) => (Unit::Seconds, 1e-9),
-        Some(SeriesUnit::PerSecond) => (Unit::PerSecond, 1.0),
-        Some(SeriesUnit::Level) => (Unit::Level, 1.0),
-        Some(SeriesUnit::Ratio) => (Unit::Ratio, 1.0),
-        _ => (Unit::Count, 1.0),
-    };
+    let (unit, factor) = lines.first().map_or((Unit::Count, 1.0), |line| unit_of(line.unit));
     // Windows are counted from the start of the run; those of the warm-up were not measured.
     let before = (plan.warmup.0 as f64 / plan.window.0 as f64).round() as usize;
     let mut timeline = Timeline {
@@ -364,7 +273,10 @@ fn timeline(plan: &Plan, name: String, lines: &[&Series]) -> Timeline {
     for window in 0..windows {
         let value = |line: &&Series| line.values.get(window).map_or(f64::NAN, |value| value * factor);
         let estimate = estimate(&lines.iter().map(value).collect::<Vec<_>>());
-        let (low, high) = estimate.interval.unwrap_or((f64::NAN, f64::NAN));
+        let (low, mut high) = estimate.interval.unwrap_or((f64::NAN, f64::NAN));
+        if unit == Unit::Ratio {
+            high = high.min(1.0);
+        }
         timeline.mean.push(estimate.mean);
         timeline.low.push(low);
         timeline.high.push(high);
@@ -401,66 +313,4 @@ fn causes(plan: &Plan, results: &[RunResult], threshold_s: f64) -> Vec<CauseBrea
         breakdown(name::CAUSES_ALL, table.total()),
         breakdown(name::CAUSES_SLOWEST, slowest),
     ]
-}
-
-/// The bill: one for each replication, so that its lines have intervals too.
-fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Metric>) -> BillSummary {
-    let bills: Vec<Bill> = results
-        .iter()
-        .map(|result| cell.billing.bill(&cell.plan, &result.meters, result.measured))
-        .collect();
-    let totals: Vec<f64> = bills.iter().map(|bill| bill.total.as_f64()).collect();
-    let per_million = |(bill, result): (&f64, &RunResult)| {
-        let requests = count(result, &cell.plan, "requests") as f64 * cell.billing.repeats(result.measured);
-        bill / requests * 1e6
-    };
-    let millions: Vec<f64> = totals.iter().zip(results).map(per_million).collect();
-    metrics.push(metric(name::BILL_MONTH, Unit::Dollars, totals.clone()));
-    metrics.push(metric(name::BILL_PER_MILLION, Unit::Dollars, millions.clone()));
-    let mut lines: Vec<BillLine> = Vec::new();
-    for line in bills.iter().flat_map(|bill| &bill.lines) {
-        let known = |other: &BillLine| {
-            other.component == line.component && other.line == line.line && other.service == line.service
-        };
-        if lines.iter().any(known) {
-            continue;
-        }
-        // A line that a replication does not have is one of nothing.
-        let same = |bill: &Bill| {
-            let mine = bill
-                .lines
-                .iter()
-                .find(|l| l.component == line.component && l.line == line.line);
-            mine.map_or((0.0, 0.0), |l| (l.quantity, l.amount.as_f64()))
-        };
-        let values: Vec<(f64, f64)> = bills.iter().map(same).collect();
-        lines.push(BillLine {
-            component: line.component.clone(),
-            service: line.service.clone(),
-            line: line.line.clone(),
-            unit: line.unit.clone(),
-            quantity: estimate(&values.iter().map(|v| v.0).collect::<Vec<_>>()),
-            price: line.price.clone(),
-            amount: estimate(&values.iter().map(|v| v.1).collect::<Vec<_>>()),
-            confidence: line.confidence.name().to_owned(),
-        });
-    }
-    let mut notes: Vec<String> = bills.first().map_or(Vec::new(), |bill| bill.notes.clone());
-    for unpriced in bills.first().map_or(&[][..], |bill| &bill.unpriced) {
-        notes.push(format!(
-            "no price for {} of {} ({})",
-            unpriced.meter.name(),
-            unpriced.component,
-            unpriced.service
-        ));
-    }
-    let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
-    notes.push(cell.billing.month_in_words(measured));
-    let per_million = millions.iter().any(|v| v.is_finite()).then(|| estimate(&millions));
-    BillSummary {
-        lines,
-        total: estimate(&totals),
-        per_million,
-        notes,
-    }
 }

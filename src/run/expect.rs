@@ -2,8 +2,12 @@
 
 use super::aggregate::metrics_of;
 use super::load::quantity;
+use super::aggregate::windows_of;
+use super::figures;
 use super::study::CellPlan;
-use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Unit, name};
+use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Outcome, Unit, name};
+use crate::model::world::RunResult;
+use crate::stats::figure::quotient;
 use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
 
 /// The fields of an entry of `expect`.
@@ -30,6 +34,12 @@ pub const TABLE: Table = Table {
         Field::optional("within", Kind::List(&Kind::Any), "Lower and upper bound."),
         Field::optional("below", Kind::Any, "Upper bound."),
         Field::optional("above", Kind::Any, "Lower bound."),
+        Field::optional(
+            "windows",
+            Kind::Share,
+            "The least share of the windows of a run in which the metric keeps the bounds, such as `99%`: judged is that \
+             share.",
+        ),
         Field::optional("because", Kind::Text, "Why it must be so, for the reader."),
     ],
 };
@@ -43,6 +53,8 @@ pub struct Expectation {
     ratio_to: Option<String>,
     low: Option<f64>,
     high: Option<f64>,
+    /// The share of windows that must keep the bounds.
+    windows: Option<f64>,
     unit: Option<Unit>,
     condition: String,
     metric_span: Span,
@@ -104,6 +116,7 @@ fn read_one(root: &Block, node: &Node, variants: &[&str], axes: &[Axis]) -> Opti
         ratio_to: variant("ratio_to"),
         low: bounds.low.map(|bound| bound.0),
         high: bounds.high.map(|bound| bound.0),
+        windows: block.has("windows").then(|| block.share("windows")),
         unit: bounds.low.or(bounds.high).map(|bound| bound.1),
         condition: bounds.condition,
         metric_span: block.span_of("metric"),
@@ -171,10 +184,13 @@ fn read_bounds(block: &Block) -> Option<Bounds> {
     })
 }
 
+/// The metrics that there are, and those with a value for each window.
+type Known = (Vec<(String, Unit)>, Vec<(String, Unit)>);
+
 /// Finds metrics that no cell has, bounds in another unit than their metric's, and points that no cell is at, before
 /// anything runs.
 pub fn check(expectations: &[Expectation], cells: &[CellPlan], diagnostics: &Diagnostics) {
-    let mut known: Vec<(&str, Vec<(String, Unit)>)> = Vec::new();
+    let mut known: Vec<(&str, Known)> = Vec::new();
     for cell in cells {
         if !known.iter().any(|(variant, _)| *variant == cell.variant) {
             known.push((&cell.variant, metrics_of(&cell.plan)));
@@ -206,8 +222,9 @@ impl Expectation {
     }
 
     /// What is wrong with its metric and bounds, if these are the metrics that there are.
-    fn problem(&self, metrics: &[(String, Unit)]) -> Option<Diagnostic> {
+    fn problem(&self, (metrics, by_window): &Known) -> Option<Diagnostic> {
         let name = &self.metric;
+        let metrics = if self.windows.is_some() { by_window } else { metrics };
         if let Some((_, unit)) = metrics.iter().find(|metric| metric.0 == *name) {
             let unit = if self.ratio_to.is_some() { Unit::Plain } else { *unit };
             let bound = self.unit.filter(|bound| !compatible(*bound, unit))?;
@@ -292,66 +309,144 @@ impl Expectation {
     }
 
     fn judge_cell(&self, cell: &Cell, cells: &[Cell], place: &str) -> ExpectationResult {
-        // A limit that was not run into is not among the metrics of a cell.
-        let never = || {
-            self.metric.starts_with(name::LIMITS).then(|| Metric {
-                name: self.metric.clone(),
-                unit: Unit::Count,
-                estimate: Estimate::exact(0.0),
-                per_replication: Vec::new(),
-            })
-        };
-        let of = |cell: &Cell| cell.metric(&self.metric).cloned().or_else(never);
-        let metric = of(cell);
-        let unit = if self.ratio_to.is_some() {
-            Unit::Plain
-        } else {
-            metric.as_ref().map_or(Unit::Plain, |m| m.unit)
+        let metric = self.metric_in(cell);
+        let unit = match (&self.ratio_to, &metric) {
+            (Some(_), _) | (_, None) => Unit::Plain,
+            (None, Some(metric)) => metric.unit,
         };
         let seen = match &self.ratio_to {
-            None => metric.map(|metric| metric.estimate),
+            None => metric.map(|metric| (metric.estimate, metric.thin)),
             Some(other) => {
-                let point = |other_cell: &&Cell| {
-                    let texts = other_cell.point.iter().zip(&cell.point).all(|(a, b)| a.text == b.text);
-                    other_cell.variant == *other && texts
+                let base = cells.iter().find(|base| base.is_at(other, &cell.point));
+                let base = base.and_then(|base| self.metric_in(base));
+                let over = |(mine, base): (Metric, Metric)| {
+                    let pair = |metric: &Metric| (metric.estimate.mean, metric.leave_one_out.clone());
+                    let (mine, base) = (pair(&mine), pair(&base));
+                    figures::estimate_of(&quotient((base.0, &base.1), (mine.0, &mine.1)))
                 };
-                let base = cells.iter().find(point).and_then(of);
-                metric
-                    .zip(base)
-                    .map(|(mine, base)| Estimate::exact(mine.estimate.mean / base.estimate.mean))
+                metric.zip(base).map(|pair| (over(pair), None))
             }
         };
         self.result(cell.variant.clone(), cell.point.clone(), seen, unit, place)
+    }
+
+    /// The metric in a cell. A limit that was not run into is not among those of a cell: it was, no times.
+    fn metric_in(&self, cell: &Cell) -> Option<Metric> {
+        let never = || {
+            let runs = cell.metrics.first().map_or(1, |metric| metric.per_replication.len());
+            figures::count(self.metric.clone(), &vec![0; runs])
+        };
+        let name = self.judged_metric();
+        let found = cell.metric(&name).cloned();
+        found.or_else(|| self.metric.starts_with(name::LIMITS).then(never))
+    }
+
+    /// The name of what is judged: the metric, or the share of windows in which it keeps the bounds.
+    fn judged_metric(&self) -> String {
+        match self.windows {
+            None => self.metric.clone(),
+            Some(_) => format!("{}.windows {}", self.metric, self.condition),
+        }
+    }
+
+    /// The share of windows that keep the bounds, if that is what is judged.
+    fn share_of_windows(&self, cell: &CellPlan, results: &[RunResult]) -> Option<Metric> {
+        self.windows?;
+        let of_run = |result: &RunResult| -> Option<(u64, u64)> {
+            let values = windows_of(&cell.plan, result, &self.metric)?;
+            let seen = || values.iter().filter(|value| value.is_finite());
+            let kept = seen().filter(|value| self.keeps(**value)).count();
+            Some((kept as u64, seen().count() as u64))
+        };
+        let shares: Vec<(u64, u64)> = results.iter().map(of_run).collect::<Option<_>>()?;
+        let (parts, wholes): (Vec<u64>, Vec<u64>) = shares.into_iter().unzip();
+        Some(figures::share(self.judged_metric(), &parts, &wholes))
+    }
+
+    fn keeps(&self, seen: f64) -> bool {
+        self.low.is_none_or(|low| seen >= low) && self.high.is_none_or(|high| seen <= high)
     }
 
     fn result(
         &self,
         variant: String,
         point: Vec<super::summary::PointValue>,
-        seen: Option<Estimate>,
+        seen: Option<(Estimate, Option<f64>)>,
         unit: Unit,
         place: &str,
     ) -> ExpectationResult {
-        let keeps = |seen: f64| self.low.is_none_or(|low| seen >= low) && self.high.is_none_or(|high| seen <= high);
-        let comparable = self.unit.is_none_or(|mine| compatible(mine, unit));
-        let metric = match &self.ratio_to {
-            Some(other) => format!("{} / {other}", self.metric),
-            None => self.metric.clone(),
+        let comparable = self.windows.is_some() || self.unit.is_none_or(|mine| compatible(mine, unit));
+        let metric = match (&self.ratio_to, self.windows) {
+            (Some(other), _) => format!("{} / {other}", self.metric),
+            (None, Some(_)) => format!("windows with {} {}", self.metric, self.condition),
+            (None, None) => self.metric.clone(),
         };
-        let condition = if comparable {
-            self.condition.clone()
-        } else {
-            format!("{} (another unit)", self.condition)
+        let condition = match self.windows {
+            Some(share) => format!("at least {} %", share * 100.0),
+            None if comparable => self.condition.clone(),
+            None => format!("{} (another unit)", self.condition),
         };
+        let bounds = match self.windows {
+            Some(share) => (Some(share), None),
+            None => (self.low, self.high),
+        };
+        let decided = seen.filter(|_| comparable).map(|(seen, thin)| decide(&seen, thin, bounds));
+        let (outcome, more_runs) = decided.unwrap_or((Outcome::Fails, None));
         ExpectationResult {
-            passed: comparable && seen.is_some_and(|seen| keeps(seen.mean)),
+            outcome,
+            more_runs,
             variant,
             point,
             metric,
             unit,
             condition,
-            seen,
+            seen: seen.map(|(seen, _)| seen),
             place: place.to_owned(),
+        }
+    }
+}
+
+/// Whether a figure keeps its bounds, as far as its interval tells, and about how many more runs would tell. A figure
+/// without an interval is taken as it is; one that does not exist fails.
+fn decide(seen: &Estimate, thin: Option<f64>, bounds: (Option<f64>, Option<f64>)) -> (Outcome, Option<u64>) {
+    let (least, most) = (bounds.0.unwrap_or(f64::NEG_INFINITY), bounds.1.unwrap_or(f64::INFINITY));
+    let mean = seen.mean;
+    if mean.is_nan() {
+        return (Outcome::Fails, None);
+    }
+    let (mut low, mut high) = seen.interval.unwrap_or((mean, mean));
+    if mean == 0.0 && most == 0.0 {
+        // That nothing happened is all that can be seen of it.
+        (low, high) = (0.0, 0.0);
+    }
+    if low >= least && high <= most {
+        return (Outcome::Holds, None);
+    }
+    if high < least || low > most {
+        return (Outcome::Fails, None);
+    }
+    // Half-widths shrink with the root of the number of runs.
+    let runs = f64::from(seen.replications);
+    let need = |half: f64, distance: f64| {
+        if half.is_finite() {
+            (half / distance) * (half / distance)
+        } else {
+            thin.unwrap_or(2.0)
+        }
+    };
+    let to_low = if low < least { need(if mean < least { high - mean } else { mean - low }, (mean - least).abs()) } else { 1.0 };
+    let to_high = if high > most { need(if mean > most { mean - low } else { high - mean }, (most - mean).abs()) } else { 1.0 };
+    let more = (to_low.max(to_high) - 1.0) * runs;
+    let more = (more.is_finite() && more < 1e6).then(|| more.ceil().max(1.0) as u64);
+    (Outcome::Undecided, more)
+}
+
+/// The shares of windows that expectations speak of, as metrics of a cell.
+pub fn shares_of_windows(expectations: &[Expectation], cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Metric>) {
+    for expectation in expectations {
+        let known = |metric: &Metric| metrics.iter().any(|other| other.name == metric.name);
+        if let Some(metric) = expectation.share_of_windows(cell, results).filter(|metric| !known(metric)) {
+            metrics.push(metric);
         }
     }
 }

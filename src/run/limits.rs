@@ -1,7 +1,7 @@
 //! The table of limits that were run into, and the faults of a cell: replications added up, numbers to names.
 
-use super::aggregate::{estimate, metric};
-use super::summary::{FaultSummary, LimitHit, Metric, Unit, name};
+use super::figures::{self, estimate, estimate_count};
+use super::summary::{FaultSummary, LimitHit, Metric, name};
 use crate::kernel::{Duration, Instant};
 use crate::model::fault::{Effect, FaultPlan, Quota};
 use crate::model::limits::{Hit, Hits, Limit};
@@ -18,7 +18,7 @@ pub fn metric_name(limit: Limit) -> String {
 
 /// What one row adds up to over the replications.
 struct Row {
-    counts: Vec<f64>,
+    counts: Vec<u64>,
     first: Instant,
     held: u128,
     windows: BTreeMap<u32, u64>,
@@ -31,13 +31,13 @@ pub fn table(plan: &Plan, results: &[RunResult]) -> Vec<LimitHit> {
     for (run, result) in results.iter().enumerate() {
         for hits in &result.limits {
             let row = rows.entry(hits.hit).or_insert_with(|| Row {
-                counts: vec![0.0; results.len()],
+                counts: vec![0; results.len()],
                 first: hits.first,
                 held: 0,
                 windows: BTreeMap::new(),
                 with_hits: 0,
             });
-            row.counts[run] = hits.count as f64;
+            row.counts[run] = hits.count;
             row.first = row.first.min(hits.first);
             row.held += hits.held;
             row.with_hits += hits.windows.len() as u64;
@@ -62,7 +62,7 @@ fn line(plan: &Plan, hit: &Hit, row: &Row, windows: usize) -> LimitHit {
         .windows
         .iter()
         .max_by_key(|(window, count)| (**count, std::cmp::Reverse(**window)));
-    let total: f64 = row.counts.iter().sum();
+    let total = row.counts.iter().sum::<u64>() as f64;
     LimitHit {
         limit: hit.limit.name().to_owned(),
         component: full_name(plan, hit.of),
@@ -73,7 +73,7 @@ fn line(plan: &Plan, hit: &Hit, row: &Row, windows: usize) -> LimitHit {
         } else {
             f64::NAN
         },
-        hits: estimate(&row.counts),
+        hits: estimate_count(&row.counts),
         first_s: Duration(row.first.0).as_secs_f64(),
         worst_window_s: worst.map_or(f64::NAN, |(window, _)| {
             Duration(plan.window.0 * u64::from(*window)).as_secs_f64()
@@ -103,10 +103,10 @@ fn holder_name(plan: &Plan, holder: Target) -> String {
 pub fn metrics(results: &[RunResult], metrics: &mut Vec<Metric>) {
     for &limit in Limit::ALL {
         let of = |hits: &&Hits| hits.hit.limit == limit;
-        let count = |result: &RunResult| result.limits.iter().filter(of).map(|hits| hits.count).sum::<u64>() as f64;
-        let counts: Vec<f64> = results.iter().map(count).collect();
-        if counts.iter().any(|count| *count > 0.0) {
-            metrics.push(metric(metric_name(limit), Unit::Count, counts));
+        let count = |result: &RunResult| result.limits.iter().filter(of).map(|hits| hits.count).sum::<u64>();
+        let counts: Vec<u64> = results.iter().map(count).collect();
+        if counts.iter().any(|count| *count > 0) {
+            metrics.push(figures::count(metric_name(limit), &counts));
         }
     }
 }

@@ -3,11 +3,14 @@
 
 pub mod aggregate;
 pub mod billing;
+pub mod differences;
 pub mod expect;
 pub mod failure;
+pub mod figures;
 pub mod guarded;
 pub mod limits;
 pub mod load;
+pub mod mean_month;
 pub mod size;
 pub mod metrics;
 pub mod study;

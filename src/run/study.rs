@@ -5,7 +5,8 @@
 
 use super::aggregate::aggregate;
 use super::billing::BillingPlan;
-use super::expect::Expectation;
+use super::differences;
+use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
 use crate::kernel::Duration;
@@ -83,7 +84,10 @@ impl Study {
                 }
             };
             let results: Result<Vec<RunResult>, Failure> = (0..self.replications).into_par_iter().map(run).collect();
-            Ok(aggregate(cell, &results?))
+            let results = results?;
+            let mut figures = aggregate(cell, &results);
+            shares_of_windows(&self.expectations, cell, &results, &mut figures.metrics);
+            Ok(figures)
         };
         let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect::<Result<_, Failure>>()?;
         let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);
@@ -100,6 +104,7 @@ impl Study {
             warmup_ns: time(|plan| plan.warmup),
             window_ns: time(|plan| plan.window),
             axes: self.axes,
+            differences: differences::of(&cells),
             cells,
             expectations,
             warnings: Vec::new(),

@@ -81,6 +81,9 @@ pub struct Summary {
     pub axes: Vec<Axis>,
     /// One cell per variant and sweep point: variants outermost, then the axes in order, the last one fastest.
     pub cells: Vec<Cell>,
+    /// Paired differences to the cheapest cell: of the variants at each sweep point, or of all points of one variant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
     /// The scenario's `expect` list, judged.
     pub expectations: Vec<ExpectationResult>,
     /// What the reader of the results should know: lints of the design, too few samples, an overloaded system.
@@ -142,7 +145,9 @@ pub struct Estimate {
     /// Mean over replications; NaN if no replication had a value.
     #[serde(with = "nan_as_null")]
     pub mean: f64,
-    /// 95 % confidence interval, lower and upper end; absent with fewer than two replications.
+    /// 95 % confidence interval, lower and upper end; absent with fewer than two replications. An end that the data do
+    /// not limit is infinite, and `null` in JSON.
+    #[serde(with = "open_interval")]
     pub interval: Option<(f64, f64)>,
     /// Replications that had a value.
     pub replications: u32,
@@ -264,11 +269,21 @@ pub struct Metric {
     pub name: String,
     /// Unit of the estimate and of every replication's value.
     pub unit: Unit,
-    /// Mean and interval over replications.
+    /// The figure and its interval.
     pub estimate: Estimate,
+    /// How many times as many runs (or as much time) it would take to see enough separate events; absent where there
+    /// are enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thin: Option<f64>,
+    /// The ends of a gap in the distribution on which a percentile sits: it is somewhere from the lower to the upper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<(f64, f64)>,
     /// The value of each replication, in order; NaN where a replication had none.
     #[serde(with = "nans_as_null")]
     pub per_replication: Vec<f64>,
+    /// The figure of all replications but one, for each of them: what paired differences are made of.
+    #[serde(skip)]
+    pub leave_one_out: Vec<f64>,
 }
 
 /// A pooled distribution as points of its cumulative share.
@@ -373,9 +388,63 @@ pub struct ExpectationResult {
     /// What was seen; absent if the metric does not exist in that cell.
     pub seen: Option<Estimate>,
     /// Whether it holds.
-    pub passed: bool,
+    pub outcome: Outcome,
+    /// About how many more runs would decide it, where it is not decided and that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_runs: Option<u64>,
     /// Where it stands in the scenario, such as `checkout.yaml:31`.
     pub place: String,
+}
+
+/// How an expectation comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The whole interval keeps the bounds.
+    Holds,
+    /// The whole interval is beyond a bound, or there is no such figure.
+    Fails,
+    /// A bound lies within the interval: another seed may decide either way.
+    Undecided,
+}
+
+impl ExpectationResult {
+    /// Whether it holds.
+    pub fn holds(&self) -> bool {
+        self.outcome == Outcome::Holds
+    }
+
+    /// Whether it fails.
+    pub fn fails(&self) -> bool {
+        self.outcome == Outcome::Fails
+    }
+}
+
+/// How much larger a figure of a cell is than that of another one whose runs have the same dice: what chance does to both
+/// alike falls away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The variant of the cell.
+    pub variant: String,
+    /// Its sweep point.
+    pub point: Vec<PointValue>,
+    /// The variant that it is measured against.
+    pub minus_variant: String,
+    /// Its sweep point.
+    pub minus_point: Vec<PointValue>,
+    /// The metric.
+    pub metric: String,
+    /// Unit of the difference.
+    pub unit: Unit,
+    /// The difference of the two printed figures, with the jackknife's interval over common run numbers.
+    pub difference: Estimate,
+}
+
+impl Difference {
+    /// Whether the two figures are told apart: the interval exists and does not hold zero.
+    pub fn is_told_apart(&self) -> bool {
+        self.difference.interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0)
+    }
 }
 
 /// What it takes to repeat a run.
@@ -419,7 +488,22 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// How much larger a metric of a cell is than that of the cell it is measured against.
+    pub fn difference(&self, cell: &Cell, metric: &str) -> Option<&Difference> {
+        self.differences
+            .iter()
+            .find(|found| found.metric == metric && cell.is_at(&found.variant, &found.point))
+    }
+}
+
 impl Cell {
+    /// Whether it is of this variant at this sweep point.
+    pub fn is_at(&self, variant: &str, point: &[PointValue]) -> bool {
+        let texts = |values: &[PointValue]| values.iter().map(|value| value.text.clone()).collect::<Vec<_>>();
+        self.variant == variant && texts(&self.point) == texts(point)
+    }
+
     /// The metric of that name.
     pub fn metric(&self, name: &str) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == name)
@@ -477,6 +561,24 @@ mod nans_as_null {
             .into_iter()
             .map(|value| value.unwrap_or(f64::NAN))
             .collect())
+    }
+}
+
+/// An interval, of which an infinite end is `null`.
+mod open_interval {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    type Ends = Option<(Option<f64>, Option<f64>)>;
+
+    pub fn serialize<S: Serializer>(interval: &Option<(f64, f64)>, serializer: S) -> Result<S::Ok, S::Error> {
+        let end = |value: f64| value.is_finite().then_some(value);
+        let ends: Ends = interval.map(|(low, high)| (end(low), end(high)));
+        ends.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(f64, f64)>, D::Error> {
+        let ends = Ends::deserialize(deserializer)?;
+        Ok(ends.map(|(low, high)| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY))))
     }
 }
 

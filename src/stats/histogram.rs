@@ -1,15 +1,17 @@
 //! A log-linear histogram of non-negative integers, nanoseconds as a rule.
 //!
 //! Every power of two is cut into `2^P` buckets of equal width; below `2^(P+1)` a bucket holds one value and nothing is
-//! lost. A bucket's midpoint lies within `2^-(P+1)` of each of its values: with `P = 7` that is 0.39 %, and values
-//! below 256 are exact. Counts are integers, so merging is addition: the same bytes come out whatever the order of
-//! merges, which quantile sketches with centroids cannot promise.
+//! lost. A bucket is at most `2^-P` of its values wide: with `P = 8` that is 0.39 %, and values below 512 are exact.
+//! Quantiles are interpolated inside their bucket, so that they move with every value and not from midpoint to midpoint:
+//! a median of replications that jumps between two midpoints has no spread to tell its uncertainty from. Wherever the
+//! value stands in its bucket, the error stays below the bucket's width. Counts are integers, so merging is addition:
+//! the same bytes come out whatever the order of merges, which quantile sketches with centroids cannot promise.
 //!
 //! Sources: the layout is that of Gil Tene's `HdrHistogram` (<https://hdrhistogram.org>), with a power of two instead
 //! of a number of decimal digits.
 
-/// Sub-buckets per octave of [`Histogram`], as a power of two: 128.
-pub const PRECISION: u32 = 7;
+/// Sub-buckets per octave of [`Histogram`], as a power of two: 256.
+pub const PRECISION: u32 = 8;
 
 /// The bucket that holds `value` when every octave has `2^P` buckets.
 #[inline]
@@ -37,7 +39,7 @@ pub const fn room_for<const P: u32>(index: usize) -> usize {
     ((index >> P) + 1) << P
 }
 
-/// A histogram of `u64` values with a relative error of at most 0.4 %, exact below 256.
+/// A histogram of `u64` values with a relative error of at most 0.4 %, exact below 512.
 ///
 /// Count, sum, least and greatest value are exact.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,10 +115,14 @@ impl Histogram {
 
     /// Adds everything that `other` holds. Integer additions: the order of merges leaves no trace.
     pub fn merge(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
         if self.counts.len() < other.counts.len() {
             self.counts.resize(other.counts.len(), 0);
         }
-        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+        let range = index_of::<PRECISION>(other.min)..=index_of::<PRECISION>(other.max);
+        for (mine, theirs) in self.counts[range.clone()].iter_mut().zip(&other.counts[range]) {
             *mine += theirs;
         }
         self.count += other.count;
@@ -159,50 +165,84 @@ impl Histogram {
         self.max
     }
 
-    /// The `q`-quantile, `q` in 0..=1: the least value with at least a fraction `q` of all values at or below it, to
-    /// within 0.4 % (a bucket's midpoint, kept within the least and the greatest value). 0 if there are no values.
+    /// The `q`-quantile, `q` in 0..=1, to the nearest integer; see [`Self::quantile_at`]. 0 if there are no values.
     pub fn quantile(&self, q: f64) -> u64 {
-        let rank = self.rank(q);
-        if rank <= 1 {
-            return self.min();
-        }
-        if rank >= self.count {
-            return self.max;
-        }
-        let mut seen = 0;
-        let first = index_of::<PRECISION>(self.min);
-        for (index, &n) in self.counts.iter().enumerate().skip(first) {
-            seen += n;
-            if seen >= rank {
-                let (low, high) = bounds_of::<PRECISION>(index);
-                return (low + (high - low) / 2).clamp(self.min, self.max);
-            }
-        }
-        self.max
+        // Rounding must not lead past the greatest value, which a float may not be able to tell.
+        ((self.quantile_at(q) + 0.5) as u64).clamp(self.min(), self.max)
     }
 
-    /// The rank, from 1, of the value that is the `q`-quantile.
-    fn rank(&self, q: f64) -> u64 {
-        // 0.07 x 100 is a little more than 7 in binary; that must not push the rank up to 8.
-        let exact = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
-        exact.ceil() as u64
-    }
-
-    /// The fraction (0..=1) of values strictly above `value`; the bucket that holds `value` is taken to be spread
-    /// evenly. 0 if there are no values.
-    pub fn fraction_above(&self, value: u64) -> f64 {
-        if self.count == 0 || value >= self.max {
+    /// The `q`-quantile, `q` in 0..=1: the value with a fraction `q` of all values at or below it, to within 0.4 %. Inside
+    /// a bucket the values are taken to be spread evenly between its ends, which the least and the greatest value
+    /// narrow. 0 if there are no values.
+    pub fn quantile_at(&self, q: f64) -> f64 {
+        if self.count == 0 {
             return 0.0;
         }
-        if value < self.min {
-            return 1.0;
+        // 0.07 x 100 is a little more than 7 in binary; that must not lead to the next value.
+        let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
+        let mut seen = 0;
+        let (first, last) = (index_of::<PRECISION>(self.min), index_of::<PRECISION>(self.max));
+        for index in first..=last {
+            let n = self.counts[index];
+            if n > 0 && (seen + n) as f64 >= rank {
+                return self.inside(index, (rank - seen as f64).max(0.0) / n as f64);
+            }
+            seen += n;
         }
-        let index = index_of::<PRECISION>(value);
+        self.max as f64
+    }
+
+    /// The value below which `share` of the values of bucket `index` lie.
+    pub(super) fn inside(&self, index: usize, share: f64) -> f64 {
+        let (low, high) = self.ends(index);
+        low + (high - low) * share
+    }
+
+    /// Where the values of bucket `index` may lie: its ends, kept within the least and the greatest value. A bucket of
+    /// one value has no width.
+    fn ends(&self, index: usize) -> (f64, f64) {
         let (low, high) = bounds_of::<PRECISION>(index);
-        let (low, high) = (low.max(self.min), high.min(self.max));
-        let share = (high - value) as f64 / ((high - low) as f64 + 1.0);
+        (low.max(self.min) as f64, high.min(self.max) as f64)
+    }
+
+    /// Half the width of the bucket that holds `value`: how finely the histogram sees there. 0 where it is exact.
+    pub fn resolution(&self, value: f64) -> f64 {
+        if self.min() == self.max || self.count == 0 {
+            return 0.0;
+        }
+        let (low, high) = self.ends(index_of::<PRECISION>((value as u64).clamp(self.min, self.max)));
+        (high - low) / 2.0
+    }
+
+    /// How many values there are in buckets beyond `index`.
+    pub(super) fn above_bucket(&self, index: usize) -> u64 {
+        self.counts.get(index + 1..).map_or(0, |rest| rest.iter().sum())
+    }
+
+    /// How many values there are in bucket `index`.
+    pub(super) fn at(&self, index: usize) -> u64 {
+        self.counts.get(index).copied().unwrap_or(0)
+    }
+
+    /// The fraction (0..=1) of values strictly above `value`. 0 if there are no values.
+    pub fn fraction_above(&self, value: u64) -> f64 {
+        if self.count == 0 { 0.0 } else { self.above(value as f64) / self.count as f64 }
+    }
+
+    /// How many values lie above `value`; those in its bucket are taken to be spread evenly, so this undoes
+    /// [`Self::quantile_at`].
+    pub fn above(&self, value: f64) -> f64 {
+        if self.count == 0 || value >= self.max as f64 {
+            return 0.0;
+        }
+        if value < self.min as f64 {
+            return self.count as f64;
+        }
+        let index = index_of::<PRECISION>(value as u64);
+        let (low, high) = self.ends(index);
+        let share = if high > low { ((high - value) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
         let above: u64 = self.counts[index + 1..].iter().sum();
-        (self.counts[index] as f64 * share + above as f64) / self.count as f64
+        self.counts[index] as f64 * share + above as f64
     }
 
     /// The buckets that hold something, in ascending order: (least value, greatest value, count).
@@ -270,10 +310,10 @@ mod tests {
             let (low, high) = bounds_of::<PRECISION>(index);
             let error = ((high - low) as f64 / 2.0 + 0.5) / low.max(1) as f64;
             assert!(
-                low == high || error <= 1.0 / 256.0 + 1e-12,
+                low == high || error <= 1.0 / 512.0 + 1e-12,
                 "bucket {index} errs by {error}"
             );
-            assert!(low >= 256 || low == high, "values below 256 are exact");
+            assert!(low >= 512 || low == high, "values below 512 are exact");
         }
     }
 
@@ -342,8 +382,8 @@ mod tests {
         h.record_n(5, 0);
         assert_eq!((h.count(), h.min(), h.max()), (4, 0, u64::MAX));
         assert_eq!(
-            (h.quantile(0.25), h.quantile(0.26)),
-            (0, h.buckets().nth(1).map_or(0, |b| b.0 + (b.1 - b.0) / 2))
+            (h.quantile(0.25), h.quantile(1.0)),
+            (0, u64::MAX)
         );
         assert_eq!(h.sum(), 3 * u128::from(u64::MAX));
         h.reset();

@@ -1,5 +1,6 @@
 //! Histograms, confidence intervals, warm-up detection and the queueing formulas that tests use.
 
+pub mod figure;
 pub mod formulas;
 pub mod histogram;
 pub mod interval;

@@ -410,6 +410,8 @@ impl WindowStats {
 pub struct WindowLatency {
     current: Histogram,
     whole: Histogram,
+    /// The window with the greatest p99 so far.
+    worst: Histogram,
     windows: Vec<WindowStats>,
 }
 
@@ -419,6 +421,7 @@ impl WindowLatency {
         Self {
             current: Histogram::new(),
             whole: Histogram::new(),
+            worst: Histogram::new(),
             windows: Vec::new(),
         }
     }
@@ -431,8 +434,12 @@ impl WindowLatency {
 
     /// Ends the current window and starts the next.
     pub fn close_window(&mut self) {
-        self.windows.push(WindowStats::of(&self.current));
+        let line = WindowStats::of(&self.current);
+        self.windows.push(line);
         self.whole.merge(&self.current);
+        if line.count > 0 && (self.worst.is_empty() || line.p99_ns > self.worst.quantile(0.99)) {
+            std::mem::swap(&mut self.worst, &mut self.current);
+        }
         self.current.reset();
     }
 
@@ -446,16 +453,18 @@ impl WindowLatency {
         &self.whole
     }
 
-    /// All latencies, those of the unfinished window included, and the lines of the closed windows.
-    pub fn finish(mut self) -> (Histogram, Vec<WindowStats>) {
+    /// All latencies, those of the unfinished window included, the lines of the closed windows, and the latencies of the
+    /// window with the greatest p99.
+    pub fn finish(mut self) -> (Histogram, Vec<WindowStats>, Histogram) {
         self.whole.merge(&self.current);
-        (self.whole, self.windows)
+        (self.whole, self.windows, self.worst)
     }
 
     /// Forgets everything, as at the end of the warm-up, but keeps the memory.
     pub fn reset(&mut self) {
         self.current.reset();
         self.whole.reset();
+        self.worst.reset();
         self.windows.clear();
     }
 }
@@ -611,8 +620,8 @@ mod tests {
             mean_ns: 50.5,
         };
         assert_eq!(w.windows(), [full, WindowStats::default()]);
-        let (whole, windows) = w.clone().finish();
-        assert_eq!((whole.count(), windows.len()), (101, 2));
+        let (whole, windows, worst) = w.clone().finish();
+        assert_eq!((whole.count(), windows.len(), worst.count()), (101, 2, 100));
         w.reset();
         assert_eq!(w, WindowLatency::new());
     }

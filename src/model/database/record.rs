@@ -175,7 +175,7 @@ impl Record {
         );
         observe_capacity(&total, self.resumes, &mut push);
         push("connect", Value::Latency(Box::new(self.connect)));
-        let (query, lines) = self.query.finish();
+        let (query, lines, _) = self.query.finish();
         push("query", Value::Latency(Box::new(query)));
         let mut line = |metric, unit, values: Vec<f64>| {
             series.push(Series {

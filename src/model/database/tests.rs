@@ -160,6 +160,7 @@ fn plan(
     let mut plan = Plan {
         length,
         window: Duration::from_secs(60),
+        percentiles: Vec::new(),
         seed: 5,
         clients,
         functions,

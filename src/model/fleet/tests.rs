@@ -77,6 +77,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
         length: Duration::from_secs(length_s),
         warmup: Duration::from_secs(warmup_s),
         window: Duration::from_secs(60),
+        percentiles: Vec::new(),
         seed: 7,
         accounts: Vec::new(),
         clients: vec![ClientPlan {

@@ -193,9 +193,10 @@ impl Record {
             push("concurrency.peak", Value::Peak(self.total.concurrency.peak));
             push("wait", Value::Latency(Box::new(self.wait)));
         }
-        let (whole, windows) = self.latency.finish();
+        let (whole, windows, worst) = self.latency.finish();
         if spec.poller.is_some() {
             push("latency", Value::Latency(Box::new(whole)));
+            push("latency.p99.worst_window", Value::Latency(Box::new(worst)));
         }
         observe_windows(spec, &self.lines, &windows, window, series);
         FlowResult {

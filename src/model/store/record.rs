@@ -131,8 +131,9 @@ impl Record {
             });
         };
         observe_whole(spec, &self.total, &mut push);
-        let (latency, lines) = self.latency.finish();
+        let (latency, lines, worst) = self.latency.finish();
         push("latency", Value::Latency(Box::new(latency)));
+        push("latency.p99.worst_window", Value::Latency(Box::new(worst)));
         let mut line = |metric, unit, values: Vec<f64>| {
             series.push(Series {
                 component,

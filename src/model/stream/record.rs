@@ -219,12 +219,13 @@ impl Record {
             push(LEVELS[i].0, Value::TimeMean { area, over_ns });
             push(LEVELS[i].1, Value::Peak(peak));
         }
-        let (whole, windows) = self.latency.finish();
+        let (whole, windows, worst) = self.latency.finish();
         if spec.mapping.is_some() {
             push("remaining", Value::Count(self.levels[level::DEPTH].level()));
             push("iterator_age", Value::Latency(Box::new(self.iterator_age)));
             push("age_oldest", Value::Latency(Box::new(self.ages)));
             push("latency", Value::Latency(Box::new(whole)));
+            push("latency.p99.worst_window", Value::Latency(Box::new(worst)));
         }
         observe_windows(spec, &self.lines, &windows, window, series);
         FlowResult {

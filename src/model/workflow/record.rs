@@ -184,7 +184,7 @@ impl Record {
         };
         push("open", open);
         push("open.peak", Value::Peak(self.open_peak));
-        let (whole, windows) = self.duration.finish();
+        let (whole, windows, _) = self.duration.finish();
         push("duration", Value::Latency(Box::new(whole)));
         for (state, record) in spec.states.iter().zip(self.states) {
             push(state.metrics.visits, Value::Count(record.visits));

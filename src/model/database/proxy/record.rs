@@ -117,7 +117,7 @@ impl Record {
         let total = self.total;
         let milli_vcpus = (spec.billed_vcpus * 1000.0).round() as u64;
         meters.add_product(Meter::ProxyVcpuMs, milli_vcpus, measured.millis_ceil());
-        let (borrow, lines) = self.borrow.finish();
+        let (borrow, lines, _) = self.borrow.finish();
         let mut push = |metric, value| {
             out.push(Observation {
                 component,

@@ -1,0 +1,146 @@
+//! What the marks in the table mean, only those that occur; and what the reader should know of single figures: which rest
+//! on too few events, which sit on a jump of the distribution, and where windows are too small for a p99.
+
+use std::fmt::Write as _;
+
+use super::format::{self, span_ns};
+use super::terminal::{View, paragraph};
+use crate::run::summary::{Cell, Metric, Summary, Unit, name};
+
+/// The metrics of the table.
+const SHOWN: [&str; 5] = [
+    name::LATENCY_P50,
+    name::LATENCY_P99,
+    name::LATENCY_P99_WORST,
+    name::ERROR_RATIO,
+    name::COLD_RATIO,
+];
+
+/// Requests in a window that a p99 takes at least: ten are beyond it then.
+const ENOUGH_REQUESTS: f64 = 1000.0;
+
+/// The lines below the table.
+pub fn explain(out: &mut String, summary: &Summary, view: View) {
+    for line in lines(summary) {
+        paragraph(out, &line, view.width, "", "  ");
+    }
+}
+
+/// The same as sentences.
+pub fn lines(summary: &Summary) -> Vec<String> {
+    let mut lines: Vec<String> = legend(summary).into_iter().collect();
+    lines.extend(thin(summary));
+    for metric in SHOWN {
+        lines.extend(jumps(summary, metric));
+    }
+    lines.extend(small_windows(summary));
+    lines
+}
+
+/// Every shown figure of every cell.
+fn shown(summary: &Summary) -> impl Iterator<Item = (&Cell, &Metric)> {
+    let of = |cell| SHOWN.iter().filter_map(move |name| Some((cell, Cell::metric(cell, name)?)));
+    summary.cells.iter().flat_map(of)
+}
+
+fn legend(summary: &Summary) -> Option<String> {
+    if summary.replications < 2 {
+        return None;
+    }
+    let words = |(_, metric): (&Cell, &Metric)| format::figure(metric.unit, &metric.estimate);
+    let any = |is: &dyn Fn(&(String, String)) -> bool| shown(summary).map(words).any(|words| is(&words));
+    let mut text = "± is half of the 95 % confidence interval over replications".to_owned();
+    if any(&|words| words.1.starts_with('[')) {
+        text.push_str("; [a, b] are its ends where it is lopsided");
+    }
+    if any(&|words| words.0.starts_with('>')) {
+        text.push_str("; >x: at least x, the data give no upper limit");
+    }
+    if any(&|words| words.0.starts_with('<')) {
+        text.push_str("; <x: none seen, at most x");
+    }
+    if !summary.differences.is_empty() {
+        text.push_str("; minus: paired, the same dice");
+        let bills = || summary.differences.iter().filter(|d| d.metric == name::BILL_MONTH);
+        if bills().any(|found| !found.is_told_apart()) {
+            text.push_str(", ? not told apart");
+        }
+    }
+    text.push('.');
+    Some(text)
+}
+
+/// Who has a figure: nobody in particular if there is one cell.
+fn whose(summary: &Summary, cell: &Cell) -> String {
+    if summary.cells.len() < 2 {
+        return String::new();
+    }
+    let points = cell.point.iter().map(|value| value.text.as_str());
+    let words: Vec<&str> = std::iter::once(cell.variant.as_str()).chain(points).collect();
+    format!(" of {}", words.join(" "))
+}
+
+/// The most cells that a sentence names.
+const NAMED: usize = 4;
+
+fn and_more(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let mut text = names.join(", ");
+    if more > 0 {
+        let _ = write!(text, " and {more} more");
+    }
+    text
+}
+
+/// Figures that rest on few separate events.
+fn thin(summary: &Summary) -> Option<String> {
+    let found: Vec<(&Cell, &Metric, f64)> = shown(summary)
+        .filter(|(_, metric)| metric.estimate.mean > 0.0)
+        .filter_map(|(cell, metric)| Some((cell, metric, metric.thin?)))
+        .collect();
+    let most = found.iter().map(|found| found.2).fold(0.0, f64::max);
+    let names = found
+        .iter()
+        .map(|(cell, metric, _)| format!("{}{}", metric.name, whose(summary, cell)))
+        .collect();
+    (!found.is_empty()).then(|| {
+        let times = format::grouped(most.max(2.0).ceil(), 0);
+        format!(
+            "Thin: {} rest on few separate events; {times} times as many replications (or as long a run) would do.",
+            and_more(names)
+        )
+    })
+}
+
+/// Percentiles that sit on a jump.
+fn jumps<'s>(summary: &'s Summary, metric: &'s str) -> impl Iterator<Item = String> + 's {
+    summary.cells.iter().filter_map(move |cell| {
+        let (from, to) = cell.metric(metric)?.jump?;
+        let (from, to) = (format::value(Unit::Seconds, from), format::value(Unit::Seconds, to));
+        Some(format!(
+            "{metric}{} jumps here from {from} to {to}: hardly more or fewer slow requests decide which.",
+            whose(summary, cell)
+        ))
+    })
+}
+
+/// Windows in which too few requests end for a p99 of each.
+fn small_windows(summary: &Summary) -> Option<String> {
+    let window_s = summary.window_ns as f64 / 1e9;
+    let few = |cell: &&Cell| {
+        let offered = cell.metric(name::OFFERED).map_or(0.0, |metric| metric.estimate.mean);
+        offered > 0.0 && offered * window_s < ENOUGH_REQUESTS && cell.metric(name::LATENCY_P99_WORST).is_some()
+    };
+    let cells: Vec<&Cell> = summary.cells.iter().filter(few).collect();
+    let all = cells.len() == summary.cells.len();
+    (!cells.is_empty()).then(|| {
+        let names = cells.iter().map(|cell| whose(summary, cell).replacen(" of ", "", 1)).collect();
+        let of = if all { String::new() } else { format!(" of {}", and_more(names)) };
+        format!(
+            "The worst window{of} has fewer than 1,000 requests in {}: its p99 is more the worst luck than the worst \
+             time; make `run.window` longer, or ask for a share of windows in `expect`.",
+            span_ns(summary.window_ns)
+        )
+    })
+}

@@ -1,0 +1,418 @@
+//! Figures from independent replications: shares, counts, means, ratios of sums and quantiles, each with an interval
+//! made for its kind.
+//!
+//! A run's requests share queues and instances, so nothing inside a run is taken for independent: the spread comes from
+//! the runs. What differs is the law that the spread is judged by.
+//!
+//! - **Ratios are ratios of sums** over all runs, never means of ratios, which are biased where runs differ in size; the
+//!   spread is that of the runs' residuals (delta method).
+//! - **Rare events** (fewer than [`PLENTY`] separate ones) have the limits of Clopper and Pearson at the *effective*
+//!   number of events, as Korn and Graubard do for samples from clusters: the number seen over the variance that runs
+//!   show beyond that of independent events, and never more than runs without any allow for (if `r` of `n` runs have
+//!   events that come in separate lots, there were about `-n ln(1 - r/n)` lots). No event at all still has an upper limit.
+//! - **Quantiles** have Woodruff's interval: the t-interval of the share of each run's values above the pooled quantile,
+//!   mapped back through the pooled distribution. It respects skewness and jumps, stays within what was seen and has no
+//!   upper limit where the share may be zero. Where few separate events lie beyond the quantile, it is widened likewise.
+//!
+//! Every figure carries its *leave-one-out* values, from which a paired difference of two figures takes its interval
+//! (jackknife over common run numbers).
+//!
+//! Sources: Clopper and Pearson (1934), *Biometrika* 26(4); Korn and Graubard (1998), *Survey Methodology* 24(2);
+//! Woodruff (1952), *Journal of the American Statistical Association* 47; Byar's limits of a Poisson mean: Breslow and
+//! Day (1987), *Statistical Methods in Cancer Research II*, p. 69; jackknife: Efron and Tibshirani (1993), chapter 11.
+//! Coverage was measured: docs/statistics.md.
+
+use super::Histogram;
+use super::histogram::{PRECISION, bounds_of, index_of};
+use super::interval::{Estimate, incomplete_beta, normal_quantile, student_t_quantile};
+
+/// Confidence of all intervals.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// From so many separate events on, the spread of the runs is taken at its word.
+pub const PLENTY: f64 = 20.0;
+
+/// From so many separate events beyond a quantile on, likewise: their lots vary in size.
+pub const PLENTY_BEYOND: f64 = 30.0;
+
+/// Shares from here on are not rare: events in every second run are no sign of few lots.
+const COMMON: f64 = 0.25;
+
+/// An estimate, and what it takes to compare it and to say how thin it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// The figure and its interval.
+    pub estimate: Estimate,
+    /// The figure without run 0, without run 1, ...; NaN where that run alone had a value. Empty where it has no meaning.
+    pub leave_one_out: Vec<f64>,
+    /// How many separate events it rests on at most; `None` where that is no question.
+    pub events: Option<f64>,
+    /// The ends of a gap in the distribution inside the interval of a quantile.
+    pub jump: Option<(f64, f64)>,
+}
+
+impl Figure {
+    fn new(estimate: Estimate, leave_one_out: Vec<f64>) -> Self {
+        Self {
+            estimate,
+            leave_one_out,
+            events: None,
+            jump: None,
+        }
+    }
+
+    /// A figure that does not exist.
+    pub fn missing() -> Self {
+        Self::new(unsure(f64::NAN, 0), Vec::new())
+    }
+
+    /// The same figure in another unit.
+    #[must_use]
+    pub fn scaled(mut self, factor: f64) -> Self {
+        let scale = |value: &mut f64| *value *= factor;
+        scale(&mut self.estimate.mean);
+        self.estimate.low.iter_mut().for_each(scale);
+        self.estimate.high.iter_mut().for_each(scale);
+        self.leave_one_out.iter_mut().for_each(scale);
+        self.jump = self.jump.map(|(low, high)| (low * factor, high * factor));
+        self
+    }
+
+    /// How many times as many runs (or as much time) it would take for enough separate events; `None` if there are.
+    pub fn thin(&self) -> Option<f64> {
+        self.events
+            .filter(|events| *events < PLENTY_BEYOND)
+            .map(|events| PLENTY_BEYOND / events.max(0.5))
+    }
+}
+
+/// An estimate about whose spread nothing is known.
+fn unsure(mean: f64, n: usize) -> Estimate {
+    Estimate {
+        mean,
+        low: None,
+        high: None,
+        n,
+    }
+}
+
+fn between(mean: f64, low: f64, high: f64, n: usize) -> Estimate {
+    Estimate {
+        mean,
+        low: Some(low),
+        high: Some(high),
+        n,
+    }
+}
+
+fn t(n: usize) -> f64 {
+    student_t_quantile(0.5 + CONFIDENCE / 2.0, (n - 1) as f64)
+}
+
+/// The mean of one value a run, with its t-interval, which does not go below zero if no value does. Runs without a value
+/// (NaN) are left out.
+pub fn mean(values: &[f64]) -> Figure {
+    let ones: Vec<f64> = values.iter().map(|v| f64::from(u8::from(v.is_finite()))).collect();
+    let seen: Vec<f64> = values.iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect();
+    ratio(&seen, &ones)
+}
+
+/// A ratio of sums over runs, such as the mean of latencies (their sum over their number), with the t-interval of its
+/// residuals. Runs whose denominator is zero are left out.
+pub fn ratio(parts: &[f64], wholes: &[f64]) -> Figure {
+    let pairs = || parts.iter().zip(wholes).filter(|(_, whole)| **whole > 0.0);
+    let n = pairs().count();
+    let (part, whole) = pairs().fold((0.0, 0.0), |(a, b), (p, w)| (a + p, b + w));
+    if n == 0 {
+        return Figure::missing();
+    }
+    let centre = part / whole;
+    let without = |(p, w): (&f64, &f64)| if *w > 0.0 { (part - p) / (whole - w) } else { centre };
+    let leave_one_out = parts.iter().zip(wholes).map(without).collect();
+    if n < 2 {
+        return Figure::new(unsure(centre, n), leave_one_out);
+    }
+    let squares: f64 = pairs().map(|(p, w)| (p - centre * w) * (p - centre * w)).sum();
+    let error = (squares * n as f64 / (n - 1) as f64).sqrt() / whole;
+    let half = t(n) * error;
+    let floor = if pairs().all(|(p, _)| *p >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
+    // What is the same in all runs is the same but for the rounding of sums.
+    let half = if half <= 1e-12 * centre.abs() { 0.0 } else { half };
+    Figure::new(
+        between(centre, (centre - half).max(floor), centre + half, n),
+        leave_one_out,
+    )
+}
+
+/// A share, such as that of failed requests: `parts` of `wholes`, run by run.
+pub fn share(parts: &[u64], wholes: &[u64]) -> Figure {
+    let float = |values: &[u64]| values.iter().map(|v| *v as f64).collect::<Vec<f64>>();
+    let mut figure = ratio(&float(parts), &float(wholes));
+    let (part, whole): (u64, u64) = (parts.iter().sum(), wholes.iter().sum());
+    let n = figure.estimate.n;
+    if n == 0 {
+        return figure;
+    }
+    let p = figure.estimate.mean;
+    let rare = part.min(whole - part);
+    let has = |(part, whole): (&u64, &u64)| if p <= 0.5 { *part > 0 } else { part < whole };
+    let with_any = parts.iter().zip(wholes).filter(|pair| has(*pair)).count();
+    let events = lots(rare as f64, p.min(1.0 - p), with_any, n);
+    figure.events = Some(events);
+    if n < 2 {
+        return figure;
+    }
+    let same = parts.windows(2).all(|w| w[0] == w[1]) && wholes.windows(2).all(|w| w[0] == w[1]);
+    let estimate = &mut figure.estimate;
+    if rare > 0 && same {
+        // No chance is at work.
+        figure.events = None;
+    } else if events < PLENTY {
+        let half = (estimate.high.unwrap_or(p) - p).max(0.0);
+        let error = half / t(n);
+        let excess = (error * error / (p * (1.0 - p) / whole as f64)).max(1.0);
+        let seen = if rare == 0 { 0.0 } else { (rare as f64 / excess).min(events) };
+        let scale = if rare == 0 { 1.0 } else { seen / rare as f64 };
+        let (low, high) = clopper_pearson(seen, whole as f64 * scale);
+        (estimate.low, estimate.high) = if p <= 0.5 {
+            (Some(low), Some(high))
+        } else {
+            (Some(1.0 - high), Some(1.0 - low))
+        };
+    }
+    estimate.low = estimate.low.map(|low| low.max(0.0));
+    estimate.high = estimate.high.map(|high| high.min(1.0));
+    figure
+}
+
+/// A number of events a run.
+pub fn count(counts: &[u64]) -> Figure {
+    let values: Vec<f64> = counts.iter().map(|c| *c as f64).collect();
+    let mut figure = mean(&values);
+    let (total, n) = (counts.iter().sum::<u64>() as f64, counts.len());
+    if n < 2 || (total > 0.0 && counts.windows(2).all(|w| w[0] == w[1])) {
+        return figure;
+    }
+    let events = lots(total, 0.0, counts.iter().filter(|c| **c > 0).count(), n);
+    figure.events = Some(events);
+    if events < PLENTY {
+        let centre = figure.estimate.mean;
+        let error = (figure.estimate.high.unwrap_or(centre) - centre) / t(n);
+        let excess = if total > 0.0 { (error * error * n as f64 / centre).max(1.0) } else { 1.0 };
+        let seen = (total / excess).min(events);
+        let lot = if total > 0.0 { total / seen } else { 1.0 };
+        let (low, high) = byar(seen);
+        figure.estimate.low = Some(low * lot / n as f64);
+        figure.estimate.high = Some(high * lot / n as f64);
+    }
+    figure
+}
+
+/// How many separate events there were at most: those seen, and what the runs without any allow for.
+fn lots(seen: f64, share: f64, with_any: usize, n: usize) -> f64 {
+    if with_any == n || share >= COMMON {
+        return seen;
+    }
+    seen.min(-(n as f64) * libm::log1p(-(with_any as f64) / n as f64))
+}
+
+/// Limits of a share of which `events` (not necessarily whole) of `whole` were seen, at 95 %.
+fn clopper_pearson(events: f64, whole: f64) -> (f64, f64) {
+    let tail = 0.5 - CONFIDENCE / 2.0;
+    let low = if events > 0.0 {
+        beta_quantile(tail, events, whole - events + 1.0)
+    } else {
+        0.0
+    };
+    (low, beta_quantile(1.0 - tail, events + 1.0, whole - events))
+}
+
+/// The quantile of the beta distribution, by bisection on a logarithmic scale.
+fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
+    if b <= 0.0 {
+        return 1.0;
+    }
+    let (mut low, mut high) = (-700.0_f64, 0.0_f64);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if incomplete_beta(libm::exp(middle), a, b) < p {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    libm::exp(f64::midpoint(low, high))
+}
+
+/// Limits of a Poisson mean of which `events` were seen, at 95 %, to within a hundredth.
+fn byar(events: f64) -> (f64, f64) {
+    let z = normal_quantile(0.5 + CONFIDENCE / 2.0);
+    let limit = |k: f64, z: f64| {
+        let root = 1.0 - 1.0 / (9.0 * k) + z / (3.0 * k.sqrt());
+        if root > 0.0 { k * root * root * root } else { 0.0 }
+    };
+    let low = if events > 0.0 { limit(events, -z) } else { 0.0 };
+    (low, limit(events + 1.0, z))
+}
+
+/// The `q`-quantile of everything that the runs saw; `pooled` is their sum.
+pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
+    let seen: Vec<&Histogram> = runs.iter().copied().filter(|h| !h.is_empty()).collect();
+    let n = seen.len();
+    if n == 0 {
+        return Figure::missing();
+    }
+    let centre = pooled.quantile_at(q);
+    let leave_one_out = without_each(runs, pooled, q);
+    let same = seen.windows(2).all(|w| w[0] == w[1]);
+    let mut figure = Figure::new(unsure(centre, n), leave_one_out);
+    let beyond = 1.0 - q;
+    let total = pooled.count() as f64;
+    if n < 2 {
+        figure.events = Some(beyond * total);
+        return figure;
+    }
+    if same {
+        figure.estimate = between(centre, centre, centre, n);
+        return figure;
+    }
+    let above = above_each(&seen, pooled, centre);
+    let sizes: Vec<f64> = seen.iter().map(|h| h.count() as f64).collect();
+    let exact = above.iter().sum::<f64>() / total;
+    let spread = |(a, size): (&f64, &f64)| (a - exact * size) * (a - exact * size);
+    let squares: f64 = above.iter().zip(&sizes).map(spread).sum();
+    let half = t(n) * (squares * n as f64 / (n - 1) as f64).sqrt() / total;
+    let (mut least, mut most) = (beyond - half, beyond + half);
+    let with_any = above.iter().filter(|a| **a > 0.0).count();
+    let events = lots(beyond * total, beyond, with_any, n);
+    if events < PLENTY_BEYOND && beyond < COMMON {
+        // Lots of exponential sizes have twice the variance of single events; the fewer, the less is known of the sizes.
+        let excess = 2.0 + 6.0 / events.max(0.5);
+        most = most.max(beyond * (1.0 + t(n) * (excess / events.max(0.5)).sqrt()));
+        least = 0.0;
+    }
+    let low = if most < 1.0 { pooled.quantile_at(1.0 - most) } else { 0.0 };
+    // A share of less than one value says nothing of where the distribution ends.
+    let high = if least * total >= 1.0 {
+        pooled.quantile_at(1.0 - least)
+    } else {
+        f64::INFINITY
+    };
+    let floor = pooled.resolution(centre);
+    let (low, high) = (low.min(centre - floor).max(0.0), high.max(centre + floor));
+    figure.estimate = between(centre, low, high, n);
+    figure.events = Some(events);
+    figure.jump = jump(pooled, low, high);
+    figure
+}
+
+/// How many values of each run lie above a value: those in its bucket are split as those of all runs together are.
+fn above_each(runs: &[&Histogram], pooled: &Histogram, value: f64) -> Vec<f64> {
+    let index = index_of::<PRECISION>(value as u64);
+    let (low, high) = bounds_of::<PRECISION>(index);
+    let (low, high) = (low.max(pooled.min()), high.min(pooled.max()));
+    let share = if high > low {
+        ((high as f64 - value) / (high - low) as f64).clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
+    runs.iter()
+        .map(|run| run.above_bucket(index) as f64 + share * run.at(index) as f64)
+        .collect()
+}
+
+/// The pooled quantile without each of the runs, all found in one walk over the buckets.
+fn without_each(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Vec<f64> {
+    let mut found = vec![f64::NAN; runs.len()];
+    let mut below = vec![0_u64; runs.len()];
+    let mut open: Vec<usize> = (0..runs.len())
+        .filter(|&run| runs[run].count() < pooled.count())
+        .collect();
+    let rank = |run: usize| q * (pooled.count() - runs[run].count()) as f64 * (1.0 - 4.0 * f64::EPSILON);
+    let first = index_of::<PRECISION>(pooled.min());
+    for index in first..=index_of::<PRECISION>(pooled.max()) {
+        let all = pooled.at(index);
+        if all == 0 {
+            continue;
+        }
+        open.retain(|&run| {
+            let others = all - runs[run].at(index);
+            if others > 0 && (below[run] + others) as f64 >= rank(run) {
+                let share = (rank(run) - below[run] as f64).max(0.0) / others as f64;
+                found[run] = pooled.inside(index, share);
+                return false;
+            }
+            below[run] += others;
+            true
+        });
+        if open.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// Values on each side of a jump, so that it is not merely a thin tail.
+const BESIDE_A_JUMP: u64 = 10;
+/// How much larger the upper end of a jump is than its lower one.
+const JUMP: f64 = 1.25;
+
+/// The widest gap of a distribution between `low` and `high`, if it makes up most of the way between them.
+fn jump(pooled: &Histogram, low: f64, high: f64) -> Option<(f64, f64)> {
+    let high = high.min(pooled.max() as f64);
+    let mut last: Option<u64> = None;
+    let mut widest: Option<(f64, f64)> = None;
+    for (from, to, _) in pooled.buckets() {
+        let (from, to) = (from.max(pooled.min()), to.min(pooled.max()));
+        if let Some(last) = last
+            && last as f64 >= low * 0.99
+            && from as f64 <= high * 1.01
+        {
+            let gap = (last as f64, from as f64);
+            if widest.is_none_or(|(a, b)| gap.1 - gap.0 > b - a) {
+                widest = Some(gap);
+            }
+        }
+        last = Some(to);
+    }
+    let (a, b) = widest?;
+    let near = |from: f64, to: f64| (pooled.above(from) - pooled.above(to)).round() as u64;
+    let dense = near(a / JUMP, a + 1.0) >= BESIDE_A_JUMP && near(b - 1.0, b * JUMP) >= BESIDE_A_JUMP;
+    (b > JUMP * a && b - a > 0.5 * (high - low) && dense).then_some((a, b))
+}
+
+/// A figure that was computed as a whole and again without each run: the jackknife's interval, not below zero if no value
+/// is negative.
+pub fn jackknife(centre: f64, leave_one_out: &[f64]) -> Estimate {
+    let n = leave_one_out.len();
+    if n < 2 || !centre.is_finite() || leave_one_out.iter().any(|v| !v.is_finite()) {
+        return unsure(centre, n);
+    }
+    let middle = leave_one_out.iter().sum::<f64>() / n as f64;
+    let squares: f64 = leave_one_out.iter().map(|v| (v - middle) * (v - middle)).sum();
+    let half = t(n) * (squares * (n - 1) as f64 / n as f64).sqrt();
+    let half = if half <= 1e-12 * centre.abs() { 0.0 } else { half };
+    between(centre, centre - half, centre + half, n)
+}
+
+/// How much larger `b` is than `a`, both with common run numbers: what is common to a run's two figures falls away.
+pub fn difference(a: (f64, &[f64]), b: (f64, &[f64])) -> Estimate {
+    combined(a, b, |a, b| b - a)
+}
+
+/// `b` over `a`, likewise.
+pub fn quotient(a: (f64, &[f64]), b: (f64, &[f64])) -> Estimate {
+    combined(a, b, |a, b| b / a)
+}
+
+fn combined(a: (f64, &[f64]), b: (f64, &[f64]), of: impl Fn(f64, f64) -> f64) -> Estimate {
+    let centre = of(a.0, b.0);
+    if a.1.len() != b.1.len() {
+        return unsure(centre, 0);
+    }
+    let each: Vec<f64> = a.1.iter().zip(b.1).map(|(a, b)| of(*a, *b)).collect();
+    jackknife(centre, &each)
+}
+
+#[cfg(test)]
+mod tests;
