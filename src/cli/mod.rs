@@ -277,7 +277,15 @@ fn test(args: &TestArgs) -> Result<u8, String> {
         broken += of(Outcome::Fails);
         open += of(Outcome::Undecided);
     }
-    let undecided = if open == 0 { String::new() } else { format!(", {open} are not decided") };
+    let undecided = if open == 0 {
+        String::new()
+    } else {
+        format!(", {open} are not decided")
+    };
     say(&format!("{held} expectations hold, {broken} do not{undecided}\n"));
-    Ok(if code == 0 { judgement(broken, open, args.common.strict) } else { code })
+    Ok(if code == 0 {
+        judgement(broken, open, args.common.strict)
+    } else {
+        code
+    })
 }

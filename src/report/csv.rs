@@ -141,7 +141,11 @@ fn differences(summary: &Summary) -> io::Result<String> {
     let columns = ["minus", "metric", "unit", "difference", "ci95_low", "ci95_high"];
     let mut table = Table::new(summary, &columns)?;
     for found in &summary.differences {
-        let Some(cell) = summary.cells.iter().find(|cell| cell.is_at(&found.variant, &found.point)) else {
+        let Some(cell) = summary
+            .cells
+            .iter()
+            .find(|cell| cell.is_at(&found.variant, &found.point))
+        else {
             continue;
         };
         let points = found.minus_point.iter().map(|value| value.text.as_str());

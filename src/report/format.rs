@@ -178,13 +178,19 @@ fn bound(unit: Unit, estimate: &Estimate) -> Option<String> {
     let nothing = estimate.mean == 0.0 && low == 0.0 && high > 0.0;
     nothing.then(|| {
         let words = value(unit, high);
-        if words.starts_with('<') { words } else { format!("<{words}") }
+        if words.starts_with('<') {
+            words
+        } else {
+            format!("<{words}")
+        }
     })
 }
 
 /// Both ends of an interval that lies much farther to one side of its figure: `[100 ms, 1.95 s]`.
 fn lopsided(unit: Unit, estimate: &Estimate) -> Option<String> {
-    let (low, high) = estimate.interval.filter(|(low, high)| low.is_finite() && high.is_finite())?;
+    let (low, high) = estimate
+        .interval
+        .filter(|(low, high)| low.is_finite() && high.is_finite())?;
     let (down, up) = (estimate.mean - low, high - estimate.mean);
     let skewed = up > LOPSIDED * down || down > LOPSIDED * up;
     (skewed && high - low > 2.0 * NARROW * estimate.mean.abs())

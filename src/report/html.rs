@@ -144,7 +144,9 @@ fn results(out: &mut String, summary: &Summary) {
 
 /// How much more the bill is than the least, with the same dice.
 fn minus(summary: &Summary, cell: &Cell) -> String {
-    let Some(found) = summary.difference(cell, name::BILL_MONTH) else { return "·".into() };
+    let Some(found) = summary.difference(cell, name::BILL_MONTH) else {
+        return "·".into();
+    };
     let words = format::estimate(Unit::Dollars, &found.difference);
     let doubt = if found.is_told_apart() { "" } else { " (not told apart)" };
     format!("{words}{doubt}")

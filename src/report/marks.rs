@@ -39,7 +39,11 @@ pub fn lines(summary: &Summary) -> Vec<String> {
 
 /// Every shown figure of every cell.
 fn shown(summary: &Summary) -> impl Iterator<Item = (&Cell, &Metric)> {
-    let of = |cell| SHOWN.iter().filter_map(move |name| Some((cell, Cell::metric(cell, name)?)));
+    let of = |cell| {
+        SHOWN
+            .iter()
+            .filter_map(move |name| Some((cell, Cell::metric(cell, name)?)))
+    };
     summary.cells.iter().flat_map(of)
 }
 
@@ -135,8 +139,15 @@ fn small_windows(summary: &Summary) -> Option<String> {
     let cells: Vec<&Cell> = summary.cells.iter().filter(few).collect();
     let all = cells.len() == summary.cells.len();
     (!cells.is_empty()).then(|| {
-        let names = cells.iter().map(|cell| whose(summary, cell).replacen(" of ", "", 1)).collect();
-        let of = if all { String::new() } else { format!(" of {}", and_more(names)) };
+        let names = cells
+            .iter()
+            .map(|cell| whose(summary, cell).replacen(" of ", "", 1))
+            .collect();
+        let of = if all {
+            String::new()
+        } else {
+            format!(" of {}", and_more(names))
+        };
         format!(
             "The worst window{of} has fewer than 1,000 requests in {}: its p99 is more the worst luck than the worst \
              time; make `run.window` longer, or ask for a share of windows in `expect`.",

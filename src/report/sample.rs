@@ -1,8 +1,10 @@
 //! Made-up summaries of every shape, for the tests of the reports.
 
+use crate::run::differences;
 use crate::run::summary::{
     Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
-    FaultSummary, LimitHit, Manifest, Metric, Outcome, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline, Unit, name,
+    FaultSummary, LimitHit, Manifest, Metric, Outcome, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline,
+    Unit, name,
 };
 
 /// A small deterministic wobble in [-1, 1].
@@ -20,7 +22,9 @@ fn estimate(mean: f64, relative: f64) -> Estimate {
 }
 
 fn metric(name: &str, unit: Unit, mean: f64, relative: f64) -> Metric {
-    let per_replication = (0..16).map(|run| mean * (1.0 + relative * wobble(run))).collect();
+    let per_replication: Vec<f64> = (0..16).map(|run| mean * (1.0 + relative * wobble(run))).collect();
+    let total: f64 = per_replication.iter().sum();
+    let leave_one_out = per_replication.iter().map(|value| (total - value) / 15.0).collect();
     Metric {
         name: name.into(),
         unit,
@@ -28,7 +32,7 @@ fn metric(name: &str, unit: Unit, mean: f64, relative: f64) -> Metric {
         thin: None,
         jump: None,
         per_replication,
-        leave_one_out: Vec::new(),
+        leave_one_out,
     }
 }
 
@@ -263,6 +267,7 @@ fn empty() -> Summary {
         window_ns: 60_000_000_000,
         axes: Vec::new(),
         cells: Vec::new(),
+        differences: Vec::new(),
         expectations: Vec::new(),
         warnings: vec!["functions.checkout: the timeout (60 s) is longer than the gateway's (30 s)".into()],
         manifest: Manifest {
@@ -316,6 +321,7 @@ pub fn four() -> Summary {
         expectation("arm", None, false),
     ];
     Summary {
+        differences: differences::of(&cells),
         cells,
         expectations,
         ..empty()
@@ -341,7 +347,12 @@ pub fn sweep() -> Summary {
             cells.push(cell(variant, point, knee, rate / 3000.0 * (1.0 + 0.1 * slow), 60));
         }
     }
-    Summary { axes, cells, ..empty() }
+    Summary {
+        axes,
+        differences: differences::of(&cells),
+        cells,
+        ..empty()
+    }
 }
 
 /// A runtime (words) times a memory size, one variant.
@@ -382,7 +393,12 @@ pub fn words() -> Summary {
             cells.push(cell("base", point, slow * 700.0 / memory, memory / 512.0, 60));
         }
     }
-    Summary { axes, cells, ..empty() }
+    Summary {
+        axes,
+        differences: differences::of(&cells),
+        cells,
+        ..empty()
+    }
 }
 
 /// Zeros, missing numbers, empty and single windows, huge numbers, long names, no replications.

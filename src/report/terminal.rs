@@ -441,8 +441,16 @@ fn expectations(out: &mut String, summary: &Summary, view: View) {
         .iter()
         .filter(|expectation| expectation.holds())
         .count();
-    let open = summary.expectations.iter().filter(|e| e.outcome == Outcome::Undecided).count();
-    let open = if open == 0 { String::new() } else { format!(", {open} not decided") };
+    let open = summary
+        .expectations
+        .iter()
+        .filter(|e| e.outcome == Outcome::Undecided)
+        .count();
+    let open = if open == 0 {
+        String::new()
+    } else {
+        format!(", {open} not decided")
+    };
     let words = format!("Expectations: {held} of {} hold{open}", summary.expectations.len());
     let _ = writeln!(out, "\n{}", view.paint("1", &words));
     for expectation in &summary.expectations {
@@ -562,7 +570,7 @@ mod tests {
                 "0.162 ±0.032",
                 "0.369 ±0.037",
                 "$15,569 ±156",
-                "1.36×"
+                "+$7,150 ±22"
             ]
         );
     }

@@ -76,7 +76,10 @@ pub fn metrics_of(plan: &Plan) -> (Vec<(String, Unit)>, Vec<(String, Unit)>) {
             .map(|limit| (limits::metric_name(*limit), Unit::Count)),
     );
     names.extend([name::BILL_MONTH, name::BILL_PER_MILLION].map(|name| (name.to_owned(), Unit::Dollars)));
-    (names, timelines.into_iter().map(|line| (line.name, line.unit)).collect())
+    (
+        names,
+        timelines.into_iter().map(|line| (line.name, line.unit)).collect(),
+    )
 }
 
 /// Every component's metrics by window.
@@ -159,7 +162,12 @@ fn system(
     figures::latency(name::LATENCY, &histograms, &plan.percentiles, metrics, distributions);
     let worst: Vec<&Histogram> = results.iter().map(|result| worst_of_clients(result, plan)).collect();
     let all = figures::pooled(&worst);
-    metrics.push(figures::percentile(name::LATENCY_P99_WORST.to_owned(), &worst, &all, 99.0));
+    metrics.push(figures::percentile(
+        name::LATENCY_P99_WORST.to_owned(),
+        &worst,
+        &all,
+        99.0,
+    ));
     let lines: Vec<Series> = results.iter().map(|result| line_of_clients(result, plan)).collect();
     timelines.push(timeline(
         plan,
@@ -174,7 +182,13 @@ fn system(
 
 /// Requests of all clients that failed.
 fn failed(result: &RunResult, plan: &Plan) -> u64 {
-    let part = |o: &Observation| if let Value::Ratio { part, .. } = o.value { part } else { 0 };
+    let part = |o: &Observation| {
+        if let Value::Ratio { part, .. } = o.value {
+            part
+        } else {
+            0
+        }
+    };
     of_clients(result, plan, name::ERROR_RATIO).map(part).sum()
 }
 
@@ -240,7 +254,12 @@ fn components(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, dis
         if !matches!(observation.value, Value::Latency(_)) {
             metrics.push(figures::of_values(name, &values));
         } else if observation.metric == name::LATENCY_P99_WORST {
-            metrics.push(figures::percentile(name, &histograms, &figures::pooled(&histograms), 99.0));
+            metrics.push(figures::percentile(
+                name,
+                &histograms,
+                &figures::pooled(&histograms),
+                99.0,
+            ));
         } else {
             figures::latency(&name, &histograms, &plan.percentiles, metrics, distributions);
         }

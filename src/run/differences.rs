@@ -13,7 +13,9 @@ pub fn of(cells: &[Cell]) -> Vec<Difference> {
     for cell in cells {
         let group = || cells.iter().filter(|other| together(cell, other));
         let bill = |cell: &&Cell| cell.bill.total.mean;
-        let Some(base) = group().min_by(|a, b| bill(a).total_cmp(&bill(b))) else { continue };
+        let Some(base) = group().min_by(|a, b| bill(a).total_cmp(&bill(b))) else {
+            continue;
+        };
         if !std::ptr::eq(base, cell) {
             against(cell, base, &mut differences);
         }
@@ -28,7 +30,9 @@ fn has_difference(metric: &str) -> bool {
 
 fn against(cell: &Cell, base: &Cell, differences: &mut Vec<Difference>) {
     for metric in cell.metrics.iter().filter(|metric| has_difference(&metric.name)) {
-        let Some(other) = base.metric(&metric.name) else { continue };
+        let Some(other) = base.metric(&metric.name) else {
+            continue;
+        };
         let (mine, its) = (metric.estimate.mean, other.estimate.mean);
         if !mine.is_finite() || !its.is_finite() {
             continue;

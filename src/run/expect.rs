@@ -1,14 +1,14 @@
 //! Expectations: what must come out of a scenario, in its own file, checked by `coldcurve test`.
 
 use super::aggregate::metrics_of;
-use super::load::quantity;
 use super::aggregate::windows_of;
 use super::figures;
+use super::load::quantity;
 use super::study::CellPlan;
 use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Outcome, Unit, name};
 use crate::model::world::RunResult;
-use crate::stats::figure::quotient;
 use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
+use crate::stats::figure::quotient;
 
 /// The fields of an entry of `expect`.
 pub const TABLE: Table = Table {
@@ -390,7 +390,9 @@ impl Expectation {
             Some(share) => (Some(share), None),
             None => (self.low, self.high),
         };
-        let decided = seen.filter(|_| comparable).map(|(seen, thin)| decide(&seen, thin, bounds));
+        let decided = seen
+            .filter(|_| comparable)
+            .map(|(seen, thin)| decide(&seen, thin, bounds));
         let (outcome, more_runs) = decided.unwrap_or((Outcome::Fails, None));
         ExpectationResult {
             outcome,
@@ -434,18 +436,37 @@ fn decide(seen: &Estimate, thin: Option<f64>, bounds: (Option<f64>, Option<f64>)
             thin.unwrap_or(2.0)
         }
     };
-    let to_low = if low < least { need(if mean < least { high - mean } else { mean - low }, (mean - least).abs()) } else { 1.0 };
-    let to_high = if high > most { need(if mean > most { mean - low } else { high - mean }, (most - mean).abs()) } else { 1.0 };
+    let to_low = if low < least {
+        need(
+            if mean < least { high - mean } else { mean - low },
+            (mean - least).abs(),
+        )
+    } else {
+        1.0
+    };
+    let to_high = if high > most {
+        need(if mean > most { mean - low } else { high - mean }, (most - mean).abs())
+    } else {
+        1.0
+    };
     let more = (to_low.max(to_high) - 1.0) * runs;
     let more = (more.is_finite() && more < 1e6).then(|| more.ceil().max(1.0) as u64);
     (Outcome::Undecided, more)
 }
 
 /// The shares of windows that expectations speak of, as metrics of a cell.
-pub fn shares_of_windows(expectations: &[Expectation], cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Metric>) {
+pub fn shares_of_windows(
+    expectations: &[Expectation],
+    cell: &CellPlan,
+    results: &[RunResult],
+    metrics: &mut Vec<Metric>,
+) {
     for expectation in expectations {
         let known = |metric: &Metric| metrics.iter().any(|other| other.name == metric.name);
-        if let Some(metric) = expectation.share_of_windows(cell, results).filter(|metric| !known(metric)) {
+        if let Some(metric) = expectation
+            .share_of_windows(cell, results)
+            .filter(|metric| !known(metric))
+        {
             metrics.push(metric);
         }
     }

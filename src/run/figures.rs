@@ -72,11 +72,20 @@ pub fn of_values(name: String, values: &[&Value]) -> Metric {
     let numbers = || values.iter().map(|value| value.number().unwrap_or(f64::NAN)).collect();
     match values.first() {
         Some(Value::Count(_)) => {
-            let counts: Vec<u64> = values.iter().map(|v| if let Value::Count(n) = v { *n } else { 0 }).collect();
+            let counts: Vec<u64> = values
+                .iter()
+                .map(|v| if let Value::Count(n) = v { *n } else { 0 })
+                .collect();
             count(name, &counts)
         }
         Some(Value::Ratio { .. }) => {
-            let pair = |v: &&Value| if let Value::Ratio { part, whole } = v { (*part, *whole) } else { (0, 0) };
+            let pair = |v: &&Value| {
+                if let Value::Ratio { part, whole } = v {
+                    (*part, *whole)
+                } else {
+                    (0, 0)
+                }
+            };
             let (parts, wholes): (Vec<u64>, Vec<u64>) = values.iter().map(pair).unzip();
             share(name, &parts, &wholes)
         }
@@ -118,7 +127,12 @@ pub fn latency(
     let sums: Vec<f64> = histograms.iter().map(|h| h.sum() as f64 / 1e9).collect();
     let counts: Vec<f64> = histograms.iter().map(|h| h.count() as f64).collect();
     let mean = figure::ratio(&sums, &counts);
-    metrics.push(metric_of(format!("{stem}.mean"), Unit::Seconds, mean, each(&Histogram::mean)));
+    metrics.push(metric_of(
+        format!("{stem}.mean"),
+        Unit::Seconds,
+        mean,
+        each(&Histogram::mean),
+    ));
     let own = own_percentiles.iter().copied().filter(|own| !PERCENTILES.contains(own));
     for p in PERCENTILES.into_iter().chain(own) {
         let name = format!("{stem}.{}", percentile_name(p));
@@ -127,7 +141,11 @@ pub fn latency(
     metrics.push(Metric {
         // The greatest of all runs: more runs find a greater one, so there is nothing that it estimates.
         estimate: Estimate {
-            mean: if all.is_empty() { f64::NAN } else { all.max() as f64 / 1e9 },
+            mean: if all.is_empty() {
+                f64::NAN
+            } else {
+                all.max() as f64 / 1e9
+            },
             interval: None,
             replications: histograms.iter().filter(|h| !h.is_empty()).count() as u32,
         },

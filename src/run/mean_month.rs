@@ -34,7 +34,10 @@ impl Month {
         let components = cell.plan.components.len();
         let mut pooled = vec![MeterSet::new(); components];
         for result in results {
-            pooled.iter_mut().zip(&result.meters).for_each(|(all, own)| all.merge(own));
+            pooled
+                .iter_mut()
+                .zip(&result.meters)
+                .for_each(|(all, own)| all.merge(own));
         }
         let rest = |result: &RunResult| {
             let others = pooled.iter().zip(&result.meters).map(|(all, own)| all.without(own));
@@ -107,9 +110,14 @@ pub fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Me
     let total = month.figure(&|bill| bill.total.as_f64());
     let (per_million, of_each) = per_million(cell, results, &month, &each);
     metrics.push(metric_of(name::BILL_MONTH, Unit::Dollars, total, each));
-    let total = metrics.last().map_or_else(|| Estimate::exact(0.0), |metric| metric.estimate);
+    let total = metrics
+        .last()
+        .map_or_else(|| Estimate::exact(0.0), |metric| metric.estimate);
     metrics.push(metric_of(name::BILL_PER_MILLION, Unit::Dollars, per_million, of_each));
-    let per_million = metrics.last().map(|metric| metric.estimate).filter(|e| e.mean.is_finite());
+    let per_million = metrics
+        .last()
+        .map(|metric| metric.estimate)
+        .filter(|e| e.mean.is_finite());
     let mut notes: Vec<String> = month.all.notes.clone();
     for unpriced in &month.all.unpriced {
         let (meter, component, service) = (unpriced.meter.name(), &unpriced.component, &unpriced.service);
@@ -127,12 +135,19 @@ pub fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Me
 
 /// Dollars per million requests of the mean month, as a ratio of sums, and those of each run.
 fn per_million(cell: &CellPlan, results: &[RunResult], month: &Month, each: &[f64]) -> (Figure, Vec<f64>) {
-    let requests: Vec<f64> = results.iter().map(|r| count(r, &cell.plan, "requests") as f64).collect();
+    let requests: Vec<f64> = results
+        .iter()
+        .map(|r| count(r, &cell.plan, "requests") as f64)
+        .collect();
     let (all, n) = (requests.iter().sum::<f64>(), results.len() as f64);
     let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
     let repeats = cell.billing.repeats(measured);
     let a_month = |requests: f64, runs: f64| requests / runs * repeats / 1e6;
-    let of_each = each.iter().zip(&requests).map(|(bill, own)| bill / a_month(*own, 1.0)).collect();
+    let of_each = each
+        .iter()
+        .zip(&requests)
+        .map(|(bill, own)| bill / a_month(*own, 1.0))
+        .collect();
     let centre = month.all.total.as_f64() / a_month(all, n);
     let without = month.without.iter().zip(&requests);
     let leave_one_out: Vec<f64> = without

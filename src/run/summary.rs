@@ -443,7 +443,9 @@ pub struct Difference {
 impl Difference {
     /// Whether the two figures are told apart: the interval exists and does not hold zero.
     pub fn is_told_apart(&self) -> bool {
-        self.difference.interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0)
+        self.difference
+            .interval
+            .is_some_and(|(low, high)| low > 0.0 || high < 0.0)
     }
 }
 

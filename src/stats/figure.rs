@@ -109,6 +109,35 @@ fn t(n: usize) -> f64 {
     student_t_quantile(0.5 + CONFIDENCE / 2.0, (n - 1) as f64)
 }
 
+/// How far an interval reaches farther to the side of the skew, for each unit of the runs' skewness: as much as makes up
+/// for what t-intervals miss on that side (measured: docs/statistics.md).
+const SKEW: f64 = 0.35;
+
+/// The skewness of residuals around zero; 0 if there is no spread.
+fn skewness(residuals: &[f64]) -> f64 {
+    let n = residuals.len() as f64;
+    let moment = |power: i32| residuals.iter().map(|r| r.powi(power)).sum::<f64>() / n;
+    let variance = moment(2);
+    if variance > 0.0 {
+        moment(3) / (variance * variance.sqrt())
+    } else {
+        0.0
+    }
+}
+
+/// How far the interval of a sum of residuals over `whole` reaches down and up: Student's t, farther to the side to which
+/// the residuals are skewed. What is the same in all runs is the same but for the rounding of sums.
+fn halves(residuals: &[f64], whole: f64, size: f64) -> (f64, f64) {
+    let n = residuals.len() as f64;
+    let squares: f64 = residuals.iter().map(|r| r * r).sum();
+    let half = t(residuals.len()) * (squares * n / (n - 1.0)).sqrt() / whole;
+    if half <= 1e-12 * size {
+        return (0.0, 0.0);
+    }
+    let skew = SKEW * skewness(residuals);
+    (half * (1.0 + (-skew).max(0.0)), half * (1.0 + skew.max(0.0)))
+}
+
 /// The mean of one value a run, with its t-interval, which does not go below zero if no value does. Runs without a value
 /// (NaN) are left out.
 pub fn mean(values: &[f64]) -> Figure {
@@ -132,14 +161,15 @@ pub fn ratio(parts: &[f64], wholes: &[f64]) -> Figure {
     if n < 2 {
         return Figure::new(unsure(centre, n), leave_one_out);
     }
-    let squares: f64 = pairs().map(|(p, w)| (p - centre * w) * (p - centre * w)).sum();
-    let error = (squares * n as f64 / (n - 1) as f64).sqrt() / whole;
-    let half = t(n) * error;
-    let floor = if pairs().all(|(p, _)| *p >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
-    // What is the same in all runs is the same but for the rounding of sums.
-    let half = if half <= 1e-12 * centre.abs() { 0.0 } else { half };
+    let residuals: Vec<f64> = pairs().map(|(p, w)| p - centre * w).collect();
+    let floor = if pairs().all(|(p, _)| *p >= 0.0) {
+        0.0
+    } else {
+        f64::NEG_INFINITY
+    };
+    let (down, up) = halves(&residuals, whole, centre.abs());
     Figure::new(
-        between(centre, (centre - half).max(floor), centre + half, n),
+        between(centre, (centre - down).max(floor), centre + up, n),
         leave_one_out,
     )
 }
@@ -168,10 +198,15 @@ pub fn share(parts: &[u64], wholes: &[u64]) -> Figure {
         // No chance is at work.
         figure.events = None;
     } else if events < PLENTY {
-        let half = (estimate.high.unwrap_or(p) - p).max(0.0);
-        let error = half / t(n);
-        let excess = (error * error / (p * (1.0 - p) / whole as f64)).max(1.0);
-        let seen = if rare == 0 { 0.0 } else { (rare as f64 / excess).min(events) };
+        let own = |(part, whole): (&u64, &u64)| *part as f64 - p * *whole as f64;
+        let squares: f64 = parts.iter().zip(wholes).map(own).map(|r| r * r).sum();
+        let excess = squares * n as f64 / (n - 1) as f64 / (p * (1.0 - p) * whole as f64);
+        let excess = excess.max(1.0);
+        let seen = if rare == 0 {
+            0.0
+        } else {
+            (rare as f64 / excess).min(events)
+        };
         let scale = if rare == 0 { 1.0 } else { seen / rare as f64 };
         let (low, high) = clopper_pearson(seen, whole as f64 * scale);
         (estimate.low, estimate.high) = if p <= 0.5 {
@@ -197,8 +232,9 @@ pub fn count(counts: &[u64]) -> Figure {
     figure.events = Some(events);
     if events < PLENTY {
         let centre = figure.estimate.mean;
-        let error = (figure.estimate.high.unwrap_or(centre) - centre) / t(n);
-        let excess = if total > 0.0 { (error * error * n as f64 / centre).max(1.0) } else { 1.0 };
+        let squares: f64 = values.iter().map(|value| (value - centre) * (value - centre)).sum();
+        let excess = squares * n as f64 / (n - 1) as f64 / total;
+        let excess = if total > 0.0 { excess.max(1.0) } else { 1.0 };
         let seen = (total / excess).min(events);
         let lot = if total > 0.0 { total / seen } else { 1.0 };
         let (low, high) = byar(seen);
@@ -279,10 +315,10 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
     let above = above_each(&seen, pooled, centre);
     let sizes: Vec<f64> = seen.iter().map(|h| h.count() as f64).collect();
     let exact = above.iter().sum::<f64>() / total;
-    let spread = |(a, size): (&f64, &f64)| (a - exact * size) * (a - exact * size);
-    let squares: f64 = above.iter().zip(&sizes).map(spread).sum();
-    let half = t(n) * (squares * n as f64 / (n - 1) as f64).sqrt() / total;
-    let (mut least, mut most) = (beyond - half, beyond + half);
+    let residuals: Vec<f64> = above.iter().zip(&sizes).map(|(a, size)| a - exact * size).collect();
+    // A share skewed upwards has its lots in few runs; too few of them seen would put the quantile too low.
+    let (up, down) = halves(&residuals, total, 0.0);
+    let (mut least, mut most) = (beyond - down, beyond + up);
     let with_any = above.iter().filter(|a| **a > 0.0).count();
     let events = lots(beyond * total, beyond, with_any, n);
     if events < PLENTY_BEYOND && beyond < COMMON {
@@ -291,7 +327,11 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
         most = most.max(beyond * (1.0 + t(n) * (excess / events.max(0.5)).sqrt()));
         least = 0.0;
     }
-    let low = if most < 1.0 { pooled.quantile_at(1.0 - most) } else { 0.0 };
+    let low = if most < 1.0 {
+        pooled.quantile_at(1.0 - most)
+    } else {
+        0.0
+    };
     // A share of less than one value says nothing of where the distribution ends.
     let high = if least * total >= 1.0 {
         pooled.quantile_at(1.0 - least)
@@ -299,6 +339,7 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
         f64::INFINITY
     };
     let floor = pooled.resolution(centre);
+    let (low, high) = (pooled.outward(low, false), pooled.outward(high, true));
     let (low, high) = (low.min(centre - floor).max(0.0), high.max(centre + floor));
     figure.estimate = between(centre, low, high, n);
     figure.events = Some(events);
@@ -389,10 +430,10 @@ pub fn jackknife(centre: f64, leave_one_out: &[f64]) -> Estimate {
         return unsure(centre, n);
     }
     let middle = leave_one_out.iter().sum::<f64>() / n as f64;
-    let squares: f64 = leave_one_out.iter().map(|v| (v - middle) * (v - middle)).sum();
-    let half = t(n) * (squares * (n - 1) as f64 / n as f64).sqrt();
-    let half = if half <= 1e-12 * centre.abs() { 0.0 } else { half };
-    between(centre, centre - half, centre + half, n)
+    // Without a run that is high the rest is low.
+    let residuals: Vec<f64> = leave_one_out.iter().map(|v| (middle - v) * (n - 1) as f64).collect();
+    let (down, up) = halves(&residuals, n as f64, centre.abs());
+    between(centre, centre - down, centre + up, n)
 }
 
 /// How much larger `b` is than `a`, both with common run numbers: what is common to a run's two figures falls away.

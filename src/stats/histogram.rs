@@ -214,6 +214,22 @@ impl Histogram {
         (high - low) / 2.0
     }
 
+    /// The end of an interval, moved to the end of its bucket where that borders a gap: there the values need not be
+    /// spread evenly.
+    pub(super) fn outward(&self, value: f64, up: bool) -> f64 {
+        if !value.is_finite() || self.count == 0 {
+            return value;
+        }
+        let index = index_of::<PRECISION>((value as u64).clamp(self.min, self.max));
+        let beside_a_gap = self.at(index + 1) == 0 || index == 0 || self.at(index - 1) == 0;
+        let (low, high) = self.ends(index);
+        match (beside_a_gap, up) {
+            (false, _) => value,
+            (true, false) => value.min(low),
+            (true, true) => value.max(high),
+        }
+    }
+
     /// How many values there are in buckets beyond `index`.
     pub(super) fn above_bucket(&self, index: usize) -> u64 {
         self.counts.get(index + 1..).map_or(0, |rest| rest.iter().sum())
@@ -226,7 +242,11 @@ impl Histogram {
 
     /// The fraction (0..=1) of values strictly above `value`. 0 if there are no values.
     pub fn fraction_above(&self, value: u64) -> f64 {
-        if self.count == 0 { 0.0 } else { self.above(value as f64) / self.count as f64 }
+        if self.count == 0 {
+            0.0
+        } else {
+            self.above(value as f64) / self.count as f64
+        }
     }
 
     /// How many values lie above `value`; those in its bucket are taken to be spread evenly, so this undoes
@@ -240,7 +260,11 @@ impl Histogram {
         }
         let index = index_of::<PRECISION>(value as u64);
         let (low, high) = self.ends(index);
-        let share = if high > low { ((high - value) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
+        let share = if high > low {
+            ((high - value) / (high - low)).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
         let above: u64 = self.counts[index + 1..].iter().sum();
         self.counts[index] as f64 * share + above as f64
     }
@@ -381,10 +405,7 @@ mod tests {
         h.record(0);
         h.record_n(5, 0);
         assert_eq!((h.count(), h.min(), h.max()), (4, 0, u64::MAX));
-        assert_eq!(
-            (h.quantile(0.25), h.quantile(1.0)),
-            (0, u64::MAX)
-        );
+        assert_eq!((h.quantile(0.25), h.quantile(1.0)), (0, u64::MAX));
         assert_eq!(h.sum(), 3 * u128::from(u64::MAX));
         h.reset();
         assert_eq!(h, Histogram::new());

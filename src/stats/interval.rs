@@ -100,14 +100,6 @@ pub fn histogram_quantile(replications: &[&Histogram], q: f64, confidence: f64) 
     quantile_interval(centre, &quantiles, confidence)
 }
 
-/// How much larger `b` is than `a`, replication by replication: with common random numbers the two rise and fall
-/// together, so the differences vary far less than either. Panics if the two are not of equal length.
-pub fn paired_difference(a: &[f64], b: &[f64], confidence: f64) -> Estimate {
-    assert_eq!(a.len(), b.len(), "pairs need partners");
-    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| b - a).collect();
-    mean_interval(&differences, confidence)
-}
-
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -327,19 +319,6 @@ mod tests {
         );
         assert!(five.contains(3.0) && !five.contains(6.0));
         assert_eq!(mean_interval(&[2.0, 2.0], 0.95).relative_half_width(), Some(0.0));
-    }
-
-    #[test]
-    fn pairing_removes_what_is_common() {
-        let a = [10.0, 20.0, 30.0, 40.0];
-        let b = [11.0, 21.1, 30.9, 41.0];
-        let d = paired_difference(&a, &b, 0.95);
-        near(d.mean, 1.0, 1e-12);
-        assert!(
-            d.half_width() < Some(0.2),
-            "the common part does not widen the interval: {d:?}"
-        );
-        assert!(mean_interval(&b, 0.95).half_width() > Some(10.0));
     }
 
     #[test]
