@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::format::{self, span_ns};
 use super::terminal::{View, paragraph};
-use crate::run::summary::{Cell, Metric, Summary, Unit, name};
+use crate::run::summary::{Cell, Difference, Metric, Summary, Unit, name};
 
 /// The metrics of the table.
 const SHOWN: [&str; 5] = [
@@ -29,6 +29,7 @@ pub fn explain(out: &mut String, summary: &Summary, view: View) {
 /// The same as sentences.
 pub fn lines(summary: &Summary) -> Vec<String> {
     let mut lines: Vec<String> = legend(summary).into_iter().collect();
+    lines.extend(times_the_least(summary));
     lines.extend(thin(summary));
     for metric in SHOWN {
         lines.extend(jumps(summary, metric));
@@ -95,6 +96,33 @@ fn and_more(mut names: Vec<String>) -> String {
         let _ = write!(text, " and {more} more");
     }
     text
+}
+
+/// From so many times the least bill on, the ratio is said in words.
+const SEVERAL_TIMES: f64 = 1.5;
+
+/// Bills that are several times the least.
+fn times_the_least(summary: &Summary) -> Option<String> {
+    let bills = || {
+        summary
+            .differences
+            .iter()
+            .filter(|found| found.metric == name::BILL_MONTH)
+    };
+    let ratio = |found: &&Difference| {
+        let cell = summary
+            .cells
+            .iter()
+            .find(|cell| cell.is_at(&found.variant, &found.point))?;
+        let bill = cell.bill.total.mean;
+        let ratio = bill / (bill - found.difference.mean);
+        (found.is_told_apart() && ratio >= SEVERAL_TIMES).then(|| {
+            let whose = whose(summary, cell).replacen(" of ", "", 1);
+            format!("{whose} {}", format::factor(ratio))
+        })
+    };
+    let found: Vec<String> = bills().filter_map(|found| ratio(&found)).collect();
+    (!found.is_empty()).then(|| format!("Bill over the least: {}.", and_more(found)))
 }
 
 /// Figures that rest on few separate events.
