@@ -163,6 +163,12 @@ impl Estimate {
         }
     }
 
+    /// The interval as far as it can be drawn: an end without a limit is the figure itself.
+    pub fn drawn_interval(&self) -> Option<(f64, f64)> {
+        let finite = |end: f64| if end.is_finite() { end } else { self.mean };
+        self.interval.map(|(low, high)| (finite(low), finite(high)))
+    }
+
     /// Half the width of the interval, if there is one and it is finite.
     pub fn half_width(&self) -> Option<f64> {
         self.interval

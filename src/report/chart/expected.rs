@@ -87,7 +87,7 @@ fn bars(focus: &Focus, metric: &str, unit: Unit) -> Bars {
             .map(|(_, cell)| cell.metric(metric).map(|metric| metric.estimate))
     };
     let ends = estimates().flatten().flat_map(|estimate| {
-        let high = estimate.interval.map_or(estimate.mean, |(_, high)| high);
+        let high = estimate.drawn_interval().map_or(estimate.mean, |(_, high)| high);
         [estimate.mean, high]
     });
     let mut x = Axis::from_zero(metric, unit, ends);
@@ -100,7 +100,7 @@ fn bars(focus: &Focus, metric: &str, unit: Unit) -> Bars {
             label: label.into(),
             parts,
             total: estimate.map_or_else(|| format::MISSING.into(), |estimate| format::value(unit, estimate.mean)),
-            interval: estimate.and_then(|estimate| estimate.interval),
+            interval: estimate.and_then(|estimate| estimate.drawn_interval()),
         }
     };
     Bars {

@@ -349,7 +349,7 @@ fn sweep_series<'a>(
         points: found.iter().map(|(x, estimate)| (*x, finite(estimate.mean))).collect(),
         intervals: found
             .iter()
-            .map(|(_, estimate)| estimate.interval.unwrap_or((f64::NAN, f64::NAN)))
+            .map(|(_, estimate)| estimate.drawn_interval().unwrap_or((f64::NAN, f64::NAN)))
             .collect(),
         whiskers: true,
         base: None,

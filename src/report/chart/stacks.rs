@@ -58,7 +58,7 @@ pub fn bill_bars(focus: &Focus) -> Option<(Bars, Vec<Entry>)> {
             } else {
                 format!("{mean} {half}")
             },
-            cell.bill.total.interval,
+            cell.bill.total.drawn_interval(),
         )
     };
     Some(stacked(focus, "bill per month", Unit::Dollars, parts, total))
