@@ -72,10 +72,7 @@ fn earlier(folder: &Path) -> io::Result<Option<Vec<String>>> {
     };
     let other = |what: &str| {
         let place = folder.display();
-        let advice = "nothing is replaced; name another folder with --out";
-        refused(format!(
-            "{MANIFEST} in {place} is {what}, not of an earlier run: {advice}"
-        ))
+        refused(format!("{MANIFEST} in {place} is {what}, not that of an earlier run: not replaced"))
     };
     if !found.is_file() {
         return Err(other(describe(found)));
@@ -117,12 +114,15 @@ fn named(folder: &Path, error: &io::Error) -> io::Error {
 fn check_entries(folder: &Path) -> io::Result<()> {
     let place = folder.display();
     let Some(files) = earlier(folder)? else {
-        let foreign = |entry: &fs::DirEntry| !entry.file_name().to_string_lossy().starts_with(STAGING);
+        let foreign = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            // A volume of its own may come with a folder of its file system.
+            name != "lost+found" && !name.to_string_lossy().starts_with(STAGING)
+        };
         return match fs::read_dir(folder)?.filter_map(Result::ok).find(foreign) {
             None => Ok(()),
             Some(_) => Err(refused(format!(
-                "{place} has files in it, but no {MANIFEST} of an earlier run: not replaced; name another folder with \
-                 --out"
+                "{place} has files in it, but no {MANIFEST} of an earlier run: not replaced"
             ))),
         };
     };
@@ -130,8 +130,7 @@ fn check_entries(folder: &Path) -> io::Result<()> {
     match files.iter().find_map(|name| strange(name).map(|kind| (name, kind))) {
         None => Ok(()),
         Some((name, kind)) => Err(refused(format!(
-            "{name} in {place} is {} that was put in the place of a result: not replaced; remove it, or name another \
-             folder with --out",
+            "{name} in {place} is {} that was put in the place of a result: not replaced; move it away",
             describe(kind)
         ))),
     }
