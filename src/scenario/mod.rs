@@ -18,6 +18,7 @@ pub mod prices;
 pub mod cron;
 pub mod calendar;
 pub mod data;
+pub mod witness;
 pub mod reader;
 pub mod sampler;
 pub mod overlay;
