@@ -393,7 +393,7 @@ fn a_provider_is_one_file_in_a_folder_of_ones_own() {
     let per_million = metric(&summary, 0, "bill.per_million");
     assert!((per_million - 1.0).abs() < 1e-9, "a dollar per million, {per_million}");
     let command = summary["manifest"]["command"].as_str().expect("a command");
-    assert!(command.contains("--catalog 'ours'"), "{command}");
+    assert!(command.contains("--catalog=ours"), "{command}");
     let explained = coldcurve(scratch.path(), &["explain", "acme.functions", "--catalog", "ours"]);
     assert!(explained.stdout.contains("1024 MB"), "{}", explained.stdout);
     // The same price in the scenario wins over that of the file.

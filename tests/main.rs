@@ -7,6 +7,7 @@ mod cli;
 mod gallery;
 mod fields;
 mod fuzz;
+mod output;
 mod properties;
 mod support;
 mod tidy;

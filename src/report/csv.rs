@@ -422,6 +422,27 @@ mod tests {
     }
 
     #[test]
+    fn no_text_is_a_formula_and_numbers_stay_numbers() {
+        for (text, expected) in [
+            ("=1+1", "'=1+1"),
+            ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+            ("-large", "'-large"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "' =1"),
+            ("\r=1", "' =1"),
+            ("＝1", "'＝1"),
+            ("-1.5e-3", "-1.5e-3"),
+            ("+5", "+5"),
+            ("-5 ms", "'-5 ms"),
+            ("a=b", "a=b"),
+            ("two\nlines", "two lines"),
+            ("", ""),
+        ] {
+            assert_eq!(defused(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_bill_ends_with_its_total() {
         let summary = sample::one();
         let rows = file(&summary, "bill.csv");

@@ -282,7 +282,9 @@ impl Picture {
         backend
             .blit_bitmap((0, 0), (self.width, self.height), &small)
             .map_err(io::Error::other)?;
-        backend.present().map_err(io::Error::other)?;
+        backend
+            .present()
+            .map_err(|error| io::Error::other(innermost(&error.to_string())))?;
         // The encoder writes the last of its buffer where nobody asks how that went.
         let written = std::fs::read(path)?;
         if written.ends_with(PNG_END) {
@@ -306,6 +308,11 @@ impl Picture {
         }
         area.present().map_err(io::Error::other)
     }
+}
+
+/// What the system said, which the backend passes on only within names of its own types, in quotes.
+fn innermost(message: &str) -> String {
+    message.rsplit('"').nth(1).unwrap_or(message).to_owned()
 }
 
 /// How shapes become pixels.
