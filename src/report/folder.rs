@@ -143,7 +143,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
     let absent = |path: &&Path| !path.as_os_str().is_empty() && kind(path).is_none();
     let made: Vec<&Path> = folder.ancestors().take_while(absent).collect();
     let tried = Staging::new(folder).and_then(|staging| {
-        staging.put("try", &[b'.'; TRIED_BYTES])?;
+        staging.put("try", &vec![b'.'; TRIED_BYTES])?;
         let within = staging.folder.join("try");
         let beside = folder.join(format!("{STAGING}{}-try", std::process::id()));
         fs::rename(&within, &beside)?;
