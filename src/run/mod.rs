@@ -8,10 +8,12 @@ pub mod failure;
 pub mod guarded;
 pub mod limits;
 pub mod load;
+pub mod memory;
 pub mod size;
 pub mod metrics;
 pub mod study;
 pub mod summary;
+pub mod warmup;
 
 pub use failure::Failure;
 pub use load::{Loaded, Options, load};
