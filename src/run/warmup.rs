@@ -192,11 +192,11 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
 fn cut(memory: &Memory, time: Duration, length: Duration, window: Duration) -> String {
     let whole = whole(memory.settles, window);
     format!(
-        "the warm-up is cut to {}, half of the run, but {} remembers its start for {} ({}): the empty start still shows \
+        "the warm-up is cut to {}, as it may not exceed half of the run, but {} remembers its start for {} ({}): the empty start still shows \
          in cold starts, instances and queues; write `length: {}`, or leave `length` out",
         show_duration(time),
         memory.component,
-        rounded(memory.settles),
+        about(memory.settles),
         memory.what,
         show_duration(length + whole),
     )
@@ -207,7 +207,7 @@ fn before(at: Duration, words: &str, memory: Option<&Memory>, time: Duration, wi
         format!(
             " ({} remembers its start for {})",
             memory.component,
-            rounded(memory.settles)
+            about(memory.settles)
         )
     });
     format!(
@@ -222,6 +222,7 @@ fn before(at: Duration, words: &str, memory: Option<&Memory>, time: Duration, wi
 
 /// What the runs are too short for, whatever their warm-up.
 fn too_short(study: &Study, warmed: &mut Warmed) {
+    let is_cut = warmed.time.is_some_and(|time| time.0 < warmed.summary.floor_ns);
     let mut missing: BTreeMap<(&str, Duration), Vec<String>> = BTreeMap::new();
     for cell in &study.cells {
         let plan = Plan {
@@ -238,7 +239,8 @@ fn too_short(study: &Study, warmed: &mut Warmed) {
             add(what, time, component);
         }
         let idle = memory::memories(&plan).into_iter().filter(|m| m.what == "idle_timeout");
-        for memory in idle.filter(|memory| memory.time >= plan.length) {
+        // What the warm-up has been cut short of has been said.
+        for memory in idle.filter(|memory| memory.time >= plan.length && !is_cut) {
             add(memory.what, memory.time, memory.component);
         }
         for (schedule, at) in never(&plan) {
@@ -299,11 +301,18 @@ fn named(memory: &Memory) -> String {
     format!("{}.{}", memory.component, memory.what)
 }
 
-/// A time without digits that nobody needs.
+/// A time as it is written if that is short, else without digits that nobody needs.
 fn rounded(time: Duration) -> String {
+    const SHORT: usize = 6;
+    let exact = show_duration(time);
+    if exact.len() <= SHORT { exact } else { about(time) }
+}
+
+/// A time without digits that nobody needs.
+fn about(time: Duration) -> String {
     let step = match time.0 {
         0..10_000_000_000 => 100_000_000,
-        10_000_000_000..600_000_000_000 => 1_000_000_000,
+        10_000_000_000..300_000_000_000 => 1_000_000_000,
         _ => 60_000_000_000,
     };
     show_duration(Duration((time.0 + step / 2) / step * step))
@@ -611,7 +620,8 @@ mod tests {
             (whole(time, minute), down(time, minute)),
             (Duration::from_secs(660), Duration::from_secs(600))
         );
-        assert_eq!(rounded(Duration::from_millis(611_946)), "10 min");
+        assert_eq!(about(Duration::from_secs(606)), "10 min");
+        assert_eq!(rounded(Duration::from_secs(635)), "635 s", "as it is written");
         assert_eq!(rounded(Duration::from_millis(1_234)), "1.2 s");
     }
 }
