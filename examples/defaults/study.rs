@@ -65,7 +65,8 @@ impl System {
             ""
         };
         format!(
-            "{run}clients: {{ web: {{ to: f, arrivals: {{ poisson: {}/s }} }} }}\nfunctions: {{ f: {{ idle_timeout: {}, \
+            "{run}clients: {{ web: {{ to: f, arrivals: {{ poisson: {}/s }} }} }}\nfunctions: {{ f: {{ \
+             idle_timeout: {}, \
              handler: [{{ wait: {{ exponential: {} s }} }}] }} }}\n{variants}",
             self.rate, self.idle, self.service
         )
@@ -95,7 +96,7 @@ impl System {
         ratios.iter().zip(calls).map(part).collect()
     }
 
-    /// The share of cold starts: by the exact law, or from 64 runs of 50 hours, each after five hours that do not count.
+    /// The share of cold starts: by the exact law, or from 64 runs of 50 hours, each after five that do not count.
     pub fn truth(&self) -> f64 {
         match self.expiry {
             Some(expiry) => KeepAlive::new(self.rate, self.service, expiry).p_cold(),

@@ -5,11 +5,11 @@
 //! open connections. `steady` stands for the mean number that the system itself keeps up, which whoever runs the plan
 //! finds by pilot runs and writes into it.
 //! Not modelled: caches, queues and streams that are full at the start.
-//! Validated by: traces by hand, a start at the steady number against the exact law (tests/theory/warm_start.rs).
+//! Validated by: traces by hand, a start at the steady number against the exact law (`tests/theory/warm_start.rs`).
 
 use super::Plan;
 use super::program::Step;
-use crate::scenario::{Block, Range, Target, read_count};
+use crate::scenario::{Block, Code, Range, Target, read_count, units};
 
 /// How many there are at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,12 @@ impl Initial {
         };
         if node.scalar() == Some("steady") {
             return Self { count: 0, steady: true };
+        }
+        if node.scalar().is_some_and(|text| units::parse_count(text).is_err()) {
+            let message = format!("`{field}` is neither a whole number nor `steady`");
+            let help = "write how many, such as `20`, or `steady` for the system's own mean number";
+            block.error(Code::BadQuantity, node.span, message, help);
+            return Self::default();
         }
         Self {
             count: read_count(block.context(), node, Range::Within(0.0, most as f64)),

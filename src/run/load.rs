@@ -263,8 +263,7 @@ impl Loader<'_> {
         all
     }
 
-    /// Reports `run` in a variant, and swept fields of it: what is compared must cover the same time, as often, with the
-    /// same dice.
+    /// Reports `run` in a variant: what is compared must cover the same time, as often, with the same dice.
     fn report_run(&self, name: &str, overlay: &Node) {
         let Some((key, run)) = overlay.entries().iter().find(|(key, _)| key.text == "run") else {
             return;

@@ -7,10 +7,10 @@
 //! The floor ([`super::memory`]) is how long a start can show in the system's state. A pilot run has dice of its own
 //! and sees what no plan says: queues that fill slowly, callers that wait for others. Each pilot cell has four of them.
 //! Their mean median latencies, instances, queue depths and cold starts per window go through MSER-5. A cut counts only
-//! if the four agree that what lies before it differs from what comes after: a cut into noise wastes time. Where MSER-5
-//! finds no cut in the first half, and the four agree that the second half of the pilot lies above or below the first,
-//! the pilots are run three times as long; what then still moves is reported as not settled. It does not lengthen the
-//! warm-up: what grows for ever has none.
+//! if the four agree that what lies between the floor and the cut differs from what comes after: a cut into noise
+//! wastes time. Where MSER-5 finds no cut in the first half, and the four agree that the last quarter of the pilot lies
+//! above or below the one before it, the pilots are run three times as long; what then still moves is reported as not
+//! settled. It does not lengthen the warm-up: what grows for ever has none.
 
 use super::memory::{self, Memory};
 use super::study::{CellPlan, Study};
@@ -26,6 +26,7 @@ use crate::scenario::units::show_duration;
 use crate::stats::{Value, mser5};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What a scenario leaves open about its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,7 +152,14 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
     } else {
         Outcome::default()
     };
-    let wanted = whole(floor.max(outcome.transient), window);
+    // MSER-5 weighs what is left of a transient against the noise of a pilot; a study averages many runs and sees less
+    // noise, so what goes beyond the floor is given twice its time.
+    let beyond = if outcome.transient > floor {
+        outcome.transient + outcome.transient
+    } else {
+        floor
+    };
+    let wanted = whole(beyond, window);
     let mut time = wanted.min(if window <= most { down(most, window) } else { most });
     let mut warmed = Warmed::default();
     if floor > time
@@ -192,7 +200,8 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
 fn cut(memory: &Memory, time: Duration, length: Duration, window: Duration) -> String {
     let whole = whole(memory.settles, window);
     format!(
-        "the warm-up is cut to {}, as it may not exceed half of the run, but {} remembers its start for {} ({}): the empty start still shows \
+        "the warm-up is cut to {}, as it may not exceed half of the run, but {} remembers its start for {} ({}): the empty \
+         start still shows \
          in cold starts, instances and queues; write `length: {}`, or leave `length` out",
         show_duration(time),
         memory.component,
@@ -364,7 +373,7 @@ impl Pilots {
         let least = Duration(self.floor.0.saturating_mul(2));
         let mut length = least.max(PILOT_LEAST).max(Duration(end.0 / PILOT_PART)).min(end);
         loop {
-            let Some(seen) = watch(&cell.plan, length) else {
+            let Some(seen) = watch(&cell.plan, length, self.floor) else {
                 // What had to be given up does so in the study, too, and is reported there.
                 return Outcome::default();
             };
@@ -425,8 +434,9 @@ struct Seen {
 }
 
 /// Runs the pilots of a plan; `None` if they had to be given up.
-fn watch(plan: &Plan, length: Duration) -> Option<Seen> {
+fn watch(plan: &Plan, length: Duration, floor: Duration) -> Option<Seen> {
     let window = Duration((length.0 / PILOT_WINDOWS).max(1));
+    let floor = floor.0.div_ceil(window.0) as usize;
     let pilot = Plan {
         warmup: Duration::ZERO,
         length,
@@ -452,7 +462,7 @@ fn watch(plan: &Plan, length: Duration) -> Option<Seen> {
             .filter_map(|run| run.series.get(place).filter(|l| l.metric == line.metric))
             .map(|line| &line.values[..])
             .collect();
-        match judge(&lines) {
+        match judge(&lines, floor) {
             Verdict::Settled(cut) => seen.transient = seen.transient.max(Duration(cut as u64 * window.0)),
             Verdict::Drifts => {
                 let component = &plan.components[line.component as usize];
@@ -472,8 +482,8 @@ enum Verdict {
     Drifts,
 }
 
-/// Judges the same series of several pilot runs together.
-fn judge(lines: &[&[f64]]) -> Verdict {
+/// Judges the same series of several pilot runs together; `floor` windows are left out of what is measured anyway.
+fn judge(lines: &[&[f64]], floor: usize) -> Verdict {
     let windows = lines.iter().map(|line| line.len()).min().unwrap_or(0);
     let seen = |window: usize| mean(lines.iter().map(|line| line[window]));
     let mut series: Vec<f64> = (0..windows).map(seen).collect();
@@ -486,13 +496,32 @@ fn judge(lines: &[&[f64]]) -> Verdict {
         .iter_mut()
         .filter(|value| !value.is_finite())
         .for_each(|value| *value = all);
-    match mser5(&series) {
-        Some(cut) if cut > 0 && differ(lines, cut, windows, AGREED) => Verdict::Settled(cut),
-        Some(_) => Verdict::Settled(0),
-        None if differ(lines, windows / 2, windows, CERTAIN) => Verdict::Drifts,
-        None => Verdict::Settled(0),
+    let half = windows / 2;
+    if let Some(cut) = mser5(&series) {
+        let begins = if cut > floor { floor } else { 0 };
+        return Verdict::Settled(if differ(lines, begins..cut, cut..windows, AGREED) {
+            cut
+        } else {
+            begins
+        });
     }
+    let last = half + windows / 4;
+    if differ(lines, half..last, last..windows, CERTAIN) {
+        return Verdict::Drifts;
+    }
+    // Noise at the end drew the cut beyond the middle: the first eighth from which on the first half is like the
+    // second.
+    let like = |begin: &usize| !differ(lines, *begin..half, half..windows, AGREED);
+    Verdict::Settled(
+        (0..EIGHTHS / 2)
+            .map(|i| i * windows / EIGHTHS)
+            .find(like)
+            .unwrap_or(half),
+    )
 }
+
+/// Steps in which a start is looked for where MSER-5 finds none.
+const EIGHTHS: usize = 8;
 
 /// The mean of what is there; NaN if nothing is.
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
@@ -502,12 +531,12 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / f64::from(count)
 }
 
-/// Whether the runs agree, beyond `most` standard errors, that their means before and after `cut` are not the same.
-fn differ(lines: &[&[f64]], cut: usize, windows: usize, most: f64) -> bool {
-    let part = |line: &[f64], from: usize, to: usize| mean(line[from..to].iter().copied());
+/// Whether the runs agree, beyond `most` standard errors, that their means over these two parts are not the same.
+fn differ(lines: &[&[f64]], one: Range<usize>, other: Range<usize>, most: f64) -> bool {
+    let part = |line: &[f64], range: &Range<usize>| mean(line[range.clone()].iter().copied());
     let differences: Vec<f64> = lines
         .iter()
-        .map(|line| part(line, 0, cut) - part(line, cut, windows))
+        .map(|line| part(line, &one) - part(line, &other))
         .filter(|difference| difference.is_finite())
         .collect();
     let n = differences.len() as f64;
@@ -518,7 +547,7 @@ fn differ(lines: &[&[f64]], cut: usize, windows: usize, most: f64) -> bool {
     let squares: f64 = differences.iter().map(|d| (d - centre) * (d - centre)).sum();
     let error = (squares / (n * (n - 1.0))).sqrt();
     // Means of a series that hardly varies differ by rounding.
-    let level = mean(lines.iter().map(|line| part(line, 0, windows))).abs();
+    let level = mean(lines.iter().map(|line| part(line, &other))).abs();
     centre.abs() > most * error && centre.abs() > 1e-9 * level
 }
 
@@ -583,7 +612,7 @@ mod tests {
             line
         };
         let lines: Vec<Vec<f64>> = (0..4).map(line).collect();
-        judge(&lines.iter().map(|line| &line[..]).collect::<Vec<_>>())
+        judge(&lines.iter().map(|line| &line[..]).collect::<Vec<_>>(), 0)
     }
 
     #[test]
@@ -598,7 +627,7 @@ mod tests {
     fn a_transient_is_cut_and_a_ramp_drifts() {
         for study in 0..50 {
             let cut = verdict(study, |i| 20.0 * (-i / 8.0).exp());
-            assert!(matches!(cut, Verdict::Settled(15..=70)), "{study}: {cut:?}");
+            assert!(matches!(cut, Verdict::Settled(15..=100)), "{study}: {cut:?}");
             assert_eq!(verdict(study, |i| i / 10.0), Verdict::Drifts, "{study}");
         }
     }
@@ -606,11 +635,11 @@ mod tests {
     #[test]
     fn what_saw_nothing_says_nothing() {
         let nothing = vec![f64::NAN; 200];
-        assert_eq!(judge(&[&nothing, &nothing]), Verdict::Settled(0));
+        assert_eq!(judge(&[&nothing, &nothing], 5), Verdict::Settled(0));
         let mut holes = noise(0);
         holes.iter_mut().step_by(3).for_each(|value| *value = f64::NAN);
-        assert_eq!(judge(&[&holes, &holes]), Verdict::Settled(0));
-        assert_eq!(judge(&[]), Verdict::Settled(0));
+        assert_eq!(judge(&[&holes, &holes], 0), Verdict::Settled(0));
+        assert_eq!(judge(&[], 0), Verdict::Settled(0));
     }
 
     #[test]
