@@ -5,6 +5,11 @@ use coldcurve::kernel::StreamKey;
 use coldcurve::run::warmup::start_steady;
 use coldcurve::stats::formulas::KeepAlive;
 
+/// What a trace gives to the last digit.
+fn is(value: f64, wanted: f64) {
+    assert!((value - wanted).abs() < 1e-9, "{value} instead of {wanted}");
+}
+
 /// A request every ten seconds, served in one; two warm instances, of which the same one serves all.
 #[test]
 fn two_warm_instances_by_hand() {
@@ -16,14 +21,15 @@ functions: { f: { initial_instances: 2, idle_timeout: 25 s, init: 1 s, handler: 
 ",
         1,
     );
-    assert_eq!(lab.one("f", "cold_starts"), 0.0);
+    is(lab.one("f", "cold_starts"), 0.0);
     // One lives for the whole 100 s, the other for the 25 s of its idle time-out.
     assert!(
         (lab.one("f", "instances") - 1.25).abs() < 1e-9,
         "{}",
         lab.one("f", "instances")
     );
-    assert_eq!(lab.one("db", "connections.new"), 0.0, "its session was open");
+    // Its session was open.
+    is(lab.one("db", "connections.new"), 0.0);
     assert!(lab.one("db", "queries") >= 9.0);
 }
 
@@ -65,8 +71,8 @@ functions: {{ f: {{ handler: [ call: p ] }} }}
         (lab.one("db", "connections"), lab.one("db", "connections.new")),
         (3.0, 0.0)
     );
-    assert_eq!(with(10, 10).one("db", "connections"), 10.0);
-    assert_eq!(with(0, 10).one("db", "connections.new"), 1.0);
+    is(with(10, 10).one("db", "connections"), 10.0);
+    is(with(0, 10).one("db", "connections.new"), 1.0);
 }
 
 /// Instances of a platform that scales them apart are there, too.
