@@ -4,6 +4,7 @@
 
 mod broken;
 mod cli;
+mod defaults;
 mod gallery;
 mod fields;
 mod fuzz;
@@ -11,3 +12,4 @@ mod properties;
 mod support;
 mod tidy;
 mod theory;
+mod warmup;

@@ -57,7 +57,7 @@ pub const RUN: Table = Table {
             "length",
             Kind::Duration,
             "1 h",
-            "Simulated time of one run, the warm-up included.",
+            "Simulated time of one run, the warm-up included. If absent, one hour is measured after the warm-up.",
         )
         .positive(),
         Field::default(
@@ -70,7 +70,7 @@ pub const RUN: Table = Table {
             "warmup",
             Kind::Any,
             "auto",
-            "Time at the start that is not measured, or `auto`.",
+            "Time at the start that is not measured, or `auto`: as long as the system remembers its start.",
         ),
         Field::default(
             "window",
@@ -233,9 +233,14 @@ fn percentiles(block: &Block) -> Vec<f64> {
 pub struct RunSpec {
     /// Runs with different dice.
     pub replications: u64,
-    /// Whether the warm-up is to be found by a pilot run.
+    /// Whether the warm-up is to be found from what the system remembers and by pilot runs.
     pub warmup_auto: bool,
+    /// Whether no length is given: the measured time is then what the plan's length is without its warm-up.
+    pub length_open: bool,
 }
+
+/// The longest warm-up that is found for a run whose length is not given.
+pub const WARMUP_MOST: Duration = Duration::from_secs(48 * 3600);
 
 /// Reads the plan of one variant. Problems go to the context's diagnostics; `None` if there is nothing to run then.
 pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &dyn Files) -> Option<(Plan, RunSpec)> {
@@ -317,6 +322,8 @@ struct Builder<'a> {
     paths: Vec<String>,
     /// When runs begin.
     start: Beginning,
+    /// When they end at the latest: a warm-up that is found later may come on top of their length.
+    horizon: Duration,
     /// Where the scenario as a whole is.
     root: crate::scenario::Span,
 }
@@ -337,6 +344,7 @@ impl<'a> Builder<'a> {
             plan: Plan::default(),
             paths,
             start: Beginning::default(),
+            horizon: Duration::ZERO,
             root: root.span,
         }
     }
@@ -356,6 +364,14 @@ impl<'a> Builder<'a> {
             let range = crate::scenario::Range::AtLeast(0.0);
             read_duration(self.cx, node, range)
         });
+        let length_open = !block.has("length");
+        if length_open {
+            plan.length += plan.warmup;
+        }
+        self.horizon = plan.length;
+        if length_open && warmup.is_none() {
+            self.horizon += WARMUP_MOST;
+        }
         let sound = self.cx.diagnostics.pushed() == before;
         if sound && plan.warmup >= plan.length {
             let message = "the warm-up leaves nothing to measure";
@@ -378,6 +394,7 @@ impl<'a> Builder<'a> {
         RunSpec {
             replications: block.count("replications"),
             warmup_auto: warmup.is_none(),
+            length_open,
         }
     }
 
@@ -405,7 +422,7 @@ impl<'a> Builder<'a> {
             kind::ACCOUNT => self.plan.accounts.push(AccountPlan::read(&block(&account::TABLE))),
             kind::CLIENT => {
                 let block = block(&client::fields::TABLE);
-                let client = ClientPlan::read(&block, id, &key.text, &self.paths, self.plan.length);
+                let client = ClientPlan::read(&block, id, &key.text, &self.paths, self.horizon);
                 self.plan.clients.extend(client);
             }
             kind::GATEWAY => {
@@ -488,7 +505,7 @@ impl<'a> Builder<'a> {
     }
 
     fn schedule(&mut self, block: &Block, id: u32, name: &str) {
-        let schedule = SchedulePlan::read(block, id, name, self.start, self.plan.length);
+        let schedule = SchedulePlan::read(block, id, name, self.start, self.horizon);
         self.plan.schedules.extend(schedule);
     }
 

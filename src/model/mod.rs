@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod function;
 pub mod gateway;
 pub mod guard;
+pub mod initial;
 pub mod flow;
 pub mod limit;
 pub mod limits;

@@ -131,7 +131,8 @@ impl<'p> World<'p> {
         let gateways = Gateways::new(plan, &mut cx);
         let functions = Functions::new(plan, run, &mut cx);
         let fleets = Fleets::new(plan, run, &mut cx);
-        let databases = Databases::new(plan, &mut cx);
+        let mut databases = Databases::new(plan, &mut cx);
+        databases.begin_warm(plan, &mut cx);
         let proxies = Proxies::new(plan, run, &mut cx);
         let queues = Queues::new(plan, &mut cx);
         let streams = Streams::new(plan, run, &mut cx);

@@ -4,7 +4,7 @@ use crate::run::differences;
 use crate::run::summary::{
     Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
     FaultSummary, LimitHit, Manifest, Metric, Outcome, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline,
-    Unit, name,
+    Unit, WarmupSummary, name,
 };
 
 /// A small deterministic wobble in [-1, 1].
@@ -264,6 +264,7 @@ fn empty() -> Summary {
         seed: 1,
         length_ns: 3_600_000_000_000,
         warmup_ns: 300_000_000_000,
+        warmup: WarmupSummary::default(),
         window_ns: 60_000_000_000,
         axes: Vec::new(),
         cells: Vec::new(),
@@ -465,6 +466,7 @@ pub fn single_window() -> Summary {
         replications: 1,
         length_ns,
         warmup_ns: 0,
+        warmup: WarmupSummary::default(),
         cells: vec![cell],
         ..empty()
     }

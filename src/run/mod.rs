@@ -11,10 +11,12 @@ pub mod guarded;
 pub mod limits;
 pub mod load;
 pub mod mean_month;
+pub mod memory;
 pub mod size;
 pub mod metrics;
 pub mod study;
 pub mod summary;
+pub mod warmup;
 
 pub use failure::Failure;
 pub use load::{Loaded, Options, load};

@@ -9,10 +9,10 @@ use super::differences;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
+use super::warmup::{self, Clock};
 use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::world::{RunResult, World};
-use crate::stats::mser5;
 use rayon::prelude::*;
 
 /// One variant at one sweep point.
@@ -24,8 +24,6 @@ pub struct CellPlan {
     pub point: Vec<PointValue>,
     /// What runs.
     pub plan: Plan,
-    /// Whether its warm-up is to be found by a pilot run.
-    pub warmup_auto: bool,
     /// How it is billed.
     pub billing: BillingPlan,
 }
@@ -45,6 +43,11 @@ pub struct Study {
     pub axes: Vec<Axis>,
     /// Variants outermost, then the axes in order, the last one fastest.
     pub cells: Vec<CellPlan>,
+    /// All cells of the file, where only some of its variants run: they have a say in the warm-up, which must not
+    /// depend on who is picked. Empty where all run.
+    pub file: Vec<CellPlan>,
+    /// What the scenario leaves open about its time.
+    pub clock: Clock,
     /// What must come out.
     pub expectations: Vec<Expectation>,
     /// Where each of them stands.
@@ -52,11 +55,6 @@ pub struct Study {
     /// What it takes to repeat the study.
     pub manifest: Manifest,
 }
-
-/// Pilot runs have a run number of their own, so that they do not share dice with what is measured.
-const PILOT: u64 = u64::MAX;
-/// Windows of a pilot run, in which the end of the transient is looked for.
-const PILOT_WINDOWS: u64 = 400;
 
 impl Study {
     /// Runs in all, for a progress display.
@@ -69,8 +67,12 @@ impl Study {
     /// # Errors
     /// If a run had to be given up, or no size of a fleet keeps its goals.
     pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Failure> {
-        self.find_warmup();
+        let warmed = warmup::find(&self);
+        warmed.apply(&mut self.cells);
         self.cells.par_iter_mut().try_for_each(super::size::size)?;
+        self.cells
+            .par_iter_mut()
+            .for_each(|cell| warmup::start_steady(&mut cell.plan));
         let cell = |cell: &CellPlan| {
             let run = |number: u64| {
                 let result = World::new(&cell.plan, number).run();
@@ -107,50 +109,9 @@ impl Study {
             differences: differences::of(&cells),
             cells,
             expectations,
-            warnings: Vec::new(),
+            warmup: warmed.summary,
+            warnings: warmed.warnings,
             manifest: self.manifest,
         })
     }
-
-    /// Finds the warm-up where a scenario leaves it open: the longest transient that MSER-5 sees in a pilot run of each
-    /// variant, in whole windows, and at most half of the run. It is one for all cells, so that they stay comparable.
-    fn find_warmup(&mut self) {
-        if !self.cells.iter().any(|cell| cell.warmup_auto) {
-            return;
-        }
-        let mut pilots: Vec<&CellPlan> = Vec::new();
-        for cell in &self.cells {
-            if !pilots.iter().any(|pilot| pilot.variant == cell.variant) {
-                pilots.push(cell);
-            }
-        }
-        let longest = pilots
-            .into_par_iter()
-            .map(|cell| transient(&cell.plan))
-            .max()
-            .unwrap_or_default();
-        for cell in &mut self.cells {
-            let plan = &mut cell.plan;
-            let windows = longest.0.div_ceil(plan.window.0);
-            let most = plan.length.0 / 2 / plan.window.0;
-            plan.warmup = Duration(windows.min(most) * plan.window.0);
-        }
-    }
-}
-
-/// The length of the transient at the start of a run: levels and latencies by short windows, each judged by MSER-5.
-fn transient(plan: &Plan) -> Duration {
-    let window = Duration((plan.length.0 / PILOT_WINDOWS).max(1));
-    let pilot = Plan {
-        warmup: Duration::ZERO,
-        window,
-        // What a fault does is no transient at the start.
-        faults: Vec::new(),
-        ..plan.clone()
-    };
-    let result = World::new(&pilot, PILOT).run();
-    let judged = ["latency.p50", "instances", "depth"];
-    let lines = result.series.iter().filter(|line| judged.contains(&line.metric));
-    let dropped = lines.filter_map(|line| mser5(&line.values)).max().unwrap_or(0);
-    Duration(dropped as u64 * window.0)
 }

@@ -75,6 +75,9 @@ pub struct Summary {
     pub length_ns: u64,
     /// Simulated time discarded at the start of every replication, in nanoseconds.
     pub warmup_ns: u64,
+    /// How the warm-up was found.
+    #[serde(default)]
+    pub warmup: WarmupSummary,
     /// Width of the windows of every timeline, in nanoseconds.
     pub window_ns: u64,
     /// The swept parameters, in the order of the scenario; empty without a sweep.
@@ -90,6 +93,27 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// How to repeat this run.
     pub manifest: Manifest,
+}
+
+/// How the warm-up was found: from what the components remember, and from pilot runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WarmupSummary {
+    /// Whether the scenario left it open.
+    pub automatic: bool,
+    /// How long the system remembers a start, read from its plan, in nanoseconds.
+    pub floor_ns: u64,
+    /// What remembers the longest, such as `functions.api.idle_timeout`.
+    pub floor_of: Option<String>,
+    /// The longest transient that the pilot runs showed, in nanoseconds.
+    pub transient_ns: u64,
+    /// Pilot runs of each cell that had some.
+    pub pilots: u32,
+    /// Cells that had pilot runs.
+    pub pilot_cells: u32,
+    /// Whether no level, latency or number of cold starts still moved in one direction when the pilot runs ended.
+    pub settled: bool,
+    /// What did: the variant and the metric.
+    pub drifting: Vec<String>,
 }
 
 /// A swept parameter.

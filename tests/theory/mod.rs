@@ -31,4 +31,5 @@ mod stores;
 mod topics;
 mod traces;
 mod traffic;
+mod warm_start;
 mod workflows;

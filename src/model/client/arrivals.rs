@@ -89,6 +89,11 @@ impl RateCurve {
         &self.pieces
     }
 
+    /// Whether the pieces begin again after the last one.
+    pub fn repeats(&self) -> bool {
+        self.repeats
+    }
+
     /// The same curve with another rate (per second) between `at` and `at + during`. A curve that repeats is written
     /// out over the `length` of the run first.
     #[must_use]

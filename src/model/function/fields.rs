@@ -5,6 +5,7 @@ use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
 use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
 use crate::kernel::{Duration, Instant, Sampler};
+use crate::model::initial::Initial;
 use crate::model::program_fields::{HEEDS_DEADLINES, read_program};
 use crate::model::tracking::TrackingPlan;
 use crate::model::transfer::{self, TransferPlan};
@@ -191,6 +192,11 @@ pub const TABLE: Table = Table {
             "How long an idle instance is kept.",
         )
         .source("assumed: measurements of platforms lie between 5 and 15 minutes; services say their own"),
+        Field::optional(
+            "initial_instances",
+            Kind::Any,
+            "Instances that are warm and idle when the run begins: a number, or `steady` for its own mean number.",
+        ),
         Field::optional("maximum_age", Kind::Sampler, "Age at which an instance is replaced."),
         Field::default(
             "instance_choice",
@@ -384,6 +390,7 @@ impl FunctionPlan {
             Some(_) => Duration::FOREVER,
             None => block.duration("init_limit"),
         };
+        let most = block.count_opt("maximum_instances").unwrap_or(INSTANCES_MAX as u64);
         Self {
             component,
             name: name.to_owned(),
@@ -398,6 +405,7 @@ impl FunctionPlan {
             code_init,
             init_limit,
             idle_timeout: block.sampler("idle_timeout"),
+            initial: Initial::read(block, "initial_instances", most),
             maximum_age: block.sampler_opt("maximum_age"),
             choice: Choice::ALL[block.choice("instance_choice")],
             reserved: block.count_opt("reserved_concurrency"),

@@ -143,6 +143,9 @@ impl Functions {
                 cx.agenda.at(recycle.at, Class::Timer, super::Event::Function(event));
             }
             let state = &mut functions.state[index];
+            if state.scaled.is_none() && spec.initial.count > 0 {
+                state.instances.begin_warm(spec);
+            }
             if let Some(provisioned) = &mut state.provisioned {
                 provisioned.begin(function, spec, &mut state.instances, cx);
             }
