@@ -211,6 +211,11 @@ impl Loader<'_> {
             heard.push(own.sorted());
         }
         report_all(&variants, &heard, self.diagnostics);
+        let declared = root
+            .get("variants")
+            .map_or(0, |node| node.entries().len())
+            .max(variants.len());
+        let points = combinations(&axes).len();
         let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
         let expectations = self.expectations(&block, &variants, &axes);
         if !self.diagnostics.has_errors() {
@@ -225,6 +230,7 @@ impl Loader<'_> {
             replications: self.options.replications.unwrap_or(run.replications),
             axes,
             cells,
+            cells_of_file: declared * points,
             expectations,
             places: Vec::new(),
             manifest: Manifest::default(),

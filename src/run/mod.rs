@@ -12,6 +12,7 @@ pub mod size;
 pub mod metrics;
 pub mod study;
 pub mod summary;
+pub mod verdict;
 
 pub use failure::Failure;
 pub use load::{Loaded, Options, load};

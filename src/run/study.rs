@@ -8,6 +8,7 @@ use super::billing::BillingPlan;
 use super::expect::Expectation;
 use super::failure::{Cause, Failure};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
+use super::verdict;
 use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::world::{RunResult, World};
@@ -44,6 +45,8 @@ pub struct Study {
     pub axes: Vec<Axis>,
     /// Variants outermost, then the axes in order, the last one fastest.
     pub cells: Vec<CellPlan>,
+    /// Cells of the whole file, those of variants that were not picked included.
+    pub cells_of_file: usize,
     /// What must come out.
     pub expectations: Vec<Expectation>,
     /// Where each of them stands.
@@ -83,7 +86,10 @@ impl Study {
                 }
             };
             let results: Result<Vec<RunResult>, Failure> = (0..self.replications).into_par_iter().map(run).collect();
-            Ok(aggregate(cell, &results?))
+            let results = results?;
+            let mut found = aggregate(cell, &results);
+            verdict::classify(&mut found, cell, &results, self.cells_of_file);
+            Ok(found)
         };
         let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect::<Result<_, Failure>>()?;
         let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);

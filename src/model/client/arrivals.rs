@@ -89,6 +89,11 @@ impl RateCurve {
         &self.pieces
     }
 
+    /// Whether it begins again at its end.
+    pub fn repeats(&self) -> bool {
+        self.repeats
+    }
+
     /// The same curve with another rate (per second) between `at` and `at + during`. A curve that repeats is written
     /// out over the `length` of the run first.
     #[must_use]
