@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 use super::chart::focus;
 use super::format::{self, MISSING, span_ns};
 use super::limits;
+use super::verdicts;
 use crate::run::summary::{Cell, Estimate, ExpectationResult, Summary, Unit, name};
 
 /// The style of all tables.
@@ -74,10 +75,15 @@ pub fn text(summary: &Summary, view: View) -> String {
         out.push_str("\nNothing was simulated.\n");
         return out;
     }
-    let _ = writeln!(out, "\n{}", table(summary, view));
+    let shown = verdicts::by_regime(summary);
+    let _ = writeln!(out, "\n{}", table(&shown, view));
+    for line in verdicts::legend(summary) {
+        paragraph(&mut out, &line, view.width, "", "  ");
+    }
     if summary.replications > 1 {
         out.push_str("± is half of the 95 % confidence interval over replications.\n");
     }
+    verdict_lines(&mut out, summary, view);
     bill_notes(&mut out, summary, view);
     slowest(&mut out, summary, view);
     faults(&mut out, summary, view);
@@ -90,6 +96,19 @@ pub fn text(summary: &Summary, view: View) -> String {
         }
     }
     out
+}
+
+/// What was found about each cell that is not plainly steady, in words.
+fn verdict_lines(out: &mut String, summary: &Summary, view: View) {
+    let lines = verdicts::lines(summary);
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", view.paint("1;33", verdicts::HEADING));
+    for line in lines {
+        paragraph(out, &line, view.width, "  ", "      ");
+    }
+    out.push('\n');
 }
 
 /// What the reader should know about the bills, each note once, with the variants that it is about unless it is all.
@@ -130,14 +149,14 @@ struct Column {
 impl Column {
     /// Present if any cell has the metric.
     fn metric(summary: &Summary, header: &str, metric: &str) -> Option<Self> {
-        let found: Vec<_> = summary.cells.iter().map(|cell| cell.metric(metric)).collect();
-        found.iter().any(Option::is_some).then(|| Self {
+        let found: Vec<_> = summary.cells.iter().map(|cell| (cell, cell.metric(metric))).collect();
+        found.iter().any(|(_, metric)| metric.is_some()).then(|| Self {
             header: header.into(),
             fields: found
                 .into_iter()
-                .map(|metric| {
+                .map(|(cell, metric)| {
                     metric.map_or((MISSING.into(), String::new()), |metric| {
-                        field(metric.unit, &metric.estimate)
+                        verdicts::marked(cell, field(metric.unit, &metric.estimate))
                     })
                 })
                 .collect(),
@@ -182,7 +201,7 @@ fn columns(summary: &Summary) -> Vec<Column> {
     let bills = summary
         .cells
         .iter()
-        .map(|cell| format::money_short(&cell.bill.total))
+        .map(|cell| verdicts::bill(cell, format::money_short(&cell.bill.total)))
         .collect();
     columns.push(Column {
         header: "bill per\nmonth".into(),
@@ -201,6 +220,7 @@ fn relative(summary: &Summary) -> Option<Column> {
     let cheapest = summary
         .cells
         .iter()
+        .filter(|cell| verdicts::has_whole_bill(cell))
         .map(|cell| cell.bill.total.mean)
         .fold(f64::INFINITY, f64::min);
     let reference = |cell: &Cell| -> f64 {
@@ -219,12 +239,24 @@ fn relative(summary: &Summary) -> Option<Column> {
             .cells
             .iter()
             .find(same)
+            .filter(|other| verdicts::has_whole_bill(other))
             .map_or(f64::NAN, |other| other.bill.total.mean)
     };
+    let factor = |cell: &Cell| {
+        if verdicts::has_whole_bill(cell) {
+            cell.bill.total.mean / reference(cell)
+        } else {
+            f64::NAN
+        }
+    };
+    // Of one cell that has a month there is nothing to compare.
+    if summary.cells.iter().filter(|cell| factor(cell).is_finite()).count() < 2 {
+        return None;
+    }
     let fields = summary
         .cells
         .iter()
-        .map(|cell| (format::factor(cell.bill.total.mean / reference(cell)), String::new()))
+        .map(|cell| (format::factor(factor(cell)), String::new()))
         .collect();
     let header = if variants.len() < 2 {
         "vs\nleast".into()
@@ -293,6 +325,8 @@ fn build(summary: &Summary, columns: &[Column], between: &str, most: usize, gap:
         .map(|axis| axis.parameter.rsplit('.').next().unwrap_or(&axis.parameter).to_owned());
     let variants = summary.variants().len() > 1 || summary.axes.is_empty();
     let names = variants.then(|| "variant".to_owned()).into_iter().chain(axes);
+    let bad = summary.cells.iter().any(Cell::is_bad);
+    let names = bad.then(String::new).into_iter().chain(names);
     let labels = names.clone().count();
     table.set_header(names.chain(columns.iter().map(|column| column.header.clone())));
     for (index, cell) in summary.cells.iter().enumerate() {
@@ -306,11 +340,13 @@ fn build(summary: &Summary, columns: &[Column], between: &str, most: usize, gap:
                 format!("{mean}{between}{half}")
             }
         });
-        table.add_row(variant.chain(points).chain(numbers));
+        let mark = bad.then(|| if cell.is_bad() { "!" } else { "" }.to_owned()).into_iter();
+        table.add_row(mark.chain(variant).chain(points).chain(numbers));
     }
     for index in 0..labels + columns.len() {
         if let Some(column) = table.column_mut(index) {
             let last = index + 1 == labels + columns.len();
+            let gap = if bad && index == 0 { 1 } else { gap };
             column.set_padding((0, if last { 0 } else { gap }));
             if index >= labels {
                 column.set_cell_alignment(CellAlignment::Right);

@@ -356,6 +356,25 @@ pub fn least_p_value(plan: &Plan, results: &[RunResult]) -> f64 {
     (least.fold(1.0, f64::min) * lines.len() as f64).min(1.0)
 }
 
+/// What grows, falls or is not settled in the runs of one cell of a file that has `cells` of them.
+pub fn moving(plan: &Plan, results: &[RunResult], cells: usize) -> Vec<Verdict> {
+    let mut found = Vec::new();
+    courses(
+        plan,
+        results,
+        &lines(plan, results),
+        &Input::of(plan),
+        cells,
+        &mut found,
+    );
+    found
+}
+
+/// Whether the runs of one cell end in two places.
+pub fn has_two_regimes(plan: &Plan, results: &[RunResult]) -> bool {
+    split(plan, results, &lines(plan, results)).is_some()
+}
+
 /// What the input says about a month made of this run.
 fn of_input(plan: &Plan, input: &Input, found: &mut Vec<Verdict>) {
     let measured = plan.length.0.saturating_sub(plan.warmup.0) as f64;
