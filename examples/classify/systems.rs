@@ -42,7 +42,7 @@ pub const STEADY: [(&str, &str); 6] = [
     (
         "rare failures, with retries",
         "run: { length: 2 min, warmup: 10 s, window: 10 s }\n\
-         clients: { web: { to: f, retry: { max_attempts: 3 }, arrivals: { poisson: 25/s } } }\n\
+         clients: { web: { to: f, retry: { attempts: 3 }, arrivals: { poisson: 25/s } } }\n\
          functions: { f: { failure: 0.1%, handler: [ wait: { exponential: 50 ms } ] } }",
     ),
     (

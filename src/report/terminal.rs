@@ -220,7 +220,7 @@ fn relative(summary: &Summary) -> Option<Column> {
     let cheapest = summary
         .cells
         .iter()
-        .filter(|cell| verdicts::has_whole_bill(cell))
+        .filter(|cell| verdicts::has_whole_bill(cell) && !cell.is_bad())
         .map(|cell| cell.bill.total.mean)
         .fold(f64::INFINITY, f64::min);
     let reference = |cell: &Cell| -> f64 {
@@ -243,13 +243,12 @@ fn relative(summary: &Summary) -> Option<Column> {
             .map_or(f64::NAN, |other| other.bill.total.mean)
     };
     let factor = |cell: &Cell| {
-        if verdicts::has_whole_bill(cell) {
-            cell.bill.total.mean / reference(cell)
-        } else {
-            f64::NAN
-        }
+        let factor = cell.bill.total.mean / reference(cell);
+        // What fails or loses work is not cheaper for it.
+        let whole = verdicts::has_whole_bill(cell) && !(cell.is_bad() && factor < 1.0);
+        if whole { factor } else { f64::NAN }
     };
-    // Of one cell that has a month there is nothing to compare.
+    // Of one bill there is nothing to compare.
     if summary.cells.iter().filter(|cell| factor(cell).is_finite()).count() < 2 {
         return None;
     }

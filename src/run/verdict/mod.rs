@@ -196,7 +196,7 @@ fn regimes(cell: &CellPlan, results: &[RunResult], upper: &[bool]) -> Vec<Regime
         let part = aggregate(cell, &pick(results, upper, fails));
         let runs = upper.iter().enumerate().filter(|(_, upper)| **upper == fails);
         Regime {
-            name: if fails { "collapses" } else { "runs well" }.to_owned(),
+            name: if fails { "collapse" } else { "run well" }.to_owned(),
             fails,
             runs: runs.map(|(run, _)| run as u32).collect(),
             bill: part.bill.total,
@@ -303,6 +303,7 @@ fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, ce
             line: &line.name,
             things: line.things,
             since_s: plan.warmup.as_secs_f64() + (from as f64 + trend.since) * window,
+            or_before: from > 0 && trend.since <= 2.0,
             per_second: trend.per_window / window,
             doubles_s: trend.doubles.map(|windows| windows * window),
             last: trend.last,

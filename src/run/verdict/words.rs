@@ -12,6 +12,8 @@ pub struct Evidence<'a> {
     pub things: &'a str,
     /// Since when, from the start of the run.
     pub since_s: f64,
+    /// Whether that is only from when on it could be judged.
+    pub or_before: bool,
     /// How much it changes.
     pub per_second: f64,
     /// In how much time it doubles.
@@ -22,19 +24,24 @@ pub struct Evidence<'a> {
     pub left_s: f64,
 }
 
+/// A whole number, with commas.
+fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// Two significant digits, with commas from a thousand on.
 fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 99.5 {
-        let digits = format!("{size:.0}");
-        let mut grouped = String::new();
-        for (at, digit) in digits.chars().enumerate() {
-            if at > 0 && (digits.len() - at).is_multiple_of(3) {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
-        return grouped;
+        return count(size.round() as u64);
     }
     let places = match size {
         s if s >= 9.95 => 0,
@@ -103,12 +110,13 @@ pub fn growing(evidence: &Evidence) -> String {
     let Evidence { line, things, .. } = evidence;
     let (since, last) = (time(evidence.since_s), number(evidence.last));
     let speed = rate(evidence.per_second, things);
+    let before = if evidence.or_before { " or before" } else { "" };
     match evidence.doubles_s {
         Some(doubles) => format!(
             "{line} grows: it doubles every {}, to {last} {things} at the end",
             time(doubles)
         ),
-        None => format!("{line} grows by {speed} since {since}, to {last} at the end"),
+        None => format!("{line} grows by {speed} since {since}{before}, to {last} at the end"),
     }
 }
 
