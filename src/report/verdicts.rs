@@ -3,6 +3,7 @@
 use super::format::MISSING;
 use crate::run::summary::{BillSummary, Cell, Metric, Summary};
 use crate::run::verdict::{Class, Regime};
+use std::fmt::Write as _;
 
 /// Above the lines in words.
 pub const HEADING: &str = "What to know before believing these figures";
@@ -127,7 +128,7 @@ pub fn lines(summary: &Summary) -> Vec<String> {
         let more = cells.len().saturating_sub(MOST_NAMES);
         let mut names = cells[..cells.len() - more].join("; ");
         if more > 0 {
-            names.push_str(&format!("; {more} more"));
+            let _ = write!(names, "; {more} more");
         }
         format!("{names}: {words}")
     };

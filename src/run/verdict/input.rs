@@ -87,11 +87,12 @@ fn shape(arrivals: &ArrivalPlan, length: Duration) -> Shape {
             match repeats {
                 true if counts.iter().all(|n| *n == counts[0]) => Shape::Steady,
                 true => Shape::Repeats(whole),
-                false if whole < length => {
+                // One that ends with the run, but for a twentieth of it, was made for it.
+                false if whole.0 < length.0 - length.0 / 20 => {
                     let last = counts.iter().rposition(|n| *n > 0).map_or(0, |last| last as u64 + 1);
                     Shape::Settles(Duration(interval_ns.saturating_mul(last)), false)
                 }
-                false => Shape::Settles(length, true),
+                false => Shape::Settles(length.min(whole), true),
             }
         }
     }

@@ -320,7 +320,7 @@ fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, ce
                     found.push(add(Class::TooShort, words::rising(&evidence(&trend), changes), trend));
                 }
             }
-            Course::Falling(trend) if line.backlog && !unseen => {
+            Course::Falling(trend) if line.backlog && !unseen && trend.last >= 1.0 => {
                 found.push(add(Class::Draining, words::draining(&evidence(&trend)), trend));
             }
             Course::Falling(_) | Course::Level => {}
