@@ -252,6 +252,9 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
         bill: bill(load),
         limits: Vec::new(),
         faults: Vec::new(),
+        verdicts: Vec::new(),
+        regimes: Vec::new(),
+        losses: Vec::new(),
     }
 }
 

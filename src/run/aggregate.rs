@@ -40,6 +40,9 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         bill,
         limits: limits::table(&cell.plan, results),
         faults: limits::faults(&cell.plan, results),
+        verdicts: Vec::new(),
+        regimes: Vec::new(),
+        losses: Vec::new(),
     }
 }
 

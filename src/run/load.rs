@@ -213,6 +213,11 @@ impl Loader<'_> {
         }
         let file = self.whole_file(root, &axes, &cells);
         report_all(&variants, &heard, self.diagnostics);
+        let declared = root
+            .get("variants")
+            .map_or(0, |node| node.entries().len())
+            .max(variants.len());
+        let points = combinations(&axes).len();
         let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
         let expectations = self.expectations(&block, &variants, &axes);
         if !self.diagnostics.has_errors() {
@@ -232,6 +237,7 @@ impl Loader<'_> {
                 auto: run.warmup_auto,
                 open: run.length_open,
             },
+            cells_of_file: declared * points,
             expectations,
             places: Vec::new(),
             manifest: Manifest::default(),

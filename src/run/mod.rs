@@ -16,6 +16,7 @@ pub mod size;
 pub mod metrics;
 pub mod study;
 pub mod summary;
+pub mod verdict;
 pub mod warmup;
 
 pub use failure::Failure;

@@ -9,6 +9,7 @@ use super::differences;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
+use super::verdict;
 use super::warmup::{self, Clock};
 use crate::kernel::Duration;
 use crate::model::Plan;
@@ -48,6 +49,8 @@ pub struct Study {
     pub file: Vec<CellPlan>,
     /// What the scenario leaves open about its time.
     pub clock: Clock,
+    /// Cells of the whole file, those of variants that were not picked included.
+    pub cells_of_file: usize,
     /// What must come out.
     pub expectations: Vec<Expectation>,
     /// Where each of them stands.
@@ -89,6 +92,7 @@ impl Study {
             let results = results?;
             let mut figures = aggregate(cell, &results);
             shares_of_windows(&self.expectations, cell, &results, &mut figures.metrics);
+            verdict::classify(&mut figures, cell, &results, self.cells_of_file);
             Ok(figures)
         };
         let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect::<Result<_, Failure>>()?;

@@ -7,6 +7,7 @@
 //! Units: durations in seconds, money in dollars, sizes in bytes, shares between 0 and 1. A number that does not exist
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
+use super::verdict::{Loss, Regime, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Version of the `summary.json` layout.
@@ -228,6 +229,15 @@ pub struct Cell {
     /// The faults of the scenario, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSummary>,
+    /// Whether it has an answer: what was found about its course, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
+    /// The figures of each regime, if its runs end in two places: no mean over both is any run's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regimes: Vec<Regime>,
+    /// Work that was lost where no client sees it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
 }
 
 /// A limit that was run into: whose it is, by whom, how often and when.

@@ -5,6 +5,7 @@ pub mod formulas;
 pub mod histogram;
 pub mod interval;
 pub mod observe;
+pub mod stability;
 pub mod warmup;
 
 pub use histogram::Histogram;

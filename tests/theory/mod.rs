@@ -27,6 +27,7 @@ mod replay;
 mod retries;
 mod scaled;
 mod sharing;
+mod stability;
 mod stores;
 mod topics;
 mod traces;
