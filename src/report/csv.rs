@@ -459,7 +459,7 @@ mod tests {
     #[test]
     fn missing_numbers_are_empty_fields() {
         let rows = file(&sample::extremes(), "summary.csv");
-        assert_eq!(rows[1][3..], ["", "", "", "0"]);
+        assert_eq!(rows[1][3..], ["", "", "", "0", "steady"]);
         let timeline = file(&sample::extremes(), "timeline.csv");
         let first = timeline.iter().find(|row| row[0] == "gaps").unwrap();
         assert_eq!(first[4..6], ["0", ""]);

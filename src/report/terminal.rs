@@ -580,7 +580,7 @@ mod tests {
                 colour: false,
             },
         );
-        let row = printed.lines().find(|line| line.starts_with("provisioned")).unwrap();
+        let row = printed.lines().find(|line| line.starts_with("! provisioned")).unwrap();
         let fields: Vec<&str> = row
             .split("  ")
             .map(str::trim)
@@ -589,7 +589,7 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "provisioned concurrency 400",
+                "! provisioned concurrency 400",
                 "4,047 ±8",
                 "11.7 ms ±0.1",
                 "162 ms ±4",

@@ -2,8 +2,8 @@
 //!
 //! The levels that show work waiting (queues, streams, events, connections, executions, busy instances) are judged
 //! window by window, against an input that stays what it is: after the last spike, fault or change of rate, and in
-//! whole periods of what repeats itself. The chance of a false alarm is one in [`FALSE_ALARMS`] for all cells of the file
-//! and all their lines together.
+//! whole periods of what repeats itself. The chance of a false alarm is one in [`FALSE_ALARMS`] for all cells of the
+//! file and all their lines together.
 
 mod input;
 mod kinds;
@@ -327,26 +327,20 @@ fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, ce
         }
     }
     if seen < LEAST_WINDOWS && found.is_empty() {
-        let left: u64 = plan
-            .queues
-            .iter()
-            .filter(|queue| queue.poller.is_some())
-            .fold(results.iter().map(|run| run.in_flight).sum(), |sum, queue| {
-                sum + count(results, queue.component, "remaining")
-            });
-        let came = plan
-            .queues
-            .iter()
-            .fold(results.iter().map(|run| run.requests).sum(), |sum: u64, queue| {
-                sum + count(results, queue.component, "received")
-            });
-        if left >= 10 && left * 10 >= came {
-            found.push(Verdict::new(
-                Class::TooShort,
-                words::few_windows(seen, left, left + came),
-            ));
-        }
+        found.extend(few_windows(plan, results, seen));
     }
+}
+
+/// Where there are too few windows to see a trend, what is under way at the end tells whether the system kept up.
+fn few_windows(plan: &Plan, results: &[RunResult], seen: usize) -> Option<Verdict> {
+    let mut left: u64 = results.iter().map(|run| run.in_flight).sum();
+    let mut came: u64 = results.iter().map(|run| run.requests).sum();
+    for queue in plan.queues.iter().filter(|queue| queue.poller.is_some()) {
+        left += count(results, queue.component, "remaining");
+        came += count(results, queue.component, "received");
+    }
+    let many = left >= 10 && left * 10 >= came;
+    many.then(|| Verdict::new(Class::TooShort, words::few_windows(seen, left, left + came)))
 }
 
 /// The chance that a steady system shows as much growth as the line of a cell that shows most, times its lines: what
