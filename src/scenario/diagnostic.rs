@@ -309,7 +309,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, c)| c)
 }
 
-/// The candidate that is a word of the given word, as `memory` is of `memorySize`; the longest if there are several.
+/// The candidate that the given word begins with, as `memory` is of `memorySize`; the longest if there are several.
 pub fn part_of<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if word.len() > 64 {
         return None;
@@ -323,7 +323,7 @@ pub fn part_of<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         }
     }
     snake.push('_');
-    let within = |c: &&str| c.len() > 2 && *c != word && snake.contains(&format!("_{c}_"));
+    let within = |c: &&str| c.len() > 2 && *c != word && snake.starts_with(&format!("_{c}_"));
     candidates
         .into_iter()
         .take(CANDIDATES_MAX)
