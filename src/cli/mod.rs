@@ -267,7 +267,8 @@ fn test(args: &TestArgs) -> Result<u8, String> {
         let summary = simulate(loaded, args.common.threads)?;
         say(&format!("{}\n", path.display()));
         if summary.expectations.is_empty() {
-            say("  expects nothing\n");
+            say("  nothing was checked: the scenario has no `expect`; it takes lines such as\n");
+            say("    expect: [{ metric: latency.p99, below: 500 ms }]\n");
         }
         for expectation in &summary.expectations {
             say(&format!("  {}\n", report::terminal::judged(expectation)));

@@ -71,7 +71,8 @@ pub const RUN: Table = Table {
             Kind::Any,
             "auto",
             "Time at the start that is not measured, or `auto`: as long as the system remembers its start.",
-        ),
+        )
+        .sample("10 min"),
         Field::default(
             "window",
             Kind::Duration,
@@ -109,12 +110,14 @@ pub const ROOT: Table = Table {
         Field::default("title", Kind::Text, "\"\"", "One line: what this is."),
         Field::optional("description", Kind::Text, "A paragraph or two."),
         Field::optional("run", Kind::Block(&RUN), "How long, how often, from which seed."),
-        Field::optional("billing", Kind::Any, "How the measured time becomes a month's bill."),
+        Field::optional("billing", Kind::Any, "How the measured time becomes a month's bill.")
+            .sample("{ free_tier: true }"),
         Field::optional(
             "prices",
             Kind::Any,
             "Prices of your own: lists of lines by service, or a price file beside the scenario.",
-        ),
+        )
+        .sample("prices.yaml"),
         Field::optional(
             "catalog",
             Kind::Text,
@@ -199,13 +202,16 @@ pub const ROOT: Table = Table {
             "variants",
             Kind::Map(&Kind::Any),
             "Overlays: the same system with these differences.",
-        ),
-        Field::optional("sweep", Kind::List(&Kind::Any), "Parameters and the values to try."),
+        )
+        .sample("{ more: { functions: { checkout: { memory: 1 GB } } } }"),
+        Field::optional("sweep", Kind::List(&Kind::Any), "Parameters and the values to try.")
+            .sample("[{ parameter: functions.checkout.memory, values: [512 MB, 1 GB] }]"),
         Field::optional(
             "expect",
             Kind::List(&Kind::Any),
             "What must come out; `coldcurve test` checks it.",
-        ),
+        )
+        .sample("[{ metric: latency.p99, below: 500 ms }]"),
     ],
 };
 
@@ -262,7 +268,10 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.ways(root);
     stream::fields::further_consumers(&builder.plan, &cx);
     builder.plan.faults = fault::fields::read_all(&block, &builder.plan);
-    lint(&builder.plan, &cx, root);
+    // What stands in for a value that could not be read is not worth a warning.
+    if !diagnostics.has_errors() {
+        lint(&builder.plan, &cx, root);
+    }
     if builder.plan.clients.is_empty() && builder.plan.schedules.is_empty() && !diagnostics.has_errors() {
         cx.error(
             Code::MissingKey,
@@ -301,7 +310,7 @@ fn unused(root: &Node, cx: &Context) {
 }
 
 /// Collects all single values and all keys below a node.
-pub(super) fn named<'n>(node: &'n Node, words: &mut BTreeSet<&'n str>) {
+pub fn named<'n>(node: &'n Node, words: &mut BTreeSet<&'n str>) {
     match &node.kind {
         NodeKind::Null => {}
         NodeKind::Scalar(text) => _ = words.insert(text),

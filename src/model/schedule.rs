@@ -45,12 +45,14 @@ pub const TABLE: Table = Table {
             Kind::Any,
             "An interval, such as `5 min` or `rate(5 minutes)`; the first time comes one interval after the start of \
              the run, or at `first`.",
-        ),
+        )
+        .sample("5 min"),
         Field::optional(
             "at",
             Kind::List(&Kind::Any),
             "One-off jobs: dates with times, such as `2026-01-05T03:00`.",
-        ),
+        )
+        .sample("[2026-01-05T03:00]"),
         Field::default(
             "time_zone",
             Kind::Text,

@@ -20,7 +20,8 @@ pub const TABLE: Table = Table {
             "at",
             Kind::Map(&Kind::Any),
             "The sweep point, as `parameter: value`; every point if absent.",
-        ),
+        )
+        .sample("{ functions.checkout.memory: 512 MB }"),
         Field::required(
             "metric",
             Kind::Text,
@@ -31,9 +32,9 @@ pub const TABLE: Table = Table {
             Kind::Text,
             "A variant: what is judged is the ratio to its metric at the same point.",
         ),
-        Field::optional("within", Kind::List(&Kind::Any), "Lower and upper bound."),
-        Field::optional("below", Kind::Any, "Upper bound."),
-        Field::optional("above", Kind::Any, "Lower bound."),
+        Field::optional("within", Kind::List(&Kind::Any), "Lower and upper bound.").sample("[100 ms, 500 ms]"),
+        Field::optional("below", Kind::Any, "Upper bound.").sample("500 ms"),
+        Field::optional("above", Kind::Any, "Lower bound.").sample("99%"),
         Field::optional(
             "windows",
             Kind::Share,

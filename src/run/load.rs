@@ -8,7 +8,7 @@ use super::warmup::Clock;
 use crate::cost::PriceBook;
 use crate::model::KINDS;
 use crate::model::build::{ROOT, RunSpec, build};
-use crate::scenario::overlay::{merge, parse_set, set};
+use crate::scenario::overlay::{self, merge, parse_set, set};
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Sources,
     Span, Table, nearest, parse, prices, read_entries, units,
@@ -56,7 +56,8 @@ pub const SWEEP: Table = Table {
             "values",
             Kind::List(&Kind::Any),
             "The values, as they would stand in the scenario.",
-        ),
+        )
+        .sample("[512 MB, 1 GB]"),
         Field::optional("label", Kind::Text, "Words for the axis of charts; the path if absent."),
     ],
 };
@@ -77,6 +78,7 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
     let file = sources.load(path, diagnostics)?;
     let mut root = parse(sources, file, diagnostics)?;
     let folder = Folder(path.parent().map(Path::to_path_buf).unwrap_or_default());
+    overlay::repair(&mut root, &ROOT, diagnostics);
     for argument in &options.set {
         let (path, place, value) = parse_set(argument, sources, diagnostics)?;
         set(&mut root, &path, place, value, diagnostics);
@@ -385,6 +387,7 @@ impl Loader<'_> {
         for (key, overlay) in entries.iter().filter(|(key, _)| wanted(&key.text)) {
             let place = key.span.to(overlay.span);
             self.report_run(&key.text, overlay);
+            overlay::strange_names(root, overlay, self.diagnostics);
             list.push((key.text.clone(), place, merge(root, overlay, self.diagnostics)));
         }
         list

@@ -27,7 +27,7 @@ pub mod schema;
 pub use catalog::{Catalog, Service};
 pub use codes::{CODES, Code};
 pub use data::{Files, Folder, NoFiles};
-pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, distance, nearest, part_of};
 pub use names::{Names, Target};
 pub use parse::parse;
 pub use reader::{

@@ -54,7 +54,8 @@ pub const SAMPLER: Table = Table {
             "mixture",
             Kind::List(&Kind::Any),
             "One of several distributions, each with its `weight`: `[{ weight: 9, median: 5 ms, p99: 9 ms }, ...]`.",
-        ),
+        )
+        .sample("[{ weight: 9, median: 5 ms, p99: 9 ms }, { weight: 1, median: 80 ms, p99: 200 ms }]"),
         Field::optional("offset", Kind::Duration, "Added to every value."),
         Field::optional("maximum", Kind::Duration, "Larger values are cut off to this one.").positive(),
         Field::optional(

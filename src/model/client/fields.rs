@@ -23,7 +23,7 @@ const BURSTY: Table = Table {
 };
 
 const STATE: Table = Table {
-    name: "state",
+    name: "traffic state",
     doc: "A state of a Markov-modulated Poisson process; states follow one another in turn.",
     fields: &[
         Field::required("rate", Kind::Rate, "Rate in this state."),
@@ -155,7 +155,8 @@ pub const ARRIVALS: Table = Table {
             "batch",
             Kind::Any,
             "Requests per arrival: a number, or a distribution such as `{ mean: 5, cv: 1 }`.",
-        ),
+        )
+        .sample("5"),
     ],
 };
 

@@ -18,7 +18,7 @@ const TERABYTE: f64 = (1_u64 << 40) as f64;
 const MB: f64 = 1_048_576.0;
 
 const SCALING: Table = Table {
-    name: "scaling",
+    name: "instance scaling",
     doc: "How fast new instances may be added: a token bucket.",
     fields: &[
         Field::required("burst", Kind::Count, "Instances that may be added at once.").within(1.0, INSTANCES_MAX),
@@ -230,7 +230,8 @@ pub const TABLE: Table = Table {
             "provisioned_concurrency",
             Kind::Any,
             "Instances kept ready: a number, or a block.",
-        ),
+        )
+        .sample("10"),
         Field::default(
             "provisioned_preparation",
             Kind::Sampler,
