@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod baggage;
+pub mod budget;
 pub mod build;
 pub mod client;
 pub mod fleet;

@@ -8,6 +8,7 @@
 //! | `runs.csv` | `metric, unit, run, value`: one row per metric and replication; runs count from 0 |
 //! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications` |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
+//! | `levels.csv` | `name, level, share_of_time_at_or_above`: busy instances, queue depth, connections over time |
 //! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
 //! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` | | `causes.csv` | `requests,
@@ -26,6 +27,7 @@ pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
         ("runs.csv", runs(summary)?),
         ("summary.csv", summary_rows(summary)?),
         ("latency.csv", latency(summary)?),
+        ("levels.csv", levels(summary)?),
         ("timeline.csv", timeline(summary)?),
         ("bill.csv", bill(summary)?),
         ("causes.csv", causes(summary)?),
@@ -141,6 +143,18 @@ fn latency(summary: &Summary) -> io::Result<String> {
             for (value, share) in &distribution.points {
                 let unit = unit_name(distribution.unit).into();
                 table.row(cell, &[distribution.name.clone(), unit, number(*value), number(*share)])?;
+            }
+        }
+    }
+    table.finish()
+}
+
+fn levels(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(summary, &["name", "level", "share_of_time_at_or_above"])?;
+    for cell in &summary.cells {
+        for levels in &cell.levels {
+            for (level, share) in &levels.points {
+                table.row(cell, &[levels.name.clone(), number(*level), number(*share)])?;
             }
         }
     }

@@ -245,6 +245,8 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
         bill: bill(load),
         limits: Vec::new(),
         faults: Vec::new(),
+        levels: Vec::new(),
+        refused: None,
     }
 }
 

@@ -3,11 +3,11 @@
 //! Means get a t-interval over replications; quantiles are those of the pooled histogram, with the spread of the
 //! replications' own quantiles; nothing inside a run is taken for independent (see docs/statistics.md).
 
-use super::limits;
 use super::study::CellPlan;
 use super::summary::{
     BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, Metric, Timeline, Unit, name,
 };
+use super::{levels, limits};
 use crate::cost::Bill;
 use crate::kernel::Duration;
 use crate::model::limits::Limit;
@@ -54,6 +54,8 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         bill,
         limits: limits::table(&cell.plan, results),
         faults: limits::faults(&cell.plan, results),
+        levels: levels::shares(results, |o| label(&cell.plan, o.component, o.metric)),
+        refused: None,
     }
 }
 
@@ -333,9 +335,14 @@ fn components(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, dis
             latency(&name, &histograms, metrics, distributions);
             continue;
         }
+        if let Value::Levels(_) = observation.value {
+            levels::quantiles(&name, results, i, metrics);
+            continue;
+        }
         let unit = match observation.value {
-            Value::Count(_) | Value::Peak(_) => Unit::Count,
+            Value::Count(_) | Value::Halves(_) | Value::Peak(_) => Unit::Count,
             Value::Ratio { .. } => Unit::Ratio,
+            Value::PerEach { .. } => Unit::Plain,
             _ => Unit::Level,
         };
         let value = |result: &RunResult| result.observations[i].value.number().unwrap_or(f64::NAN);

@@ -6,6 +6,7 @@ pub mod billing;
 pub mod expect;
 pub mod failure;
 pub mod guarded;
+mod levels;
 pub mod limits;
 pub mod load;
 pub mod size;

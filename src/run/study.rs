@@ -13,6 +13,7 @@ use crate::model::Plan;
 use crate::model::world::{RunResult, World};
 use crate::stats::mser5;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One variant at one sweep point.
 #[derive(Clone, Debug)]
@@ -66,26 +67,32 @@ impl Study {
     /// Runs everything. `progress` is called once after each run, from any thread.
     ///
     /// # Errors
-    /// If a run had to be given up, or no size of a fleet keeps its goals.
+    /// If in every cell a run had to be given up, or no size of a fleet keeps its goals; a cell for which that is so beside
+    /// others is refused: it has words instead of figures.
     pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Failure> {
         self.find_warmup();
-        self.cells.par_iter_mut().try_for_each(super::size::size)?;
-        let cell = |cell: &CellPlan| {
-            let run = |number: u64| {
-                let result = World::new(&cell.plan, number).run();
-                progress();
-                match result.halted {
-                    None => Ok(result),
-                    Some(halt) => Err(Failure {
-                        variant: cell.variant.clone(),
-                        cause: Cause::Halted(halt),
-                    }),
-                }
-            };
-            let results: Result<Vec<RunResult>, Failure> = (0..self.replications).into_par_iter().map(run).collect();
-            Ok(aggregate(cell, &results?))
-        };
-        let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect::<Result<_, Failure>>()?;
+        let sized: Vec<Option<Failure>> = self
+            .cells
+            .par_iter_mut()
+            .map(|cell| super::size::size(cell).err())
+            .collect();
+        let each = self.cells.par_iter().zip(sized);
+        let outcomes: Vec<Result<Cell, Failure>> = each
+            .map(|(cell, failure)| match failure {
+                Some(failure) => Err(failure),
+                None => replicate(cell, self.replications, progress).map(|results| aggregate(cell, &results)),
+            })
+            .collect();
+        // Where nothing is left, there is nothing to report but why.
+        if outcomes.iter().all(Result::is_err)
+            && let Some(Err(failure)) = outcomes.first()
+        {
+            return Err(failure.clone());
+        }
+        let each = self.cells.iter().zip(outcomes);
+        let cells: Vec<Cell> = each
+            .map(|(cell, outcome)| outcome.unwrap_or_else(|failure| super::failure::refused(cell, &failure)))
+            .collect();
         let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);
         let expectations = self.expectations.iter().zip(&self.places).flat_map(judge).collect();
         let first = self.cells.first().map(|cell| &cell.plan);
@@ -130,6 +137,30 @@ impl Study {
             let most = plan.length.0 / 2 / plan.window.0;
             plan.warmup = Duration(windows.min(most) * plan.window.0);
         }
+    }
+}
+
+/// All replications of a cell, in the order of their numbers. One that has to be given up ends those with higher
+/// numbers, and only those, so that always the same one is named.
+fn replicate(cell: &CellPlan, replications: u64, progress: &(dyn Fn() + Sync)) -> Result<Vec<RunResult>, Failure> {
+    let given_up = AtomicU64::new(u64::MAX);
+    let run = |number: u64| {
+        let wanted = || given_up.load(Ordering::Relaxed) > number;
+        if !wanted() {
+            return None;
+        }
+        let result = World::new(&cell.plan, number).run_while(&wanted);
+        progress();
+        if result.halted.is_some() {
+            given_up.fetch_min(number, Ordering::Relaxed);
+        }
+        Some(result)
+    };
+    let results: Vec<Option<RunResult>> = (0..replications).into_par_iter().map(run).collect();
+    let results: Vec<RunResult> = results.into_iter().flatten().collect();
+    match results.iter().find_map(|result| result.halted) {
+        Some(halt) => Err(Failure::of(cell, Cause::halted(&cell.plan, halt))),
+        None => Ok(results),
     }
 }
 

@@ -109,6 +109,8 @@ codes! {
         "The value is the same as without it, or another setting makes it irrelevant."
     MissingPrice "W006" "no price"
         "A meter is counted that the price book has no price for; the bill lacks it."
+    Hopeless "W007" "nothing can succeed in time"
+        "What a handler always takes is longer than the time that it, its caller or its queue allows, so that all of its work fails or is done again and again."
 }
 
 impl Code {

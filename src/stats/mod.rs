@@ -3,6 +3,7 @@
 pub mod formulas;
 pub mod histogram;
 pub mod interval;
+pub mod levels;
 pub mod observe;
 pub mod warmup;
 

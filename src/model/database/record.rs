@@ -112,10 +112,10 @@ impl Record {
     /// Forgets what was counted; a window must have been closed just before.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            connections: std::mem::take(&mut self.connections),
-            capacity: std::mem::take(&mut self.capacity),
-            running: std::mem::take(&mut self.running),
-            milli_cores: std::mem::take(&mut self.milli_cores),
+            connections: self.connections.carry_over(),
+            capacity: self.capacity.carry_over(),
+            running: self.running.carry_over(),
+            milli_cores: self.milli_cores.carry_over(),
             window_began: self.window_began,
             ..Self::default()
         };
@@ -166,6 +166,8 @@ impl Record {
         push("connections.new", Value::Count(total.opened));
         push("running", mean(total.running));
         push("running.peak", Value::Peak(total.running_peak));
+        push("connections", self.connections.levels());
+        push("running", self.running.levels());
         push(
             "cpu",
             Value::Ratio {
