@@ -14,11 +14,17 @@ variants:
   trickle: { clients: { w: { arrivals: { poisson: 1/s } } } }
 ";
 
-/// Each message becomes two.
-const DOUBLING: &str = "run: { length: 1 h, warmup: 0 s, window: 1 min, replications: 2 }
+/// Each message becomes two, as fast as the pollers grow.
+const LOOP: &str = "run: { length: 1 h, warmup: 0 s, window: 1 min, replications: 2 }
 clients: { w: { to: f, arrivals: { poisson: 1/s } } }
 functions: { f: { handler: [{ cpu: 5 ms }, { send: q }, { send: q }] } }
 queues: { q: { to: f } }
+";
+
+/// Each invocation becomes two, a second later.
+const DOUBLING: &str = "run: { length: 1 h, warmup: 0 s, window: 1 min, replications: 2 }
+clients: { w: { to: f, arrivals: { poisson: 1/s } } }
+functions: { f: { handler: [{ wait: { exponential: 1 s } }, { send: f }, { send: f }] } }
 ";
 
 fn write(scratch: &Scratch, name: &str, text: &str) {
@@ -66,12 +72,29 @@ fn a_cell_that_grows_is_refused_and_the_others_are_not() {
 #[test]
 fn a_loop_that_doubles_is_named_so() {
     let scratch = Scratch::new("doubling");
-    write(&scratch, "loop.yaml", DOUBLING);
-    let outcome = coldcurve(scratch.path(), &["run", "loop.yaml", "--no-files", "--memory", "64MB"]);
+    write(&scratch, "loop.yaml", LOOP);
+    write(&scratch, "doubling.yaml", DOUBLING);
+    let run = |name| coldcurve(scratch.path(), &["run", name, "--no-files", "--memory", "64MB"]);
+    let outcome = run("loop.yaml");
     assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
-    for words in ["doubles every", "stopped at t = ", "sends to itself"] {
+    for words in [
+        "W008",
+        "`q` leads to 2 others",
+        "stopped at t = ",
+        "they double until",
+        "sends to itself",
+    ] {
         assert!(outcome.stderr.contains(words), "{words}: {}", outcome.stderr);
     }
+    let outcome = run("doubling.yaml");
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    let every = outcome.stderr.split("doubles every ").nth(1);
+    let every: f64 = every
+        .and_then(|rest| rest.split(' ').next())
+        .and_then(|every| every.parse().ok())
+        .unwrap_or(f64::NAN);
+    // Each ends at a rate of 1/s and leaves two: their number grows by a factor of e every second.
+    assert!((every - std::f64::consts::LN_2).abs() < 0.07, "{}", outcome.stderr);
 }
 
 #[test]
@@ -80,9 +103,11 @@ fn work_that_cannot_succeed_in_time_is_said_before_the_run() {
     let check = |timeout: &str, visibility: &str, patience: &str| {
         let text = format!(
             "run: {{ length: 1 min, warmup: 0 s }}
-clients: {{ w: {{ to: q, arrivals: {{ poisson: 2/s }} }}, x: {{ to: f, arrivals: {{ poisson: 1/s }}, timeout: {patience} }} }}
+clients:
+  w: {{ to: q, arrivals: {{ poisson: 2/s }} }}
+  x: {{ to: f, arrivals: {{ poisson: 1/s }}, timeout: {patience} }}
 queues: {{ q: {{ to: f, visibility_timeout: {visibility} }} }}
-functions: {{ f: {{ timeout: {timeout}, handler: [{{ wait: 4 s }}, {{ cpu: {{ uniform: [6 s, 9 s] }} }}] }} }}
+functions: {{ f: {{ timeout: {timeout}, cpu: 1, handler: [{{ wait: 4 s }}, {{ cpu: {{ uniform: [6 s, 9 s] }} }}] }} }}
 "
         );
         write(&scratch, "hopeless.yaml", &text);

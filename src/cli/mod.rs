@@ -73,7 +73,7 @@ struct Common {
     /// Worker threads; all cores if absent. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Memory for everything that waits in all runs together, such as `8GB`; one run may have half of it [default: 4GB].
+    /// Memory for all that waits, in all runs together, such as `8GB`; a run may have half of it [default: 4GB].
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     memory: Option<u64>,
 }

@@ -205,6 +205,8 @@ pub struct Crowd {
     pub growth: Growth,
     /// What a run may hold, in bytes.
     pub allowed: u64,
+    /// Whether there still was room, but would not have been before the end of the run.
+    pub foreseen: bool,
 }
 
 /// What waited at some instants: each time that it had doubled.
@@ -218,13 +220,15 @@ pub struct History {
 const FEW: u64 = 1 << 10;
 
 impl History {
-    /// Looks at what waits.
-    pub fn note(&mut self, now: Instant, holdings: &[Holding]) {
+    /// Looks at what waits; says whether it has doubled since that was last so.
+    pub fn note(&mut self, now: Instant, holdings: &[Holding]) -> bool {
         let items: u64 = holdings.iter().map(|holding| holding.items).sum();
-        if items >= (2 * self.noted).max(FEW) {
+        let doubled = items >= (2 * self.noted).max(FEW);
+        if doubled {
             self.noted = items;
             self.points.push((now, holdings.iter().map(|h| h.items).collect()));
         }
+        doubled
     }
 
     /// How the holding at `place` of the list has grown, being `items` now.
@@ -248,7 +252,8 @@ impl History {
             // The last doubling is not complete, so it does not count.
             let last = &rates[rates.len() - 5..rates.len() - 1];
             let mean = last.iter().sum::<f64>() / last.len() as f64;
-            if first > 0.0 && last.iter().all(|rate| (0.5..2.0).contains(&(rate / mean))) {
+            let kept = last[3] / last[0];
+            if first > 0.0 && kept > 0.6 && last.iter().all(|rate| (0.6..1.7).contains(&(rate / mean))) {
                 return Growth::Doubling(Duration::from_secs_f64(core::f64::consts::LN_2 / mean));
             }
         }

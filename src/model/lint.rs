@@ -11,7 +11,11 @@ use std::collections::BTreeSet;
 pub fn lint(plan: &Plan, cx: &Context, root: &Node) {
     gateway_timeouts(plan, cx);
     connection_limits(plan, cx, root);
-    hopeless(plan, cx);
+    // Where values are missing, others stand in for them that mean nothing.
+    if !cx.diagnostics.has_errors() {
+        hopeless(plan, cx);
+        multiplying(plan, cx);
+    }
 }
 
 /// Gateways that give up before the function behind them: clients get errors while the work goes on and is billed.
@@ -103,6 +107,26 @@ fn hopeless(plan: &Plan, cx: &Context) {
                     help,
                 );
             }
+        }
+    }
+}
+
+/// Functions that always send more than one message to what feeds them: each message becomes several.
+fn multiplying(plan: &Plan, cx: &Context) {
+    for index in 0..plan.functions.len() {
+        let function = Target {
+            kind: kind::FUNCTION,
+            index: index as u16,
+        };
+        for (source, copies) in plan.loops(function.index).filter(|(_, copies)| *copies > 1) {
+            let message = format!(
+                "each {} of `{}` leads to {copies} others: they multiply until something is at its limit",
+                if source == function { "event" } else { "message" },
+                cx.names.name(source),
+            );
+            let help =
+                "let the handler stop at some time: a `cache` or `fail` step before the `send`, or another target";
+            cx.warn(Code::Multiplies, cx.names.span(function), message, help);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::baggage::Baggage;
-use super::budget::{self, Crowd, History, Holder, Holding, Room, Share};
+use super::budget::{self, Crowd, Growth, History, Holder, Holding, Room, Share};
 use super::client::Clients;
 use super::database::Databases;
 use super::database::proxy::Proxies;
@@ -76,6 +76,9 @@ pub enum Halt {
 const STRETCH: u32 = 1 << 16;
 /// Stretches at one instant after which time is taken to stand still: 67 million events.
 const STALLED_STRETCHES: u32 = 1 << 10;
+
+/// What doubles all the time is given up at this part of the room that a run has.
+const FORESIGHT: u64 = 32;
 
 /// The world.
 #[derive(Debug)]
@@ -240,12 +243,20 @@ impl<'p> World<'p> {
             return Some(Halt::Stalled(self.cx.now()));
         }
         let holdings = self.holdings();
-        self.history.note(self.cx.now(), &holdings);
+        let doubled = self.history.note(self.cx.now(), &holdings);
         let bytes = holdings.iter().map(Holding::bytes).sum();
+        // Nobody need wait for the end of what doubles all the time.
+        if doubled
+            && bytes > self.share.most() / FORESIGHT
+            && let Some(crowd) = self.crowd(&holdings, true)
+            && self.is_doomed(&crowd)
+        {
+            return Some(Halt::Crowded(crowd));
+        }
         match self.share.hold(bytes, self.cx.now()) {
             Room::Enough => None,
             Room::TakenByOthers => Some(Halt::Outdone),
-            Room::None => self.crowd(&holdings),
+            Room::None => self.crowd(&holdings, false).map(Halt::Crowded),
         }
     }
 
@@ -268,21 +279,33 @@ impl<'p> World<'p> {
         holdings
     }
 
-    /// What took the room, and how it grew. Events stand for what else waits, so they are blamed only if they are alone.
+    /// What took the room, and how it grew. Events stand for what else waits, so they are blamed only if nothing else
+    /// is to blame.
     #[cold]
-    fn crowd(&self, holdings: &[Holding]) -> Option<Halt> {
+    fn crowd(&self, holdings: &[Holding], foreseen: bool) -> Option<Crowd> {
         let weight = |holding: &Holding| match holding.holder {
             Holder::Events => holding.bytes() / 16,
             _ => holding.bytes(),
         };
         let (place, most) = holdings.iter().enumerate().max_by_key(|(_, holding)| weight(holding))?;
-        Some(Halt::Crowded(Crowd {
+        Some(Crowd {
             at: self.cx.now(),
             most: *most,
             place: (most.holder == Holder::Requests).then(|| self.busiest()).flatten(),
             growth: self.history.growth(place, self.cx.now(), most.items),
             allowed: self.share.most(),
-        }))
+            foreseen,
+        })
+    }
+
+    /// Whether what doubles takes all the room before the end of the run, if it goes on as it has.
+    fn is_doomed(&self, crowd: &Crowd) -> bool {
+        let Growth::Doubling(every) = crowd.growth else {
+            return false;
+        };
+        let left = (Instant::ZERO + self.plan.length).since(crowd.at).as_secs_f64();
+        let room = crowd.allowed as f64 / crowd.most.bytes().max(1) as f64;
+        left / every.as_secs_f64() > libm::log2(room)
     }
 
     /// The component that works on most of the requests under way.

@@ -23,7 +23,7 @@ pub struct Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// A run was given up: why, and the names of the component that holds most and of the one that most is at.
-    Halted(Halt, [String; 2]),
+    Halted(Box<Halt>, Box<[String; 2]>),
     /// No number of instances keeps the goals of a fleet's `size`.
     Unreachable {
         /// The fleet's name.
@@ -56,11 +56,22 @@ impl Cause {
             component.map_or_else(String::new, |component| component.name.clone())
         };
         let names = match &halt {
-            Halt::Crowded(crowd) => [name(crowd.most.component), name(crowd.place)],
+            Halt::Crowded(crowd) => [
+                name(crowd.most.component),
+                name(crowd.place.or_else(|| feeder(plan, crowd))),
+            ],
             _ => Default::default(),
         };
-        Self::Halted(halt, names)
+        Self::Halted(Box::new(halt), Box::new(names))
     }
+}
+
+/// The function that works on what there is too much of, if it always sends several more.
+fn feeder(plan: &Plan, crowd: &Crowd) -> Option<u32> {
+    let held = plan.components.get(crowd.most.component? as usize)?.target;
+    let multiplies = |index: u16| plan.loops(index).any(|(source, copies)| source == held && copies > 1);
+    let function = (0..plan.functions.len() as u16).find(|&index| multiplies(index))?;
+    Some(plan.functions[usize::from(function)].component)
 }
 
 /// What there is too much of, and what to write instead.
@@ -77,6 +88,7 @@ fn crowded(crowd: &Crowd, [owner, place]: &[String; 2]) -> (String, String) {
         Holder::Deliveries => ("deliveries", mine("pending at"), DELIVERIES),
         Holder::Keys => ("keys", "remembered by idempotent steps".to_owned(), KEYS),
     };
+    let fed = !place.is_empty() && crowd.most.holder != Holder::Requests;
     let growth = match crowd.growth {
         Growth::AtOnce => "they came all at once".to_owned(),
         Growth::Steady(rate) => format!("grows by {} {things} a second", many(rate)),
@@ -84,15 +96,24 @@ fn crowded(crowd: &Crowd, [owner, place]: &[String; 2]) -> (String, String) {
     };
     let (items, gigabytes) = (many(crowd.most.items), crowd.allowed as f64 / f64::from(1 << 30));
     let at = seconds(crowd.at);
+    let need = if crowd.foreseen { "would come to need" } else { "need" };
     let message = format!(
-        "{items} {things} {whose} need more than the {gigabytes:.1} GB that a run may have: {growth}; stopped at t = \
+        "{items} {things} {whose} {need} more than the {gigabytes:.1} GB that a run may have: {growth}; stopped at t = \
          {at:.3} s"
     );
-    let doubling = matches!(crowd.growth, Growth::Doubling(_));
+    let why = if fed {
+        format!("; `{place}`, which works on them, sends several more for each: they double until it is at its limit")
+    } else {
+        String::new()
+    };
+    let doubling = fed || matches!(crowd.growth, Growth::Doubling(_));
     let help = if doubling { DOUBLING } else { help };
-    (message, format!("{help}; or let it have more: `--memory 16GB`"))
+    (message + &why, format!("{help}; or let it have more: `--memory 16GB`"))
 }
 
+const STALLED: &str = "something goes round without taking time: users who think for 0 s and are answered at once, a \
+                       `visibility_timeout` of 0 s, a component that sends to itself; give it a time, such as `think: \
+                       100 ms`";
 const DOUBLING: &str = "each leads to more than one of its like: look for a handler that sends to itself, or to what \
                         feeds it, several times over, and bound that by a condition, a `retention` or a concurrency";
 const REQUESTS: &str = "what arrives is never finished: is there a rate in the wrong unit, or a component that calls or \
@@ -165,20 +186,20 @@ impl Failure {
     pub fn diagnostic(&self) -> Diagnostic {
         let place = self.place();
         let (code, message, help) = match &self.cause {
-            Cause::Halted(Halt::Crowded(crowd), names) => {
-                let (message, help) = crowded(crowd, names);
-                (Code::Crowded, format!("{message}{place}"), help)
-            }
-            Cause::Halted(Halt::Outdone | Halt::Unwanted, _) => {
-                (Code::Crowded, format!("a run was given up{place}"), KEYS.to_owned())
-            }
-            Cause::Halted(Halt::Stalled(at), _) => (
-                Code::Stalled,
-                format!("the simulated time stands still at {} s{place}", seconds(*at)),
-                "something goes round without taking time: users who think for 0 s and are answered at once, a \
-                 `visibility_timeout` of 0 s, a component that sends to itself; give it a time, such as `think: 100 ms`"
-                    .to_owned(),
-            ),
+            Cause::Halted(halt, names) => match &**halt {
+                Halt::Crowded(crowd) => {
+                    let (message, help) = crowded(crowd, names);
+                    (Code::Crowded, format!("{message}{place}"), help)
+                }
+                Halt::Outdone | Halt::Unwanted => {
+                    (Code::Crowded, format!("a run was given up{place}"), REQUESTS.to_owned())
+                }
+                Halt::Stalled(at) => (
+                    Code::Stalled,
+                    format!("the simulated time stands still at {} s{place}", seconds(*at)),
+                    STALLED.to_owned(),
+                ),
+            },
             Cause::Unreachable { fleet, count, p99_ns } => (
                 Code::Unreachable,
                 format!("no number of instances of `{fleet}` keeps the goals of its `size`{place}"),
@@ -214,7 +235,7 @@ mod tests {
             let failure = Failure {
                 variant: variant.to_owned(),
                 point: Vec::new(),
-                cause: Cause::Halted(halt, names.map(str::to_owned)),
+                cause: Cause::Halted(Box::new(halt), Box::new(names.map(str::to_owned))),
             };
             let diagnostic = failure.diagnostic();
             assert!(diagnostic.help.is_some_and(|help| help.len() > 40));
@@ -232,6 +253,7 @@ mod tests {
                 place: None,
                 growth,
                 allowed: 2 << 30,
+                foreseen: false,
             })
         };
         assert_eq!(

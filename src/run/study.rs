@@ -67,8 +67,8 @@ impl Study {
     /// Runs everything. `progress` is called once after each run, from any thread.
     ///
     /// # Errors
-    /// If in every cell a run had to be given up, or no size of a fleet keeps its goals; a cell for which that is so beside
-    /// others is refused: it has words instead of figures.
+    /// If in every cell a run had to be given up, or no size of a fleet keeps its goals; a cell for which that is so
+    /// beside others is refused: it has words instead of figures.
     pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Failure> {
         self.find_warmup();
         let sized: Vec<Option<Failure>> = self

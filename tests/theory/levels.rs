@@ -49,7 +49,7 @@ functions: {{ f: {{ handler: [ wait: {{ exponential: {seconds} s }} ] }} }}
         ));
         let runs: Vec<RunResult> = (0..32).map(|run| World::new(&plan, run).run()).collect();
         let load = rate * seconds;
-        for level in [1, load as u64, load as u64 + 3, (2.0 * load) as u64] {
+        for level in [load as u64, load as u64 + 3, (1.4 * load) as u64 + 1] {
             let shares: Vec<f64> = runs
                 .iter()
                 .map(|run| above(value(run, "instances.busy", true), level))
@@ -58,7 +58,9 @@ functions: {{ f: {{ handler: [ wait: {{ exponential: {seconds} s }} ] }} }}
             assert!(z.abs() < 3.5, "load {load}, level {level}: z = {z}");
         }
         // The quantile over time is the law's, or its neighbour where a run's share lies at the edge of a step.
-        let exact = (0..).find(|&n| 1.0 - poisson_tail(load, n + 1) >= 0.99).unwrap_or(0);
+        let exact = (0..1_000)
+            .find(|&n| 1.0 - poisson_tail(load, n + 1) >= 0.99)
+            .unwrap_or(0);
         for run in &runs {
             let Value::Levels(levels) = value(run, "instances.busy", true) else {
                 panic!("levels")
@@ -167,5 +169,5 @@ functions: { f: { failure: 90%, handler: [ cpu: 5 ms ] } }
         .filter(|o| kinds.contains(&o.metric));
     let sum: f64 = counts.filter_map(|o| o.value.number()).sum();
     assert!(*failed > 500, "{failed}");
-    assert_eq!(sum, *failed as f64);
+    assert!((sum - *failed as f64).abs() < 0.5, "{sum} and {failed}");
 }

@@ -153,21 +153,17 @@ impl Record {
         };
         push("queries", Value::Count(total.queries));
         push("refused", Value::Count(total.refused));
-        push(
-            "refused_ratio",
-            Value::Ratio {
-                part: total.refused,
-                whole: total.refused + total.queries,
-            },
-        );
+        let (part, whole) = (total.refused, total.refused + total.queries);
+        push("refused_ratio", Value::Ratio { part, whole });
         push("cancelled", Value::Count(self.cancelled));
         push("connections", mean(total.connections));
         push("connections.peak", Value::Peak(total.connections_peak));
         push("connections.new", Value::Count(total.opened));
         push("running", mean(total.running));
         push("running.peak", Value::Peak(total.running_peak));
-        push("connections", self.connections.levels());
-        push("running", self.running.levels());
+        for (metric, gauge) in [("connections", &self.connections), ("running", &self.running)] {
+            push(metric, gauge.levels());
+        }
         push(
             "cpu",
             Value::Ratio {
