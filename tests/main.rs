@@ -3,6 +3,7 @@
 #![allow(clippy::too_many_lines, reason = "a group of cases is a list, and lists are long")]
 
 mod broken;
+mod budget;
 mod cli;
 mod defaults;
 mod gallery;

@@ -12,6 +12,7 @@
 //! Validated by: hand-computed instants over daylight-saving changes (`scenario::calendar`); traces of jobs and windows
 //! (docs/validation.md).
 
+use super::budget::{Holder, Holding};
 use super::delivery::{self, ChannelPlan, Deliveries, Delivery, NO_MESSAGE, PolicyPlan, TARGETS};
 use super::{Cx, Plan, kind};
 use crate::cost::{Meter, MeterSet};
@@ -304,6 +305,15 @@ fn expired(schedule: u16, delivery: u32) -> super::Event {
 }
 
 impl Schedules {
+    /// How many deliveries are under way, of each.
+    pub fn holdings<'d>(&'d self, plan: &'d Plan) -> impl Iterator<Item = Holding> + 'd {
+        let schedules = plan.schedules.iter().zip(&self.state);
+        schedules.map(|(spec, state)| {
+            let pending = state.deliveries.tally.pending();
+            Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
+        })
+    }
+
     /// The schedules at the start of replication `run`, with what comes first on the agenda.
     pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &SchedulePlan)| Schedule {

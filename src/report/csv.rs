@@ -11,6 +11,7 @@
 //! | `differences.csv` | `minus, metric, unit, difference, ci95_low, ci95_high`: to the cell named by `minus`, with the
 //! same dice |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
+//! | `levels.csv` | `name, level, share_of_time_at_or_above`: busy instances, queue depth, connections over time |
 //! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
 //! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` | | `causes.csv` | `requests,
@@ -34,6 +35,7 @@ pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
         ("summary.csv", summary_rows(summary)?),
         ("differences.csv", differences(summary)?),
         ("latency.csv", latency(summary)?),
+        ("levels.csv", levels(summary)?),
         ("timeline.csv", timeline(summary)?),
         ("bill.csv", bill(summary)?),
         ("causes.csv", causes(summary)?),
@@ -187,6 +189,18 @@ fn latency(summary: &Summary) -> io::Result<String> {
             for (value, share) in &distribution.points {
                 let unit = unit_name(distribution.unit).into();
                 table.row(cell, &[distribution.name.clone(), unit, number(*value), number(*share)])?;
+            }
+        }
+    }
+    table.finish()
+}
+
+fn levels(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(summary, &["name", "level", "share_of_time_at_or_above"])?;
+    for cell in &summary.cells {
+        for levels in &cell.levels {
+            for (level, share) in &levels.points {
+                table.row(cell, &[levels.name.clone(), number(*level), number(*share)])?;
             }
         }
     }

@@ -255,6 +255,8 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
         verdicts: Vec::new(),
         regimes: Vec::new(),
         losses: Vec::new(),
+        levels: Vec::new(),
+        refused: None,
     }
 }
 

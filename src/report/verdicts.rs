@@ -60,6 +60,8 @@ fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
         },
         limits: Vec::new(),
         faults: Vec::new(),
+        levels: Vec::new(),
+        refused: None,
         verdicts: cell.verdicts.clone(),
         regimes: Vec::new(),
         // What was lost was lost in the runs that collapsed, as far as anybody knows.

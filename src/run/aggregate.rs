@@ -4,10 +4,9 @@
 //! (see docs/statistics.md).
 
 use super::figures::{self, estimate, metric};
-use super::limits;
-use super::mean_month;
 use super::study::CellPlan;
 use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
+use super::{levels, limits, mean_month};
 use crate::kernel::Duration;
 use crate::model::limits::Limit;
 use crate::model::request::{CAUSES, Cause};
@@ -43,6 +42,8 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         verdicts: Vec::new(),
         regimes: Vec::new(),
         losses: Vec::new(),
+        levels: levels::shares(results, |o| label(&cell.plan, o.component, o.metric)),
+        refused: None,
     }
 }
 
@@ -254,7 +255,9 @@ fn components(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, dis
         let name = label(plan, observation.component, observation.metric);
         let values: Vec<&Value> = results.iter().map(|result| &result.observations[i].value).collect();
         let histograms: Vec<&Histogram> = values.iter().copied().filter_map(histogram).collect();
-        if !matches!(observation.value, Value::Latency(_)) {
+        if let Value::Levels(_) = observation.value {
+            levels::quantiles(&name, results, i, metrics);
+        } else if !matches!(observation.value, Value::Latency(_)) {
             metrics.push(figures::of_values(name, &values));
         } else if observation.metric == name::LATENCY_P99_WORST {
             metrics.push(figures::percentile(

@@ -8,6 +8,7 @@ pub mod expect;
 pub mod failure;
 pub mod figures;
 pub mod guarded;
+mod levels;
 pub mod limits;
 pub mod load;
 pub mod mean_month;

@@ -15,6 +15,7 @@ use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::world::{RunResult, World};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One variant at one sweep point.
 #[derive(Clone, Debug)]
@@ -68,34 +69,42 @@ impl Study {
     /// Runs everything. `progress` is called once after each run, from any thread.
     ///
     /// # Errors
-    /// If a run had to be given up, or no size of a fleet keeps its goals.
+    /// If in every cell a run had to be given up, or no size of a fleet keeps its goals; a cell for which that is so
+    /// beside others is refused: it has words instead of figures.
     pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Failure> {
         let warmed = warmup::find(&self);
         warmed.apply(&mut self.cells);
-        self.cells.par_iter_mut().try_for_each(super::size::size)?;
-        self.cells
-            .par_iter_mut()
-            .for_each(|cell| warmup::start_steady(&mut cell.plan));
-        let cell = |cell: &CellPlan| {
-            let run = |number: u64| {
-                let result = World::new(&cell.plan, number).run();
-                progress();
-                match result.halted {
-                    None => Ok(result),
-                    Some(halt) => Err(Failure {
-                        variant: cell.variant.clone(),
-                        cause: Cause::Halted(halt),
-                    }),
-                }
-            };
-            let results: Result<Vec<RunResult>, Failure> = (0..self.replications).into_par_iter().map(run).collect();
-            let results = results?;
-            let mut figures = aggregate(cell, &results);
-            shares_of_windows(&self.expectations, cell, &results, &mut figures.metrics);
-            verdict::classify(&mut figures, cell, &results, self.cells_of_file);
-            Ok(figures)
+        let prepare = |cell: &mut CellPlan| {
+            let failure = super::size::size(cell).err();
+            if failure.is_none() {
+                warmup::start_steady(&mut cell.plan);
+            }
+            failure
         };
-        let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect::<Result<_, Failure>>()?;
+        let sized: Vec<Option<Failure>> = self.cells.par_iter_mut().map(prepare).collect();
+        let figures = |cell: &CellPlan, results: &[RunResult]| {
+            let mut figures = aggregate(cell, results);
+            shares_of_windows(&self.expectations, cell, results, &mut figures.metrics);
+            verdict::classify(&mut figures, cell, results, self.cells_of_file);
+            figures
+        };
+        let each = self.cells.par_iter().zip(sized);
+        let outcomes: Vec<Result<Cell, Failure>> = each
+            .map(|(cell, failure)| match failure {
+                Some(failure) => Err(failure),
+                None => replicate(cell, self.replications, progress).map(|results| figures(cell, &results)),
+            })
+            .collect();
+        // Where nothing is left, there is nothing to report but why.
+        if outcomes.iter().all(Result::is_err)
+            && let Some(Err(failure)) = outcomes.first()
+        {
+            return Err(failure.clone());
+        }
+        let each = self.cells.iter().zip(outcomes);
+        let cells: Vec<Cell> = each
+            .map(|(cell, outcome)| outcome.unwrap_or_else(|failure| super::failure::refused(cell, &failure)))
+            .collect();
         let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);
         let expectations = self.expectations.iter().zip(&self.places).flat_map(judge).collect();
         let first = self.cells.first().map(|cell| &cell.plan);
@@ -117,5 +126,29 @@ impl Study {
             warnings: warmed.warnings,
             manifest: self.manifest,
         })
+    }
+}
+
+/// All replications of a cell, in the order of their numbers. One that has to be given up ends those with higher
+/// numbers, and only those, so that always the same one is named.
+fn replicate(cell: &CellPlan, replications: u64, progress: &(dyn Fn() + Sync)) -> Result<Vec<RunResult>, Failure> {
+    let given_up = AtomicU64::new(u64::MAX);
+    let run = |number: u64| {
+        let wanted = || given_up.load(Ordering::Relaxed) > number;
+        if !wanted() {
+            return None;
+        }
+        let result = World::new(&cell.plan, number).run_while(&wanted);
+        progress();
+        if result.halted.is_some() {
+            given_up.fetch_min(number, Ordering::Relaxed);
+        }
+        Some(result)
+    };
+    let results: Vec<Option<RunResult>> = (0..replications).into_par_iter().map(run).collect();
+    let results: Vec<RunResult> = results.into_iter().flatten().collect();
+    match results.iter().find_map(|result| result.halted) {
+        Some(halt) => Err(Failure::of(cell, Cause::halted(&cell.plan, halt))),
+        None => Ok(results),
     }
 }

@@ -238,6 +238,21 @@ pub struct Cell {
     /// Work that was lost where no client sees it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
+    /// How long each level lasted, by component and level.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<LevelShares>,
+    /// Why the cell has no figures: a run of it had to be given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// For how much of the measured time a level was at least so high.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LevelShares {
+    /// Dotted name, such as `functions.checkout.instances.busy`.
+    pub name: String,
+    /// (level, share of the time at or above it), levels ascending from the lowest seen; over all replications.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// A limit that was run into: whose it is, by whom, how often and when.

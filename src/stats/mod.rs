@@ -4,6 +4,7 @@ pub mod figure;
 pub mod formulas;
 pub mod histogram;
 pub mod interval;
+pub mod levels;
 pub mod observe;
 pub mod stability;
 pub mod warmup;

@@ -16,6 +16,7 @@ mod fleets;
 mod guards;
 mod keep_alive;
 mod lab;
+mod levels;
 mod loss;
 mod measured;
 mod messages;

@@ -8,7 +8,7 @@ use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Instant, Key, Stream};
 use crate::model::session::Sessions;
 use crate::model::sharing::{Speeds, Station};
-use crate::stats::Gauge;
+use crate::stats::{Gauge, Value};
 
 /// One instance. Its place may be used again when it is gone. It never lies across two lines of the cache.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +103,16 @@ impl Instances {
     /// Instances alive; those whose time is up count until somebody looks at them.
     pub fn alive(&self) -> u64 {
         self.alive.level()
+    }
+
+    /// How long so many were busy.
+    pub fn busy_levels(&self) -> Value {
+        self.busy.levels()
+    }
+
+    /// Forgets how long so many were busy.
+    pub fn forget_levels(&mut self) {
+        self.busy.forget_levels();
     }
 
     /// The shared cores of an instance, if this function's instances share theirs among several requests.

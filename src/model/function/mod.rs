@@ -388,6 +388,7 @@ impl Functions {
         self.close_window(plan, cx);
         for state in &mut self.state {
             state.record.reset();
+            state.instances.forget_levels();
             state.retriers.iter_mut().for_each(Retrier::reset);
         }
     }
@@ -404,6 +405,11 @@ impl Functions {
             state
                 .record
                 .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
+            out.push(Observation {
+                component: spec.component,
+                metric: "instances.busy",
+                value: state.instances.busy_levels(),
+            });
         }
     }
 }
