@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. No logic lives here.
 //!
-//! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input.
+//! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input (nothing was run), 3 not all of the results could be
+//! written.
 
 mod effort;
 mod explain;
@@ -9,11 +10,13 @@ mod new;
 use crate::report;
 use crate::run::summary::{Outcome, Summary};
 use crate::run::{Loaded, Options, load};
+use crate::scenario::visible;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// Simulates serverless systems, request by request, and answers in curves: p99 latency and monthly bill.
 #[derive(Debug, Parser)]
@@ -138,6 +141,8 @@ enum Format {
 const FAILED: u8 = 1;
 /// The input cannot be used.
 const BAD_INPUT: u8 = 2;
+/// Results were computed, but not all of them could be written.
+const UNWRITTEN: u8 = 3;
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
@@ -146,22 +151,58 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run(args),
         Command::Check { scenarios, catalogs } => Ok(check(scenarios, catalogs)),
         Command::Test(args) => test(args),
-        Command::Explain { word, catalog, all } => explain::explain(word.as_deref(), catalog.as_deref(), *all),
-        Command::New { path } => new::write(path),
+        Command::Explain { word, catalog, all } => {
+            explain::explain(word.as_deref(), catalog.as_deref(), *all).map_err(Refusal::from)
+        }
+        Command::New { path } => new::write(path).map_err(Refusal::from),
     };
-    ExitCode::from(code.unwrap_or_else(|message| {
-        complain(&message);
+    let code = code.unwrap_or_else(|Refusal(text)| {
+        complain_rendered(&text);
         BAD_INPUT
-    }))
+    });
+    if let Some(why) = UNPRINTED.get() {
+        complain(&format!("error: cannot write to standard output: {why}"));
+        return ExitCode::from(if code == 0 { UNWRITTEN } else { code });
+    }
+    ExitCode::from(code)
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is no error.
+/// Why there is nothing to go on with, in a text that is safe to show.
+struct Refusal(String);
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self(visible(&text).into_owned())
+    }
+}
+
+/// Why something could not be printed, if anything could not.
+static UNPRINTED: OnceLock<String> = OnceLock::new();
+
+/// Prints to standard output; names in it cannot steer the terminal.
 fn say(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    print(&visible(text));
 }
 
+/// Prints to standard output what has been made safe to show. A reader that went away (`| head`) is no error; a full
+/// disk is.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        UNPRINTED.get_or_init(|| error.to_string());
+    }
+}
+
+/// Complains in words of our own; names in them cannot steer the terminal.
 fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{message}");
+    complain_rendered(&visible(message));
+}
+
+/// Complains in a text that has been made safe to show.
+fn complain_rendered(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 fn options(common: &Common, variants: &[String]) -> Options {
@@ -184,12 +225,12 @@ fn read(path: &Path, options: &Options) -> Option<Loaded> {
     let loaded = load(path, options);
     let text = loaded.diagnostics.render(&loaded.sources, coloured());
     if !text.is_empty() {
-        complain(text.trim_end());
+        complain_rendered(text.trim_end());
     }
     loaded.study.is_some().then_some(loaded)
 }
 
-fn run(args: &RunArgs) -> Result<u8, String> {
+fn run(args: &RunArgs) -> Result<u8, Refusal> {
     let options = options(&args.common, &args.variants);
     let Some(loaded) = read(&args.scenario, &options) else {
         return Ok(BAD_INPUT);
@@ -200,36 +241,56 @@ fn run(args: &RunArgs) -> Result<u8, String> {
         .map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
     let folder = args.out.clone().unwrap_or_else(|| Path::new("output").join(&*stem));
     if !args.no_files {
-        report::check_target(&folder).map_err(|error| format!("error: {error}"))?;
+        report::check_target(&folder).map_err(|error| {
+            format!("error: {error}\nNothing was run. `--out FOLDER` writes elsewhere, `--no-files` nowhere.")
+        })?;
     }
     let summary = simulate(loaded, &args.common)?;
-    let written = if args.no_files {
-        Vec::new()
-    } else {
-        let place = folder.display();
-        report::write_all(&summary, &folder, report::Options::default())
-            .map_err(|error| format!("error: cannot write {place}: {error}"))?
-    };
+    // Before anything is written: what was computed is on the screen then, whatever comes.
     match args.format {
-        Format::Json => say(&report::json::text(&summary).map_err(|error| error.to_string())?),
-        Format::Table => {
-            say(&report::terminal::text(&summary, report::terminal::View::detect()));
-            let first = ["overview.png", "report.html"].map(|name| folder.join(name));
-            let there = |path: &&PathBuf| written.iter().any(|other| other.file_name() == path.file_name());
-            for path in first.iter().filter(there) {
-                say(&format!("Look at {}\n", path.display()));
-            }
-            if !written.is_empty() {
-                say(&format!("{} files in {}\n", written.len(), folder.display()));
-            }
-        }
+        Format::Json => print(&report::json::text(&summary).map_err(|error| error.to_string())?),
+        Format::Table => print(&report::terminal::text(&summary, report::terminal::View::detect())),
     }
+    let whole = args.no_files || write(&summary, &folder, args.format);
     let of = |outcome| summary.expectations.iter().filter(|e| e.outcome == outcome).count();
     let (broken, open) = (of(Outcome::Fails), of(Outcome::Undecided));
-    if complain_of_refused(&summary) {
-        return Ok(BAD_INPUT);
+    let code = if complain_of_refused(&summary) {
+        BAD_INPUT
+    } else {
+        judgement(broken, open, args.common.strict)
+    };
+    Ok(if whole { code } else { UNWRITTEN })
+}
+
+/// Writes the results and says where they are, and what could not be written; whether that was nothing.
+fn write(summary: &Summary, folder: &Path, format: Format) -> bool {
+    let place = folder.display();
+    let written = match report::write_all(summary, folder, report::Options::default()) {
+        Ok(written) => written,
+        Err(error) => {
+            complain(&format!("error: {error}\nNo files were written; {place} is as it was."));
+            return false;
+        }
+    };
+    if format == Format::Table {
+        let first = ["overview.png", "report.html"].map(|name| folder.join(name));
+        for path in first.iter().filter(|path| written.files.contains(path)) {
+            say(&format!("Look at {}\n", path.display()));
+        }
+        say(&format!("{} files in {place}\n", written.files.len()));
     }
-    Ok(judgement(broken, open, args.common.strict))
+    if let Some(first) = written.lost.first() {
+        let names: Vec<&str> = written.lost.iter().map(|lost| lost.file.as_str()).collect();
+        complain(&format!(
+            "error: {} file{} could not be written: {}\n{} files are in {place}. Missing: {}.",
+            names.len(),
+            if names.len() == 1 { "" } else { "s" },
+            first.why,
+            written.files.len(),
+            names.join(", ")
+        ));
+    }
+    written.lost.is_empty()
 }
 
 /// The exit code of expectations of which so many fail and so many are not decided.
@@ -244,9 +305,9 @@ fn complain_of_refused(summary: &Summary) -> bool {
 }
 
 /// Runs a study on so many threads, with a progress bar on a terminal.
-fn simulate(loaded: Loaded, common: &Common) -> Result<Summary, String> {
+fn simulate(loaded: Loaded, common: &Common) -> Result<Summary, Refusal> {
     let Some(study) = loaded.study else {
-        return Err("error: nothing to run".to_owned());
+        return Err(Refusal::from("error: nothing to run".to_owned()));
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(common.threads.map_or(0, usize::from))
@@ -267,7 +328,7 @@ fn simulate(loaded: Loaded, common: &Common) -> Result<Summary, String> {
         pool.install(|| study.run(&|| bar.inc(1)))
     });
     bar.finish_and_clear();
-    summary.map_err(|failure| failure.diagnostic().render(&loaded.sources, coloured()))
+    summary.map_err(|failure| Refusal(failure.diagnostic().render(&loaded.sources, coloured())))
 }
 
 fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
@@ -294,7 +355,7 @@ fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
     code
 }
 
-fn test(args: &TestArgs) -> Result<u8, String> {
+fn test(args: &TestArgs) -> Result<u8, Refusal> {
     let (mut code, mut held, mut broken, mut open) = (0, 0, 0, 0);
     for path in &args.scenarios {
         let Some(loaded) = read(path, &options(&args.common, &[])) else {

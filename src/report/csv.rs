@@ -23,10 +23,12 @@
 //! | `regimes.csv` | `regime, runs, of, metric, unit, mean, ci95_low, ci95_high`: figures of each of two regimes |
 //! | `faults.csv` | `fault, effect, on, begin_s, end_s`: when faults were active in the first replication |
 
+use std::borrow::Cow;
 use std::io;
 
 use super::verdicts::class_name;
 use crate::run::summary::{Cell, Estimate, Summary, Unit};
+use crate::scenario::visible_line;
 
 /// Every CSV file of a summary: name and contents.
 pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
@@ -56,7 +58,8 @@ impl<'a> Table<'a> {
     fn new(summary: &'a Summary, columns: &[&str]) -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let axes = summary.axes.iter().map(|axis| axis.parameter.as_str());
-        writer.write_record(std::iter::once("variant").chain(axes).chain(columns.iter().copied()))?;
+        let header = std::iter::once("variant").chain(axes).chain(columns.iter().copied());
+        write_line(&mut writer, header)?;
         Ok(Self { summary, writer })
     }
 
@@ -64,9 +67,8 @@ impl<'a> Table<'a> {
         let missing = String::new();
         let points =
             (0..self.summary.axes.len()).map(|axis| cell.point.get(axis).map_or(&missing, |value| &value.text));
-        self.writer
-            .write_record(std::iter::once(&cell.variant).chain(points).chain(fields))?;
-        Ok(())
+        let texts = std::iter::once(&cell.variant).chain(points).chain(fields);
+        write_line(&mut self.writer, texts.map(String::as_str))
     }
 
     fn finish(self) -> io::Result<String> {
@@ -76,6 +78,28 @@ impl<'a> Table<'a> {
             .map_err(|error| io::Error::other(error.to_string()))?;
         String::from_utf8(bytes).map_err(io::Error::other)
     }
+}
+
+/// Writes one line of a file, nothing in it a formula.
+fn write_line<'t>(writer: &mut csv::Writer<Vec<u8>>, texts: impl Iterator<Item = &'t str>) -> io::Result<()> {
+    for text in texts {
+        writer.write_field(defused(text).as_bytes())?;
+    }
+    writer.write_record(None::<&[u8]>)?;
+    Ok(())
+}
+
+/// A field that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe before it, as
+/// spreadsheets themselves write such texts. Numbers are left alone.
+/// Source: <https://owasp.org/www-community/attacks/CSV_Injection>.
+fn defused(text: &str) -> Cow<'_, str> {
+    const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let begins = text.starts_with(FORMULA) || text.starts_with(['\t', '\r', '\n']);
+    let line = visible_line(text);
+    if begins && text.parse::<f64>().is_err() {
+        return Cow::Owned(format!("'{line}"));
+    }
+    line
 }
 
 /// Shortest digits that read back to the same number; empty for what is not a number.

@@ -10,6 +10,7 @@ use super::terminal::judged;
 use super::verdicts;
 use crate::run::summary::{Cell, Estimate, Outcome, Summary, Unit, name};
 use crate::run::verdict::Class;
+use crate::scenario::visible;
 
 const STYLE: &str = "body{font-family:'DejaVu Sans',Verdana,Arial,sans-serif;color:#222;max-width:1200px;\
 margin:2rem auto;padding:0 1rem;line-height:1.5}h1{margin-bottom:.2rem}.soft{color:#5f5f5f}\
@@ -60,7 +61,7 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> Stri
     bills(&mut out, summary);
     repeat(&mut out, summary);
     out.push_str("</body>\n</html>\n");
-    out
+    visible(&out).into_owned()
 }
 
 fn escaped(text: &str) -> String {

@@ -1,13 +1,32 @@
 //! The summary as JSON: `summary.json` and `--format json` are the same bytes. Its fields are those of
 //! [`crate::run::summary`], its version is [`crate::run::summary::SCHEMA`]; missing numbers are `null`.
 
+use std::fmt::Write as _;
 use std::io;
 
+use serde::Serialize;
+
 use crate::run::summary::Summary;
+use crate::scenario::visible::is_hidden;
 
 /// The summary as indented JSON with a newline at its end.
 pub fn text(summary: &Summary) -> io::Result<String> {
-    let mut text = serde_json::to_string_pretty(summary)?;
+    written(summary)
+}
+
+/// Anything as indented JSON with a newline at its end. What would steer a terminal is escaped, as JSON allows.
+pub fn written(value: &impl Serialize) -> io::Result<String> {
+    let plain = serde_json::to_string_pretty(value)?;
+    let mut text = String::with_capacity(plain.len() + 1);
+    for c in plain.chars() {
+        if c != '\n' && is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
     text.push('\n');
     Ok(text)
 }

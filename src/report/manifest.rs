@@ -5,6 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::json::written;
 use crate::run::summary::{PriceBookRef, Summary};
 
 /// Contents of `manifest.json`.
@@ -46,7 +47,5 @@ pub fn text(summary: &Summary, files: &[String]) -> io::Result<String> {
         price_books: manifest.price_books.clone(),
         files,
     };
-    let mut text = serde_json::to_string_pretty(&file)?;
-    text.push('\n');
-    Ok(text)
+    written(&file)
 }

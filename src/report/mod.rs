@@ -1,19 +1,22 @@
 //! Terminal, CSV, JSON, HTML, SVG and PNG: everything that formats results for people and for other programs.
 //!
 //! [`write_all`] fills an output folder: `manifest.json`, `summary.json`, the CSV files of [`csv`], the pictures of
-//! [`chart`] as SVG and PNG, and `report.html`. The new folder is written beside the old one and then takes its place,
-//! so that a reader never finds half of either.
+//! [`chart`] as SVG and PNG, and `report.html`; [`folder`] says how. What cannot be written is named and does not take
+//! the rest with it.
 
-use std::fs;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+pub use self::folder::{Lost, check as check_target};
+use self::folder::{Output, Staging};
 use crate::run::summary::Summary;
 
 pub mod chart;
 pub mod csv;
+pub mod folder;
 pub mod format;
 pub mod html;
 pub mod json;
@@ -43,152 +46,151 @@ impl Default for Options {
     }
 }
 
-/// Whether results may be written to this folder: it is absent, empty, or holds the results of an earlier run.
-/// Worth asking before a long run.
-pub fn check_target(folder: &Path) -> io::Result<()> {
-    let mut entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", folder.display()))),
-    };
-    if entries.next().is_none() || folder.join(MANIFEST).is_file() {
-        return Ok(());
-    }
-    Err(io::Error::new(
-        io::ErrorKind::AlreadyExists,
-        format!(
-            "{} has files in it, but no {MANIFEST} of an earlier run: not replaced; name another folder with --out",
-            folder.display()
-        ),
-    ))
+/// What became of an output folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The paths written, the manifest first, then by name.
+    pub files: Vec<PathBuf>,
+    /// What could not be written; empty if all went well.
+    pub lost: Vec<Lost>,
 }
 
-/// Writes every report of a summary into a folder, which it replaces as a whole; files that earlier runs did not write
-/// are kept. Returns the paths written, the manifest first, then by name.
-pub fn write_all(summary: &Summary, folder: &Path, options: Options) -> io::Result<Vec<PathBuf>> {
-    check_target(folder)?;
-    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
-    let parent = folder
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let name = folder
-        .file_name()
-        .ok_or_else(|| io::Error::other("the output folder has no name"))?
-        .to_string_lossy();
-    fs::create_dir_all(parent)?;
-    let fresh = parent.join(format!(".{name}.new-{}", std::process::id()));
-    let old = parent.join(format!(".{name}.old-{}", std::process::id()));
-    for left_over in [&fresh, &old] {
-        remove(left_over)?;
-    }
-    let written = fill(summary, &fresh, options).and_then(|files| {
-        keep_foreign(&folder, &fresh)?;
-        replace(&folder, &fresh, &old)?;
-        Ok(files)
-    });
-    if written.is_err() {
-        // The first error is the one to report; a left-over folder is removed by the next run.
-        let _ = remove(&fresh);
-    }
-    Ok(written?.into_iter().map(|file| folder.join(file)).collect())
+/// Writes every report of a summary into a folder, in the place of those of an earlier run; files that earlier runs did
+/// not write are kept. An error means that the folder is as it was; where only some files could not be written, the
+/// others are there.
+pub fn write_all(summary: &Summary, folder: &Path, options: Options) -> io::Result<Written> {
+    let output = Output::open(folder)?;
+    let mut filled = Filled::new(output.staging());
+    filled.fill(summary, options)?;
+    let Filled { files, mut lost, .. } = filled;
+    let unmoved = output.commit(&files);
+    let arrived = |name: &&str| !unmoved.iter().any(|lost| lost.file == **name);
+    let paths = std::iter::once(MANIFEST)
+        .chain(files.iter().map(String::as_str))
+        .filter(arrived);
+    let files = paths.map(|name| folder.join(name)).collect();
+    lost.extend(unmoved);
+    Ok(Written { files, lost })
 }
 
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+/// The files of a folder as they come to wait in its inner folder.
+struct Filled<'a> {
+    staging: &'a Staging,
+    files: Vec<String>,
+    lost: Vec<Lost>,
 }
 
-/// Writes all files into a new folder; returns their names.
-fn fill(summary: &Summary, folder: &Path, options: Options) -> io::Result<Vec<String>> {
-    fs::create_dir(folder)?;
-    let mut files: Vec<String> = Vec::new();
-    let mut put = |name: &str, text: &str| -> io::Result<()> {
-        fs::write(folder.join(name), text)?;
-        files.push(name.into());
-        Ok(())
-    };
-    put("summary.json", &json::text(summary)?)?;
-    for (name, text) in csv::files(summary)? {
-        put(name, &text)?;
+impl<'a> Filled<'a> {
+    fn new(staging: &'a Staging) -> Self {
+        Self {
+            staging,
+            files: Vec::new(),
+            lost: Vec::new(),
+        }
     }
-    let pictures = if options.svg || options.png {
-        chart::pictures(summary)
-    } else {
-        Vec::new()
-    };
-    if options.svg {
-        let documents: Vec<String> = pictures
-            .iter()
-            .map(|named| named.picture.svg())
-            .collect::<io::Result<_>>()?;
+
+    /// Notes how the writing of a file ended.
+    fn note(&mut self, name: &str, result: io::Result<()>) {
+        match result {
+            Ok(()) => self.files.push(name.to_owned()),
+            Err(error) => self.lost.push(Lost::new(name, &error)),
+        }
+    }
+
+    fn put(&mut self, name: &str, text: &str) {
+        let result = self.staging.put(name, text.as_bytes());
+        self.note(name, result);
+    }
+
+    /// Writes all files, numbers before pictures. An error if no numbers could be written.
+    fn fill(&mut self, summary: &Summary, options: Options) -> io::Result<()> {
+        let data = csv::files(summary)?;
+        // A bug in a picture must not cost the numbers.
+        let drawn = catch_unwind(AssertUnwindSafe(|| draw(summary, options)));
+        let pictures = drawn.unwrap_or_else(|_| Err(io::Error::other("a bug: the pictures could not be drawn")));
+        let (pictures, documents) = match pictures {
+            Ok(drawn) => drawn,
+            Err(error) => {
+                self.lost.push(Lost::new("pictures", &error));
+                Default::default()
+            }
+        };
+        let mut names: Vec<String> = data.iter().map(|(name, _)| (*name).to_owned()).collect();
+        names.push("summary.json".to_owned());
+        names.extend(
+            documents
+                .iter()
+                .zip(&pictures)
+                .map(|(_, named)| format!("{}.svg", named.stem)),
+        );
+        names.push("report.html".to_owned());
+        names.extend(pictures.iter().map(|named| format!("{}.png", named.stem)));
+        // Without a manifest the folder would not be known as ours. Its room is taken before the disk fills up.
+        self.staging
+            .put(MANIFEST, manifest::text(summary, &names)?.as_bytes())?;
+        self.put("summary.json", &json::text(summary)?);
+        for (name, text) in &data {
+            self.put(name, text);
+        }
+        if self.files.is_empty() {
+            let why = self.lost.first().map_or("", |lost| lost.why.as_str());
+            return Err(io::Error::other(why.to_owned()));
+        }
+        if options.svg {
+            self.put("report.html", &html::text(summary, &pictures, &documents));
+        }
         for (named, document) in pictures.iter().zip(&documents) {
-            put(&format!("{}.svg", named.stem), document)?;
+            self.put(&format!("{}.svg", named.stem), document);
         }
-        put("report.html", &html::text(summary, &pictures, &documents))?;
+        if options.png {
+            self.paint(&pictures);
+        }
+        self.files.sort();
+        self.staging
+            .rewrite(MANIFEST, manifest::text(summary, &self.files)?.as_bytes())
     }
-    if options.png {
-        let path = |named: &chart::Named| folder.join(format!("{}.png", named.stem));
-        pictures
-            .par_iter()
-            .try_for_each(|named| named.picture.write_png(&path(named)))?;
-        files.extend(pictures.iter().map(|named| format!("{}.png", named.stem)));
-    }
-    files.sort();
-    fs::write(folder.join(MANIFEST), manifest::text(summary, &files)?)?;
-    files.insert(0, MANIFEST.into());
-    Ok(files)
-}
 
-/// Copies what somebody else put into the old folder.
-fn keep_foreign(old: &Path, fresh: &Path) -> io::Result<()> {
-    let Ok(text) = fs::read_to_string(old.join(MANIFEST)) else {
-        return Ok(());
-    };
-    // A manifest that does not parse is of another version: then every file that has no successor is kept.
-    let ours = serde_json::from_str::<manifest::ManifestFile>(&text).map_or_else(|_| Vec::new(), |file| file.files);
-    for entry in fs::read_dir(old)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let known = name == MANIFEST || ours.iter().any(|file| name == file.as_str());
-        if !known && !fresh.join(&name).exists() {
-            copy(&entry.path(), &fresh.join(&name))?;
+    fn paint(&mut self, pictures: &[chart::Named]) {
+        let staging = self.staging;
+        let paint = |named: &chart::Named| {
+            let name = format!("{}.png", named.stem);
+            let painted = catch_unwind(AssertUnwindSafe(|| named.picture.write_png(&staging.path(&name))));
+            let painted = painted.unwrap_or_else(|_| Err(io::Error::other("a bug: it could not be drawn")));
+            if painted.is_err() {
+                staging.forget(&name);
+            }
+            (name, painted)
+        };
+        let painted: Vec<_> = pictures.par_iter().map(paint).collect();
+        for (name, result) in painted {
+            self.note(&name, result);
         }
     }
-    Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if !from.is_dir() {
-        return fs::copy(from, to).map(|_| ());
+/// The pictures that are asked for, and their texts if they are wanted as SVG.
+fn draw(summary: &Summary, options: Options) -> io::Result<(Vec<chart::Named>, Vec<String>)> {
+    if !options.svg && !options.png {
+        return Ok((Vec::new(), Vec::new()));
     }
-    fs::create_dir(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
-}
-
-/// Puts the fresh folder in the place of the old one, which comes back if that fails.
-fn replace(folder: &Path, fresh: &Path, old: &Path) -> io::Result<()> {
-    if !folder.exists() {
-        return fs::rename(fresh, folder);
-    }
-    fs::rename(folder, old)?;
-    if let Err(error) = fs::rename(fresh, folder) {
-        fs::rename(old, folder)?;
-        return Err(error);
-    }
-    remove(old)
+    let pictures = chart::pictures(summary);
+    let texts = pictures.iter().filter(|_| options.svg).map(|named| named.picture.svg());
+    let documents = texts.collect::<io::Result<_>>()?;
+    Ok((pictures, documents))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::fs;
+
+    fn remove(folder: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
 
     /// A folder of its own for each test, empty at its start.
     fn scratch(name: &str) -> PathBuf {
@@ -218,8 +220,8 @@ mod tests {
         write_all(&summary, &scratch.join("b"), Options::default()).unwrap();
         let (a, b) = (contents(&scratch.join("a")), contents(&scratch.join("b")));
         assert!(a == b);
-        assert_eq!(a.len(), written.len());
-        assert!(written.iter().all(|path| path.is_file()));
+        assert_eq!((a.len(), written.lost.len()), (written.files.len(), 0));
+        assert!(written.files.iter().all(|path| path.is_file()));
         for file in [
             "manifest.json",
             "summary.json",

@@ -1,6 +1,7 @@
 //! The summary for a person at a terminal: a table with one row per cell, what the slowest requests waited for, the
 //! expectations, the warnings. It fits 80 columns by moving intervals to a second line, and has colour only if asked.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
@@ -11,6 +12,7 @@ use super::format::{self, MISSING, span_ns};
 use super::limits;
 use super::verdicts;
 use crate::run::summary::{Cell, Estimate, ExpectationResult, Outcome, Summary, Unit, name};
+use crate::scenario::visible;
 
 /// The style of all tables.
 const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
@@ -52,8 +54,17 @@ impl View {
     }
 }
 
-/// The whole report as text, with a newline at its end.
+/// The whole report as text, with a newline at its end. Nothing in it steers a terminal but our own colours.
 pub fn text(summary: &Summary, view: View) -> String {
+    let plain = composed(summary, View { colour: false, ..view });
+    match visible(&plain) {
+        Cow::Owned(text) => text,
+        Cow::Borrowed(_) if view.colour => composed(summary, view),
+        Cow::Borrowed(_) => plain,
+    }
+}
+
+fn composed(summary: &Summary, view: View) -> String {
     let mut out = String::new();
     let title = if summary.title.is_empty() {
         &summary.scenario

@@ -112,25 +112,69 @@ fn place(sources: &Sources, expectation: &Expectation) -> String {
     )
 }
 
+/// A word as a shell takes it: as it is where nothing in it means anything to a shell, else in quotes.
+fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:,%+@=".contains(char);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// A path as seen from a folder: the command in a manifest is for the scenario's own folder, wherever it was run.
+fn seen_from(folder: &Path, path: &Path) -> PathBuf {
+    let here = Path::new(".");
+    let folder = if folder.as_os_str().is_empty() { here } else { folder };
+    let (Ok(folder), Ok(full)) = (std::path::absolute(folder), std::path::absolute(path)) else {
+        return path.to_path_buf();
+    };
+    if path.is_absolute() {
+        return path.to_path_buf();
+    }
+    let shared = folder
+        .components()
+        .zip(full.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = folder
+        .components()
+        .skip(shared)
+        .map(|_| std::path::Component::ParentDir);
+    let seen: PathBuf = up.chain(full.components().skip(shared)).collect();
+    if seen.as_os_str().is_empty() {
+        here.to_path_buf()
+    } else {
+        seen
+    }
+}
+
 fn manifest(path: &Path, text: &str, options: &Options, study: &Study) -> Manifest {
     let file = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    // A name that begins with a dash would be taken for an option.
+    let scenario = quoted(&if file.starts_with('-') {
+        format!("./{file}")
+    } else {
+        file.clone()
+    });
     let mut changes = String::new();
     for variant in &options.variants {
-        let _ = write!(changes, " --variant {variant}");
+        let _ = write!(changes, " --variant={}", quoted(variant));
     }
     for set in &options.set {
-        let _ = write!(changes, " --set '{}'", set.replace('\'', "'\\''"));
+        let _ = write!(changes, " --set={}", quoted(set));
     }
     for catalog in &options.catalogs {
-        let _ = write!(changes, " --catalog '{}'", catalog.display());
+        let catalog = seen_from(path.parent().unwrap_or(Path::new("")), catalog);
+        let _ = write!(changes, " --catalog={}", quoted(&catalog.display().to_string()));
     }
     let (seed, replications) = (study.seed, study.replications);
     let book = prices::built_in();
     Manifest {
         coldcurve: env!("CARGO_PKG_VERSION").to_owned(),
-        command: format!("coldcurve run {file} --seed {seed} --replications {replications}{changes}"),
+        command: format!("coldcurve run {scenario} --seed {seed} --replications {replications}{changes}"),
         scenario_file: file,
         scenario_digest: digest(text.as_bytes()),
         overrides: options.set.clone(),

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Code, nearest};
 use super::reader::Context;
-use super::tree::{Span, shorten};
+use super::tree::{Span, UNENDING, is_readable, shorten};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -22,6 +22,9 @@ pub struct Folder(pub PathBuf);
 impl Files for Folder {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let full = self.0.join(path);
+        if std::fs::metadata(&full).is_ok_and(|meta| !is_readable(&full, &meta)) {
+            return Err(format!("cannot read `{}`: {UNENDING}", full.display()));
+        }
         let file = std::fs::File::open(&full).map_err(|e| format!("cannot open `{}`: {e}", full.display()))?;
         read_limited(file).map_err(|e| format!("cannot read `{}`: {e}", full.display()))
     }

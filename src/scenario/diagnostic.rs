@@ -4,7 +4,9 @@
 
 pub use super::codes::Code;
 use super::tree::{Sources, Span};
+use super::visible::visible;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Patch, Renderer, Snippet};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -86,8 +88,17 @@ impl Diagnostic {
         self
     }
 
-    /// Renders this problem with its place in the source.
+    /// Renders this problem with its place in the source. Nothing in it steers a terminal but our own colours.
     pub fn render(&self, sources: &Sources, color: bool) -> String {
+        let plain = self.rendered(sources, false);
+        match visible(&plain) {
+            Cow::Owned(text) => text,
+            Cow::Borrowed(_) if color => self.rendered(sources, true),
+            Cow::Borrowed(_) => plain,
+        }
+    }
+
+    fn rendered(&self, sources: &Sources, color: bool) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,

@@ -4,6 +4,7 @@
 //! every problem collected on the way (diagnostic, codes). One table of fields (table) feeds the reader, `explain`, the
 //! reference and the editor schema (schema).
 
+pub mod visible;
 pub mod codes;
 pub mod cold_starts;
 pub mod diagnostic;
@@ -36,3 +37,4 @@ pub use reader::{
 };
 pub use table::{Field, Kind, Presence, Range, Table};
 pub use tree::{Key, Node, NodeKind, Sources, Span};
+pub use visible::{visible, visible_line};

@@ -6,6 +6,8 @@
 //! and alias expansion have budgets.
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, floor_boundary};
+use std::fs::{File, Metadata};
+use std::io::Read as _;
 use std::path::Path;
 
 /// The largest scenario or catalog file that is read, in bytes.
@@ -202,6 +204,13 @@ impl Sources {
     pub fn load(&mut self, path: &Path, diagnostics: &Diagnostics) -> Option<u32> {
         let name = path.display().to_string();
         match std::fs::metadata(path) {
+            Ok(meta) if !is_readable(path, &meta) => {
+                let file = self.add(name.clone(), "");
+                let message = format!("cannot read `{name}`: {UNENDING}");
+                let span = Span { file, start: 0, end: 0 };
+                diagnostics.push(Diagnostic::new(Code::Unreadable, span, message).help("write it into a file first"));
+                return None;
+            }
             Ok(meta) if meta.len() > MAX_FILE_BYTES as u64 => {
                 let file = self.add(name, "");
                 diagnostics.push(too_large(file, meta.len()));
@@ -209,7 +218,24 @@ impl Sources {
             }
             _ => {}
         }
-        match std::fs::read(path) {
+        // What tells no length, such as standard input, ends at the limit, too.
+        let read = File::open(path).and_then(|file| {
+            let mut bytes = Vec::new();
+            file.take(MAX_FILE_BYTES as u64 + 1)
+                .read_to_end(&mut bytes)
+                .map(|_| bytes)
+        });
+        match read {
+            Ok(bytes) if bytes.len() > MAX_FILE_BYTES => {
+                let file = self.add(name.clone(), "");
+                let message = format!("`{name}` has more than {MAX_FILE_BYTES} bytes, which is the limit");
+                diagnostics.push(Diagnostic::new(
+                    Code::Unreadable,
+                    Span { file, start: 0, end: 0 },
+                    message,
+                ));
+                None
+            }
             Ok(bytes) => self.add_bytes(&name, bytes, diagnostics),
             Err(error) => {
                 let file = self.add(name.clone(), "");
@@ -256,6 +282,16 @@ impl Sources {
             }
         }
     }
+}
+
+/// Why a path is not read that [`is_readable`] refuses.
+pub(super) const UNENDING: &str = "it is a pipe or a device, not a file";
+
+/// Whether reading from a path comes to an end: a pipe without a writer and some devices never do. Standard input and
+/// what a shell hands over (`<(...)`) has a writer.
+pub(super) fn is_readable(path: &Path, meta: &Metadata) -> bool {
+    let is_handed_over = path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc");
+    meta.is_file() || meta.is_dir() || is_handed_over
 }
 
 fn too_large(file: u32, bytes: u64) -> Diagnostic {

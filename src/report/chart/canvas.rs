@@ -15,9 +15,14 @@ use plotters::style::{
     register_font,
 };
 
+use crate::scenario::{visible, visible_line};
+
 /// One family for both backends: the PNG backend draws with the registered `DejaVu Sans`; a browser that shows the SVG
 /// takes the first of these that it has. Verdana has almost the same widths.
 const FAMILY: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
+
+/// What every PNG file ends with.
+const PNG_END: &[u8] = b"IEND\xaeB`\x82";
 
 /// A position in pixels from the top left corner.
 pub type Point = (f64, f64);
@@ -213,7 +218,7 @@ impl Picture {
 
     /// Adds regular text.
     pub fn text(&mut self, at: Point, text: impl Into<String>, size: f64, colour: Colour, align: Align) {
-        let text = text.into();
+        let text = visible_line(&text.into()).into_owned();
         self.shapes.push(Shape::Text {
             at,
             text,
@@ -227,7 +232,7 @@ impl Picture {
 
     /// Adds bold text.
     pub fn bold(&mut self, at: Point, text: impl Into<String>, size: f64, colour: Colour, align: Align) {
-        let text = text.into();
+        let text = visible_line(&text.into()).into_owned();
         self.shapes.push(Shape::Text {
             at,
             text,
@@ -241,7 +246,7 @@ impl Picture {
 
     /// Adds text that reads from bottom to top, centred on its position.
     pub fn upright(&mut self, at: Point, text: impl Into<String>, size: f64, colour: Colour) {
-        let text = text.into();
+        let text = visible_line(&text.into()).into_owned();
         let align = Align::Middle;
         self.shapes.push(Shape::Text {
             at,
@@ -261,7 +266,7 @@ impl Picture {
             let area = SVGBackend::with_string(&mut document, (self.width, self.height)).into_drawing_area();
             self.replay(&area, Replay { scale: 1.0, sink: 0.0 })?;
         }
-        Ok(document)
+        Ok(visible(&document).into_owned())
     }
 
     /// Writes the picture as a PNG file, drawn at twice the size and averaged down for smooth edges.
@@ -277,7 +282,17 @@ impl Picture {
         backend
             .blit_bitmap((0, 0), (self.width, self.height), &small)
             .map_err(io::Error::other)?;
-        backend.present().map_err(io::Error::other)
+        backend.present().map_err(io::Error::other)?;
+        // The encoder writes the last of its buffer where nobody asks how that went.
+        let written = std::fs::read(path)?;
+        if written.ends_with(PNG_END) {
+            Ok(())
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::WriteZero,
+                "only a part of it could be written",
+            ))
+        }
     }
 
     fn replay<B: DrawingBackend>(&self, area: &DrawingArea<B, plotters::coord::Shift>, how: Replay) -> io::Result<()>

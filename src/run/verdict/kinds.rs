@@ -115,9 +115,8 @@ impl Cell {
 
     /// Whether its means and its bill mean something beside another cell's.
     pub fn is_comparable(&self) -> bool {
-        ![Class::NoTraffic, Class::TwoRegimes, Class::Growing]
-            .iter()
-            .any(|class| self.is(*class))
+        let not = [Class::NoTraffic, Class::TwoRegimes, Class::Growing];
+        self.refused.is_none() && !not.iter().any(|class| self.is(*class))
     }
 
     /// Whether what was measured can stand for a month: nothing is still owed, and what came comes again.
