@@ -2,6 +2,7 @@
 //! true together is found.
 
 use super::account::{self, Account, AccountPlan};
+use super::client::recorded::Clock;
 use super::client::{self, ClientPlan};
 use super::database::plan::DatabasePlan;
 use super::database::proxy::ProxyPlan;
@@ -27,7 +28,7 @@ use super::{
 use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Shelf, Table,
     Target, prices, read_duration, units,
 };
 use std::collections::BTreeSet;
@@ -239,6 +240,9 @@ pub struct RunSpec {
 
 /// Reads the plan of one variant. Problems go to the context's diagnostics; `None` if there is nothing to run then.
 pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &dyn Files) -> Option<(Plan, RunSpec)> {
+    let shelf = Shelf::new(files);
+    // Who builds several plans keeps what was read himself.
+    let files = if files.kept().is_some() { files } else { &shelf };
     let before = diagnostics.has_errors();
     let names = Names::collect(root, KINDS, diagnostics);
     let cx = Context {
@@ -317,6 +321,8 @@ struct Builder<'a> {
     paths: Vec<String>,
     /// When runs begin.
     start: Beginning,
+    /// What recordings go by.
+    clock: Clock,
     /// Where the scenario as a whole is.
     root: crate::scenario::Span,
 }
@@ -337,6 +343,7 @@ impl<'a> Builder<'a> {
             plan: Plan::default(),
             paths,
             start: Beginning::default(),
+            clock: Clock::default(),
             root: root.span,
         }
     }
@@ -351,6 +358,7 @@ impl<'a> Builder<'a> {
         plan.percentiles = percentiles(&block);
         plan.seed = block.count("seed");
         self.start = Beginning::read(&block);
+        self.clock = Clock::new(self.start, block.has("start"), plan.length);
         let warmup = block.node("warmup").filter(|node| node.scalar() != Some("auto"));
         plan.warmup = warmup.map_or(Duration::ZERO, |node| {
             let range = crate::scenario::Range::AtLeast(0.0);
@@ -382,6 +390,9 @@ impl<'a> Builder<'a> {
     }
 
     fn components(&mut self, root: &Node) {
+        let clients = root.get("clients").map_or(&[][..], Node::entries);
+        let clients: Vec<&Node> = clients.iter().map(|(_, node)| node).collect();
+        self.clock.look(self.cx, &clients);
         for (number, section) in KINDS.iter().enumerate() {
             let entries = root.get(section).map_or(&[][..], Node::entries);
             for (index, (key, node)) in entries.iter().enumerate() {
@@ -405,7 +416,7 @@ impl<'a> Builder<'a> {
             kind::ACCOUNT => self.plan.accounts.push(AccountPlan::read(&block(&account::TABLE))),
             kind::CLIENT => {
                 let block = block(&client::fields::TABLE);
-                let client = ClientPlan::read(&block, id, &key.text, &self.paths, self.plan.length);
+                let client = ClientPlan::read(&block, id, &key.text, &self.paths, &self.clock);
                 self.plan.clients.extend(client);
             }
             kind::GATEWAY => {

@@ -41,15 +41,6 @@ const RECYCLE: Table = Table {
     ],
 };
 
-const CHANGE: Table = Table {
-    name: "scheduled change",
-    doc: "From this instant on so many instances are provisioned.",
-    fields: &[
-        Field::required("at", Kind::Duration, "When it is asked for; preparation comes on top."),
-        Field::required("count", Kind::Count, "How many from then on.").within(0.0, INSTANCES_MAX),
-    ],
-};
-
 /// The fields of target tracking of provisioned concurrency.
 const TRACKING: Table = Table {
     name: "target tracking",
@@ -72,7 +63,7 @@ pub const PROVISIONED: Table = Table {
         Field::optional(
             "schedule",
             Kind::List(&Kind::Block(&CHANGE)),
-            "Changes, in the order of time.",
+            "Changes: by time since the start, in the order of time, by date, or by `cron`.",
         ),
         Field::optional(
             "repeat",
@@ -80,6 +71,12 @@ pub const PROVISIONED: Table = Table {
             "After how long the schedule begins again, such as `24 h`.",
         )
         .at_least(1e9),
+        Field::default(
+            "time_zone",
+            Kind::Text,
+            "UTC",
+            "The zone that dates and `cron` of the schedule are meant in; daylight saving is kept.",
+        ),
         Field::optional("tracking", Kind::Block(&TRACKING), "Target tracking."),
     ],
 };
@@ -404,7 +401,7 @@ impl FunctionPlan {
             maximum_instances: block.count_opt("maximum_instances"),
             scaling: block.block("scaling").map(|s| (s.count("burst"), s.rate("refill"))),
             requests_per_second_factor: block.number_opt("requests_per_second_factor"),
-            provisioned: read_provisioned(block),
+            provisioned: read_provisioned(block, when),
             recycles: block
                 .list("recycle")
                 .iter()
@@ -471,7 +468,7 @@ fn read_init(block: &Block, memory_mb: u64) -> Sampler {
     Sampler::Constant(0.0)
 }
 
-fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
+fn read_provisioned(block: &Block, when: (Beginning, Duration)) -> Option<ProvisionedPlan> {
     let cx = block.context();
     let preparation = block.sampler("provisioned_preparation");
     let node = block.node("provisioned_concurrency")?;
@@ -487,20 +484,7 @@ fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
         return (count > 0).then_some(plan);
     }
     let provisioned = Block::new(cx, node, &PROVISIONED);
-    let change = |node| {
-        let change = Block::new(cx, node, &CHANGE);
-        (Instant::ZERO + change.duration("at"), change.count("count"))
-    };
-    let schedule: Vec<_> = provisioned.list("schedule").iter().map(change).collect();
-    if !schedule.is_sorted_by(|a, b| a.0 < b.0) {
-        let message = "the instants of the schedule must ascend";
-        cx.error(
-            Code::OutOfRange,
-            provisioned.span_of("schedule"),
-            message,
-            "sort the entries by `at`",
-        );
-    }
+    let schedule = read_changes(&provisioned, when);
     if let Some(tracking) = provisioned.block("tracking")
         && tracking.count("minimum") > tracking.count("maximum")
     {
