@@ -28,8 +28,8 @@ use super::{
 use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Shelf, Table,
-    Target, prices, read_duration, units,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Shelf,
+    Table, Target, prices, read_duration, units,
 };
 use std::collections::BTreeSet;
 
@@ -427,7 +427,8 @@ impl<'a> Builder<'a> {
             kind::FUNCTION => {
                 let account = self.default_account(service.as_deref());
                 let block = block(&function::fields::TABLE);
-                let mut plan = FunctionPlan::read(&block, id, &key.text, &self.paths, account);
+                let when = (self.start, self.plan.length);
+                let mut plan = FunctionPlan::read(&block, id, &key.text, &self.paths, account, when);
                 plan.platform.machine_vcpus = function_machine(&block);
                 self.plan.functions.push(plan);
                 attributes = function_attributes(&block);

@@ -94,7 +94,11 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     // Counted from March of year 0, so that the leap day is the last of its year.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     Some(365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468)
 }
 
@@ -194,14 +198,25 @@ mod tests {
         assert_eq!(utc("2026-10-01"), Some(1_790_812_800 * SECOND));
         assert_eq!(utc("2024-02-29"), Some(1_709_164_800 * SECOND));
         assert_eq!(utc("1970-01-01 00:00"), Some(0));
-        for wrong in ["2026-02-29", "10/01/2026 13:00", "2026-10/01", "2026-10-01 25:00", "2026-10-01T", "12:00", "7"] {
+        for wrong in [
+            "2026-02-29",
+            "10/01/2026 13:00",
+            "2026-10/01",
+            "2026-10-01 25:00",
+            "2026-10-01T",
+            "12:00",
+            "7",
+        ] {
             assert_eq!(utc(wrong), None, "{wrong}");
         }
     }
 
     #[test]
     fn numbers_are_exact_to_the_nanosecond() {
-        assert_eq!(parse_number_ns("1790861699.212345678", SECOND), Some(1_790_861_699_212_345_678));
+        assert_eq!(
+            parse_number_ns("1790861699.212345678", SECOND),
+            Some(1_790_861_699_212_345_678)
+        );
         assert_eq!(parse_number_ns("-0.5", SECOND), Some(-500_000_000));
         assert_eq!(parse_number_ns("5.12E8", 1), Some(512_000_000));
         assert_eq!(parse_number_ns("0.0015", 1_000_000), Some(1_500));

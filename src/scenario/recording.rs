@@ -194,14 +194,15 @@ impl Sheet {
         let near = nearest(name, self.headers.iter().map(String::as_str));
         let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         let message = format!("`{}` has no column `{name}`", self.name);
-        Err(Fault::new(field, message, format!("columns are {}{near}", known.join(", "))))
+        Err(Fault::new(
+            field,
+            message,
+            format!("columns are {}{near}", known.join(", ")),
+        ))
     }
 
     /// Goes over the rows that pass the filter, with their lines.
-    pub fn rows(
-        &self,
-        mut visit: impl FnMut(u64, &csv::StringRecord) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    pub fn rows(&self, mut visit: impl FnMut(u64, &csv::StringRecord) -> Result<(), Fault>) -> Result<(), Fault> {
         let mut reader = self.reader();
         let mut record = csv::StringRecord::new();
         let mut any = false;
@@ -220,7 +221,11 @@ impl Sheet {
         match self.filter.first() {
             Some((i, value)) if !any => {
                 let message = format!("`{}` has no row with `{value}` in `{}`", self.name, self.headers[*i]);
-                Err(Fault::new("where", message, "values are compared as they are written in the file"))
+                Err(Fault::new(
+                    "where",
+                    message,
+                    "values are compared as they are written in the file",
+                ))
             }
             _ => Ok(()),
         }
@@ -271,7 +276,11 @@ impl Sheet {
             return Cell::Value(at);
         }
         let comma = self.comma && text.contains(',');
-        let pointed = if comma { text.replacen(',', ".", 1) } else { String::new() };
+        let pointed = if comma {
+            text.replacen(',', ".", 1)
+        } else {
+            String::new()
+        };
         let text = if comma { pointed.as_str() } else { text };
         // The first number says what all are in, unless it is told.
         let in_unit = match *unit {
@@ -331,7 +340,10 @@ impl Trace {
         let at = sheet.column(&stamps.column, stamps.field)?;
         let number = values.map(|(name, field)| sheet.column(name, field)).transpose()?;
         let (mut rows, mut unit) = (Self::default(), stamps.unit);
-        let help = format!("every row needs a number in column `{}`, or a date such as `2026-10-01 13:34:59`", stamps.column);
+        let help = format!(
+            "every row needs a number in column `{}`, or a date such as `2026-10-01 13:34:59`",
+            stamps.column
+        );
         sheet.rows(|line, record| {
             let text = record.get(at).unwrap_or("");
             match sheet.instant(text, &stamps.zone, &mut unit) {
@@ -375,25 +387,22 @@ impl Trace {
 }
 
 /// Reads one column of numbers; blank fields are skipped, or are zero. Text that is not a finite number is a problem.
-pub fn read_numbers(
-    files: &dyn Files,
-    wanted: &Wanted,
-    column: &str,
-    blank: Option<f64>,
-) -> Result<Vec<f64>, Fault> {
+pub fn read_numbers(files: &dyn Files, wanted: &Wanted, column: &str, blank: Option<f64>) -> Result<Vec<f64>, Fault> {
     let sheet = Sheet::open(files, wanted)?;
     let index = sheet.column(column, "column")?;
     let help = format!("every row needs a number in column `{column}`");
     let mut values = Vec::new();
-    let mut last = 0;
     sheet.rows(|line, record| {
         let text = record.get(index).unwrap_or("");
         match sheet.number(text) {
+            // Among durations, a word for what is no number is no gap of a metric: something went wrong.
+            Cell::Blank if blank.is_none() && !matches!(text, "" | "-" | "null") => {
+                return Err(sheet.bad(line, text, "a number", help.as_str()));
+            }
             Cell::Blank => values.extend(blank),
             Cell::Value(v) => values.push(v),
             Cell::Bad => return Err(sheet.bad(line, text, "a number", help.as_str())),
         }
-        last = line;
         Ok(())
     })?;
     // A line without anything is no row: in a table of one column nobody can say whether it was meant as one.
@@ -426,5 +435,10 @@ pub fn column_of(block: &Block, factor: f64) -> Option<Arc<[f64]>> {
         }
         Ok(values.into_iter().map(|v| v * factor).collect::<Arc<[f64]>>())
     });
-    answer.as_ref().as_ref().map_err(|fault| fault.report(block)).ok().cloned()
+    answer
+        .as_ref()
+        .as_ref()
+        .map_err(|fault| fault.report(block))
+        .ok()
+        .cloned()
 }

@@ -3,9 +3,9 @@
 //! A bare duration is a constant. Everything else is a map with one description of the distribution, and optionally
 //! `offset` (added to every value) and `maximum` (no value is larger).
 
-use super::recording::{DECIMAL, SEPARATOR, WHERE, column_of};
 use super::diagnostic::{Code, Diagnostic};
 use super::reader::{Block, Context, read_duration};
+use super::recording::{DECIMAL, SEPARATOR, WHERE, column_of};
 use super::table::{Field, Kind, Range, Table};
 use super::tree::{Node, NodeKind};
 use crate::kernel::Sampler;

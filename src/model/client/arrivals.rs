@@ -210,7 +210,11 @@ impl ArrivalPlan {
             } => {
                 let wanted = (length.0 / interval_ns.max(&1)).max(1) as usize;
                 let n = if *repeats { counts.len().max(1) } else { wanted };
-                let late = if *repeats { 0 } else { (begin_ns / interval_ns.max(&1)) as usize };
+                let late = if *repeats {
+                    0
+                } else {
+                    (begin_ns / interval_ns.max(&1)) as usize
+                };
                 let sum: u64 = counts.iter().take(n.saturating_sub(late)).map(|&c| u64::from(c)).sum();
                 sum as f64 / (n as f64 * *interval_ns as f64) * 1e9
             }
@@ -289,7 +293,11 @@ impl Arrivals {
             self.index += 1;
             return at;
         }
-        let share = if std::mem::replace(&mut self.begun, true) { 1.0 } else { 0.5 };
+        let share = if std::mem::replace(&mut self.begun, true) {
+            1.0
+        } else {
+            0.5
+        };
         self.along(curve, now, share)
     }
 
@@ -447,7 +455,11 @@ mod tests {
         // A renewal process: the count has mean t / m and variance t s^2 / m^3.
         let sd = (10_000.0 * (1e-1_f64.powi(2) / 12.0) / 1e-3).sqrt();
         assert!((times.len() as f64 - 1e5).abs() < 4.0 * sd, "{}", times.len());
-        assert!(times.windows(2).all(|w| (0.049_999..=0.150_001).contains(&(w[1] - w[0]))));
+        assert!(
+            times
+                .windows(2)
+                .all(|w| (0.049_999..=0.150_001).contains(&(w[1] - w[0])))
+        );
     }
 
     #[test]

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn an_hour_is_left_out_where_clocks_go_forward() {
-        // A week whose rate in hour h is h (per ns); clocks go from 1:59 to 3:00 after two hours, from 3:59 back to 3:00.
+        // A week whose rate in hour h is h (per ns); clocks go from 1:59 to 3:00 after two hours, or back to midnight.
         let piece = |hour: u64| Piece {
             length_ns: HOUR,
             from: hour as f64,
@@ -153,7 +153,10 @@ mod tests {
             let clocks: Vec<_> = clocks.iter().map(|(at, shown)| (Duration(*at), *shown)).collect();
             let curve = over_changes(&week, &clocks, Duration(hours * HOUR));
             let pieces = &curve.pieces()[..curve.pieces().len() - 1];
-            pieces.iter().map(|piece| (piece.length_ns * 2 / HOUR, piece.from)).collect()
+            pieces
+                .iter()
+                .map(|piece| (piece.length_ns * 2 / HOUR, piece.from))
+                .collect()
         };
         let forward = rates(&[(0, 0), (2 * HOUR, 3 * HOUR)], 4);
         assert_eq!(forward, [(2, 0.0), (2, 1.0), (2, 3.0), (2, 4.0)]);

@@ -312,7 +312,7 @@ fn read_arrivals(block: &Block, clock: &Clock) -> Option<Load> {
 const GAP_MIN_NS: f64 = 10.0;
 
 fn read_gaps(block: &Block) -> Option<Sampler> {
-    let gaps = block.sampler("gaps");
+    let gaps = block.sampler_opt("gaps")?;
     if gaps.mean() >= GAP_MIN_NS {
         return Some(gaps);
     }

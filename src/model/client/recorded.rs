@@ -47,8 +47,7 @@ const OFFSET: Field = Field::default(
     "0 s",
     "How much later it is played than recorded.",
 );
-const SPEED: Field =
-    Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive();
+const SPEED: Field = Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive();
 
 /// The fields of a trace of times.
 pub const TIMES: Table = Table {
@@ -180,7 +179,11 @@ impl Clock {
         let Some(first) = from.or(trace.at.first().copied()) else {
             return;
         };
-        let zero = if trace.is_dated() { &mut self.dated } else { &mut self.plain };
+        let zero = if trace.is_dated() {
+            &mut self.dated
+        } else {
+            &mut self.plain
+        };
         if !(trace.is_dated() && self.told) {
             *zero = Some(zero.map_or(first, |zero| zero.min(first)));
         }
@@ -213,7 +216,10 @@ fn moment(block: &Block, field: &str, dated: bool) -> Option<Nanos> {
         None if !dated => Some(read_duration(cx, node, Range::AtLeast(0.0)).0 as Nanos),
         _ => {
             let (message, help) = if dated {
-                (format!("the recording has dates, and `{text}` is none"), "write `2026-10-01 13:00`")
+                (
+                    format!("the recording has dates, and `{text}` is none"),
+                    "write `2026-10-01 13:00`",
+                )
             } else {
                 let message = format!("`{text}` is a date, but the recording has times since its beginning");
                 (message, "write a time such as `100 s`")
@@ -334,7 +340,11 @@ impl Pace {
 pub fn read_times(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
     let trace = load(block, true).map_err(|fault| fault.report(block)).ok()?;
     if trace.at[0] < 0 && !block.has("zero") {
-        let message = format!("`{}` has times before zero in column `{}`", block.text("file"), block.text("column"));
+        let message = format!(
+            "`{}` has times before zero in column `{}`",
+            block.text("file"),
+            block.text("column")
+        );
         let help = "say which instant is the start of the run (`zero: 0 s` leaves out what is before)";
         Fault::new("column", message, help).report(block);
         return None;
@@ -398,7 +408,10 @@ impl Heard {
             let file = block.text("file");
             let message = match (self.rows, self.early) {
                 (0, 0) => format!("`{file}` has no request in what is asked for"),
-                (0, n) => format!("all {n} requests of `{file}` come before the run begins, at {}", clock.start),
+                (0, n) => format!(
+                    "all {n} requests of `{file}` come before the run begins, at {}",
+                    clock.start
+                ),
                 (n, _) => format!("all {n} requests of `{file}` come after the end of the run of {shown}"),
             };
             let help = "set `from`, `until` and `zero`, or the run's `start` and `length`, so that some lie within";
@@ -416,7 +429,10 @@ impl Heard {
         }
         let after = self.rows - self.played;
         if after > 0 && !self.cut && !self.repeats {
-            let message = format!("{after} of {} requests come after the end of the run of {shown}", self.rows);
+            let message = format!(
+                "{after} of {} requests come after the end of the run of {shown}",
+                self.rows
+            );
             let help = "make the run's `length` longer, or say where the recording ends: `until: ...`";
             warn(message, help.to_owned());
         }
@@ -425,8 +441,13 @@ impl Heard {
         if !self.repeats && silent > length.0 / 20 {
             let end = units::show_duration(Duration(self.end / 1_000_000_000 * 1_000_000_000));
             let message = format!("the recording ends {end} after the start, and the run lasts {shown}");
-            let again = if times { "" } else { ", or let it begin again with `repeat: true`" };
-            let help = format!("make the run's `length` shorter{again}: means, ratios and bills cover the silence, too");
+            let again = if times {
+                ""
+            } else {
+                ", or let it begin again with `repeat: true`"
+            };
+            let help =
+                format!("make the run's `length` shorter{again}: means, ratios and bills cover the silence, too");
             warn(message, help);
         }
         Some(())
@@ -462,13 +483,21 @@ pub fn read_counts(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
     let begin_ns = pace.at(counted.begin as Nanos);
     let repeats = block.flag("repeat");
     let (end, length) = (begin_ns + counted.counts.len() as u64 * interval_ns, clock.length.0);
-    let within = if repeats { u64::MAX } else { length.saturating_sub(begin_ns).div_ceil(interval_ns) };
+    let within = if repeats {
+        u64::MAX
+    } else {
+        length.saturating_sub(begin_ns).div_ceil(interval_ns)
+    };
     let within = counted.counts.len().min(usize::try_from(within).unwrap_or(usize::MAX));
     let sum = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum::<u64>();
     let heard = Heard {
         early: counted.early,
         blank: counted.blank,
-        played: if begin_ns < length { sum(&counted.counts[..within]) } else { 0 },
+        played: if begin_ns < length {
+            sum(&counted.counts[..within])
+        } else {
+            0
+        },
         rows: counted.rows,
         end,
         repeats,
@@ -486,7 +515,10 @@ pub fn read_counts(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
 
 fn to_counts(block: &Block, values: &[f64]) -> Result<Arc<[u32]>, Fault> {
     let scale = block.number("scale");
-    if let Some(bad) = values.iter().find(|&&count| !(0.0..=COUNT_MAX).contains(&(count * scale))) {
+    if let Some(bad) = values
+        .iter()
+        .find(|&&count| !(0.0..=COUNT_MAX).contains(&(count * scale)))
+    {
         let column = block.text_opt("column").unwrap_or("columns");
         let message = format!("`{}` has the count {bad} in column `{column}`", block.text("file"));
         let help = format!("counts are numbers of arrivals, from 0 to {COUNT_MAX} once scaled");
@@ -499,7 +531,11 @@ fn to_counts(block: &Block, values: &[f64]) -> Result<Arc<[u32]>, Fault> {
 fn in_turn(block: &Block, interval: Duration) -> Result<Counts, Fault> {
     for field in ["zero", "unit"].into_iter().filter(|field| block.has(field)) {
         let message = format!("`{field}` is about instants, and nothing says when the rows are");
-        return Err(Fault::new(field, message, "name the column with their instants: `at: timestamp`"));
+        return Err(Fault::new(
+            field,
+            message,
+            "name the column with their instants: `at: timestamp`",
+        ));
     }
     let wanted = Wanted::read(block);
     let column = block.text_opt("column");
@@ -510,19 +546,35 @@ fn in_turn(block: &Block, interval: Duration) -> Result<Counts, Fault> {
         (Some(column), []) => {
             let sheet = Sheet::open(files, &wanted)?;
             guard_layout(&sheet, column)?;
-            guard_order(&sheet, column, interval)?;
-            read_numbers(files, &wanted, column, Some(0.0))
+            let gaps = guard_order(&sheet, column, interval)?;
+            read_numbers(files, &wanted, column, Some(0.0)).map(|values| (values, gaps))
         }
-        (None, [first, last]) => across(&Sheet::open(files, &wanted)?, first, last),
+        (None, [first, last]) => across(&Sheet::open(files, &wanted)?, first, last).map(|values| (values, None)),
         (None, []) => Err(Fault::new(
             "file",
             "nothing says which column holds the counts",
             "add `column: requests` where each row is an interval, or `columns: [1, 1440]` where each column is",
         )),
-        (None, _) => Err(Fault::new("columns", "`columns` names two: the first and the last", "such as `[1, 1440]`")),
-        (Some(_), _) => Err(Fault::new("columns", "`column` and `columns` both name counts", "keep one of them")),
+        (None, _) => Err(Fault::new(
+            "columns",
+            "`columns` names two: the first and the last",
+            "such as `[1, 1440]`",
+        )),
+        (Some(_), _) => Err(Fault::new(
+            "columns",
+            "`column` and `columns` both name counts",
+            "keep one of them",
+        )),
     });
-    let values = values.as_ref().as_ref().map_err(Clone::clone)?;
+    let (values, gaps) = values.as_ref().as_ref().map_err(Clone::clone)?;
+    if let Some(gaps) = gaps {
+        block.warn(
+            Code::NoEffect,
+            block.span_of("file"),
+            gaps.message.as_str(),
+            gaps.help.as_str(),
+        );
+    }
     let place = |field| moment(block, field, false).map(|at| (at as u64).div_ceil(interval.0) as usize);
     let high = place("until").unwrap_or(values.len()).min(values.len());
     let low = place("from").unwrap_or(0).min(high);
@@ -550,7 +602,11 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
     let early = trace.at[low..high].partition_point(|at| *at < part.zero);
     let rows = &trace.at[low + early..high];
     let Some((first, last)) = rows.first().zip(rows.last()) else {
-        return Err(Fault::new("file", "no row lies in what is asked for", "set `from`, `until` or `zero` otherwise"));
+        return Err(Fault::new(
+            "file",
+            "no row lies in what is asked for",
+            "set `from`, `until` or `zero` otherwise",
+        ));
     };
     let width = interval.0 as Nanos;
     if let Some(stray) = rows.iter().find(|at| (**at - first) % width != 0) {
@@ -558,7 +614,11 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
             "a row is {} after the first: that is no whole number of intervals",
             units::show_duration(Duration((stray - first) as u64))
         );
-        return Err(Fault::new("interval", message, "give the interval that the file was written with"));
+        return Err(Fault::new(
+            "interval",
+            message,
+            "give the interval that the file was written with",
+        ));
     }
     let length = ((last - first) / width + 1) as u64;
     if length > INTERVALS_MAX {
@@ -591,7 +651,11 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
 fn across(sheet: &Sheet, first: &str, last: &str) -> Result<Vec<f64>, Fault> {
     let (low, high) = (sheet.column(first, "columns")?, sheet.column(last, "columns")?);
     if high < low {
-        return Err(Fault::new("columns", format!("`{last}` stands before `{first}`"), "swap them"));
+        return Err(Fault::new(
+            "columns",
+            format!("`{last}` stands before `{first}`"),
+            "swap them",
+        ));
     }
     let mut sums = vec![0.0; high - low + 1];
     sheet.rows(|line, record| {
@@ -619,37 +683,56 @@ fn guard_layout(sheet: &Sheet, column: &str) -> Result<(), Fault> {
     let (first, last) = (many[0], many[many.len() - 1]);
     let message = format!("`{}` has an interval in each column, not in each row", sheet.name());
     let other = sheet.headers().iter().find(|name| !interval(name));
-    let rows = other.map_or_else(String::new, |name| format!(", and say which rows: `where: {{ {name}: ... }}`"));
-    Err(Fault::new("column", message, format!("write `columns: [\"{first}\", \"{last}\"]`{rows}")))
+    let rows = other.map_or_else(String::new, |name| {
+        format!(", and say which rows: `where: {{ {name}: ... }}`")
+    });
+    Err(Fault::new(
+        "column",
+        message,
+        format!("write `columns: [\"{first}\", \"{last}\"]`{rows}"),
+    ))
 }
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Refuses rows in another order than one interval after the other, where a column of dates says so.
-fn guard_order(sheet: &Sheet, column: &str, interval: Duration) -> Result<(), Fault> {
+/// Refuses rows in another order than one interval after the other, where a column of dates says so; says where
+/// intervals are missing.
+fn guard_order(sheet: &Sheet, column: &str, interval: Duration) -> Result<Option<Fault>, Fault> {
     let (mut dates, mut before): (Option<usize>, Option<Nanos>) = (None, None);
+    let (mut missing, mut any) = (None, false);
     sheet.rows(|line, record| {
-        if before.is_none() && dates.is_none() {
+        if !std::mem::replace(&mut any, true) {
             dates = record.iter().position(|text| parse_date(text, &Zone::UTC).is_some());
         }
         let Some(index) = dates else { return Ok(()) };
         let now = parse_date(record.get(index).unwrap_or(""), &Zone::UTC);
-        if let (Some(before), Some(now)) = (before, now)
-            && now - before != interval.0 as Nanos
-        {
-            let name = &sheet.headers()[index];
-            let message = format!(
-                "`{}`, line {line}: by its column `{name}` this row is not the interval after the row before",
-                sheet.name()
-            );
-            let help = format!("add `at: {name}`, and `where` if the rows of `{column}` are of several things");
-            return Err(Fault::new("file", message, help));
-        }
+        let step = now.zip(before).map(|(now, before)| now - before);
         before = now;
-        Ok(())
-    })
+        let Some(step) = step.filter(|step| *step != interval.0 as Nanos) else {
+            return Ok(());
+        };
+        let name = &sheet.headers()[index];
+        let what = if step > 0 {
+            "not one interval after"
+        } else {
+            "not after"
+        };
+        let message = format!(
+            "`{}`, line {line}: by its column `{name}` this row is {what} the row before",
+            sheet.name()
+        );
+        let help = format!("add `at: {name}`, and `where` if the rows of `{column}` are of several things");
+        let fault = Fault::new("file", message, help);
+        // Intervals that are missing move up what comes later; rows in any other order mean something else altogether.
+        if step > 0 {
+            missing.get_or_insert(fault);
+            return Ok(());
+        }
+        Err(fault)
+    })?;
+    Ok(missing)
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::cron::Cron;
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, read_duration};
 
+/// When runs begin, and how long they last.
+pub type When = (Beginning, Duration);
+
 /// The fields of a change.
 pub const CHANGE: Table = Table {
     name: "scheduled change",
@@ -30,7 +33,7 @@ pub const CHANGE: Table = Table {
 };
 
 /// Reads the changes under `schedule`, earliest first, in runs that begin then and last so long.
-pub fn read_changes(block: &Block, (start, length): (Beginning, Duration)) -> Vec<(Instant, u64)> {
+pub fn read_changes(block: &Block, (start, length): When) -> Vec<(Instant, u64)> {
     let cx = block.context();
     let zone = Zone::read(block, "time_zone");
     let (mut changes, mut dated) = (Vec::new(), false);
@@ -81,10 +84,13 @@ pub fn read_changes(block: &Block, (start, length): (Beginning, Duration)) -> Ve
 
 /// Whether a text is meant as a date: durations have no dash, and dates no unit.
 fn is_date(text: &str) -> bool {
-    text.starts_with("at(") || text.get(1..).is_some_and(|rest| rest.contains('-') && !rest.contains(' '))
+    text.starts_with("at(")
+        || text
+            .get(1..)
+            .is_some_and(|rest| rest.contains('-') && !rest.contains(' '))
 }
 
-fn by_cron(change: &Block, text: &str, zone: &Zone, when: (Beginning, Duration)) -> Vec<Duration> {
+fn by_cron(change: &Block, text: &str, zone: &Zone, when: When) -> Vec<Duration> {
     let span = change.span_of("cron");
     match Cron::parse(text) {
         Err(message) => {
@@ -130,7 +136,10 @@ mod tests {
         let (changes, said) = hours("2026-03-28", text);
         assert_eq!(said.trim(), "");
         assert_eq!(changes, [(7, 9), (19, 1), (30, 9), (42, 1), (46, 4), (54, 9), (66, 1)]);
-        let (changes, _) = hours("2026-03-28", "count: 0\nschedule:\n- { at: 2 h, count: 9 }\n- { at: 3 h, count: 1 }\n");
+        let (changes, _) = hours(
+            "2026-03-28",
+            "count: 0\nschedule:\n- { at: 2 h, count: 9 }\n- { at: 3 h, count: 1 }\n",
+        );
         assert_eq!(changes, [(2, 9), (3, 1)]);
     }
 

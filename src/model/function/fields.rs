@@ -1,6 +1,7 @@
 //! Functions as scenarios write them.
 
 use super::asynchronous::{self, AsyncPlan};
+use super::changes::{CHANGE, When, read_changes};
 use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
 use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
@@ -12,7 +13,7 @@ use crate::model::{fault, payload};
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
 
 /// The most instances of one function: more than any provider grants, and few enough to be held in memory.
-const INSTANCES_MAX: f64 = 1e6;
+pub(super) const INSTANCES_MAX: f64 = 1e6;
 const TERABYTE: f64 = (1_u64 << 40) as f64;
 const MB: f64 = 1_048_576.0;
 
@@ -356,8 +357,8 @@ pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved
 const EPHEMERAL_FREE_MB: u64 = 512;
 
 impl FunctionPlan {
-    /// Reads a function; `account` is used if the function names none.
-    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>) -> Self {
+    /// Reads a function of runs that begin and last as `when` says; `account` is used if the function names none.
+    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>, when: When) -> Self {
         let memory_mb = (block.size("memory") as f64 / MB).round().max(1.0) as u64;
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block
@@ -468,7 +469,7 @@ fn read_init(block: &Block, memory_mb: u64) -> Sampler {
     Sampler::Constant(0.0)
 }
 
-fn read_provisioned(block: &Block, when: (Beginning, Duration)) -> Option<ProvisionedPlan> {
+fn read_provisioned(block: &Block, when: When) -> Option<ProvisionedPlan> {
     let cx = block.context();
     let preparation = block.sampler("provisioned_preparation");
     let node = block.node("provisioned_concurrency")?;
