@@ -29,12 +29,6 @@ impl Default for Beginning {
     }
 }
 
-impl std::fmt::Display for Beginning {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 impl Zone {
     /// Coordinated universal time.
     pub const UTC: Self = Self(TimeZone::UTC);

@@ -408,10 +408,7 @@ impl Heard {
             let file = block.text("file");
             let message = match (self.rows, self.early) {
                 (0, 0) => format!("`{file}` has no request in what is asked for"),
-                (0, n) => format!(
-                    "all {n} requests of `{file}` come before the run begins, at {}",
-                    clock.start
-                ),
+                (0, n) => format!("all {n} requests of `{file}` come before the run begins"),
                 (n, _) => format!("all {n} requests of `{file}` come after the end of the run of {shown}"),
             };
             let help = "set `from`, `until` and `zero`, or the run's `start` and `length`, so that some lie within";
