@@ -15,6 +15,14 @@ const MONTHS: [&[u8]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 
+/// Whether a date says how far its clocks are from UTC.
+enum Shift {
+    /// It does not.
+    Absent,
+    /// So many nanoseconds ahead.
+    By(i64),
+}
+
 /// Reads a text from its beginning.
 struct Scan<'t>(&'t [u8]);
 
@@ -61,14 +69,14 @@ impl Scan<'_> {
         Some(ns)
     }
 
-    /// What follows the time: nothing (`None`), or an offset from UTC in nanoseconds.
-    fn offset(&mut self) -> Option<Option<i64>> {
+    /// What follows the time: nothing, or an offset from UTC.
+    fn offset(&mut self) -> Option<Shift> {
         let _ = self.one_of(b" ");
         if self.0.is_empty() {
-            return Some(None);
+            return Some(Shift::Absent);
         }
         if matches!(self.0, b"Z" | b"z" | b"UTC" | b"GMT") {
-            return Some(Some(0));
+            return Some(Shift::By(0));
         }
         let sign = if self.one_of(b"+-")? == b'+' { 1 } else { -1 };
         let hours = self.digits(2, 2)?;
@@ -76,7 +84,7 @@ impl Scan<'_> {
         let minutes = self.digits(2, 2).unwrap_or(0);
         self.0
             .is_empty()
-            .then_some(Some(sign * (hours * 60 + minutes) * 60 * SECOND))
+            .then_some(Shift::By(sign * (hours * 60 + minutes) * 60 * SECOND))
     }
 }
 
@@ -108,7 +116,7 @@ pub fn parse_date(text: &str, zone: &Zone) -> Option<Nanos> {
     let first = scan.digits(1, 4)?;
     let (date, time) = if scan.0.first() == Some(&b'/') && scan.0.get(1).is_some_and(u8::is_ascii_alphabetic) {
         let name = scan.0.get(1..4)?;
-        let month = 1 + MONTHS.iter().position(|month| *month == name)? as i64;
+        let month = 1 + MONTHS.iter().position(|month| *month == name)?.cast_signed() as i64;
         scan.0 = &scan.0[4..];
         scan.one_of(b"/")?;
         let date = days(scan.digits(4, 4)?, month, first)?;
@@ -132,8 +140,8 @@ pub fn parse_date(text: &str, zone: &Zone) -> Option<Nanos> {
     };
     let local = (date * 86_400 * SECOND).checked_add(time)?;
     match scan.offset()? {
-        Some(offset) => local.checked_sub(offset),
-        None => zone.instant_of(local),
+        Shift::By(offset) => local.checked_sub(offset),
+        Shift::Absent => zone.instant_of(local),
     }
 }
 

@@ -246,9 +246,10 @@ impl Sheet {
     /// A complaint about what stands in a line.
     pub fn bad(&self, line: u64, text: &str, what: &str, help: impl Into<String>) -> Fault {
         let message = format!("`{}`, line {line}: `{}` is not {what}", self.name, shorten(text));
-        let help = match text.contains(',') && what == "a number" && !self.comma {
-            true => "with a decimal comma, add `decimal: comma`; separators of thousands have to go".to_owned(),
-            false => help.into(),
+        let help = if text.contains(',') && what == "a number" && !self.comma {
+            "with a decimal comma, add `decimal: comma`; separators of thousands have to go".to_owned()
+        } else {
+            help.into()
         };
         Fault::new("file", message, help)
     }

@@ -213,7 +213,7 @@ fn moment(block: &Block, field: &str, dated: bool) -> Option<Nanos> {
     let date = parse_date(text, &Zone::read(block, "time_zone"));
     match date {
         Some(at) if dated => Some(at),
-        None if !dated => Some(read_duration(cx, node, Range::AtLeast(0.0)).0 as Nanos),
+        None if !dated => Some(read_duration(cx, node, Range::AtLeast(0.0)).0.cast_signed()),
         _ => {
             let (message, help) = if dated {
                 (
@@ -460,7 +460,7 @@ const INTERVALS_MAX: u64 = 100_000_000;
 #[derive(Clone, Debug)]
 struct Counts {
     begin: u64,
-    counts: Arc<[u32]>,
+    each: Arc<[u32]>,
     early: u64,
     blank: u64,
     rows: u64,
@@ -477,21 +477,21 @@ pub fn read_counts(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
         in_turn(block, interval)
     };
     let counted = counted.map_err(|fault| fault.report(block)).ok()?;
-    let begin_ns = pace.at(counted.begin as Nanos);
+    let begin_ns = pace.at(counted.begin.cast_signed());
     let repeats = block.flag("repeat");
-    let (end, length) = (begin_ns + counted.counts.len() as u64 * interval_ns, clock.length.0);
+    let (end, length) = (begin_ns + counted.each.len() as u64 * interval_ns, clock.length.0);
     let within = if repeats {
         u64::MAX
     } else {
         length.saturating_sub(begin_ns).div_ceil(interval_ns)
     };
-    let within = counted.counts.len().min(usize::try_from(within).unwrap_or(usize::MAX));
+    let within = counted.each.len().min(usize::try_from(within).unwrap_or(usize::MAX));
     let sum = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum::<u64>();
     let heard = Heard {
         early: counted.early,
         blank: counted.blank,
         played: if begin_ns < length {
-            sum(&counted.counts[..within])
+            sum(&counted.each[..within])
         } else {
             0
         },
@@ -504,7 +504,7 @@ pub fn read_counts(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
     Some(ArrivalPlan::Counts {
         begin_ns,
         interval_ns,
-        counts: counted.counts,
+        counts: counted.each,
         spread: [Spread::Uniform, Spread::Even][block.choice("spread")],
         repeats,
     })
@@ -526,7 +526,7 @@ fn to_counts(block: &Block, values: &[f64]) -> Result<Arc<[u32]>, Fault> {
 
 /// Each row, or each of several columns, is the next interval.
 fn in_turn(block: &Block, interval: Duration) -> Result<Counts, Fault> {
-    for field in ["zero", "unit"].into_iter().filter(|field| block.has(field)) {
+    if let Some(field) = ["zero", "unit"].into_iter().find(|field| block.has(field)) {
         let message = format!("`{field}` is about instants, and nothing says when the rows are");
         return Err(Fault::new(
             field,
@@ -581,7 +581,7 @@ fn in_turn(block: &Block, interval: Duration) -> Result<Counts, Fault> {
     Ok(Counts {
         begin: 0,
         rows: counts.iter().map(|count| u64::from(*count)).sum(),
-        counts,
+        each: counts,
         early: 0,
         blank: 0,
     })
@@ -605,7 +605,7 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
             "set `from`, `until` or `zero` otherwise",
         ));
     };
-    let width = interval.0 as Nanos;
+    let width = interval.0.cast_signed();
     if let Some(stray) = rows.iter().find(|at| (**at - first) % width != 0) {
         let message = format!(
             "a row is {} after the first: that is no whole number of intervals",
@@ -638,7 +638,7 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
     Ok(Counts {
         begin: (first - part.zero) as u64,
         rows: counts.iter().map(|count| u64::from(*count)).sum(),
-        counts,
+        each: counts,
         early: trace.values[low..low + early].iter().sum::<f64>() as u64,
         blank: trace.blank,
     })
@@ -707,7 +707,7 @@ fn guard_order(sheet: &Sheet, column: &str, interval: Duration) -> Result<Option
         let now = parse_date(record.get(index).unwrap_or(""), &Zone::UTC);
         let step = now.zip(before).map(|(now, before)| now - before);
         before = now;
-        let Some(step) = step.filter(|step| *step != interval.0 as Nanos) else {
+        let Some(step) = step.filter(|step| *step != interval.0.cast_signed()) else {
             return Ok(());
         };
         let name = &sheet.headers()[index];
