@@ -2,6 +2,7 @@
 //! true together is found.
 
 use super::account::{self, Account, AccountPlan};
+use super::client::recorded::Clock;
 use super::client::{self, ClientPlan};
 use super::database::plan::DatabasePlan;
 use super::database::proxy::ProxyPlan;
@@ -27,8 +28,8 @@ use super::{
 use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
-    Target, prices, read_duration, units,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Shelf,
+    Table, Target, prices, read_duration, units,
 };
 use std::collections::BTreeSet;
 
@@ -250,6 +251,9 @@ pub const WARMUP_MOST: Duration = Duration::from_secs(48 * 3600);
 
 /// Reads the plan of one variant. Problems go to the context's diagnostics; `None` if there is nothing to run then.
 pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &dyn Files) -> Option<(Plan, RunSpec)> {
+    let shelf = Shelf::new(files);
+    // Who builds several plans keeps what was read himself.
+    let files = if files.kept().is_some() { files } else { &shelf };
     let before = diagnostics.has_errors();
     let names = Names::collect(root, KINDS, diagnostics);
     let cx = Context {
@@ -333,6 +337,8 @@ struct Builder<'a> {
     start: Beginning,
     /// When they end at the latest: a warm-up that is found later may come on top of their length.
     horizon: Duration,
+    /// What recordings go by.
+    clock: Clock,
     /// Where the scenario as a whole is.
     root: crate::scenario::Span,
 }
@@ -354,6 +360,7 @@ impl<'a> Builder<'a> {
             paths,
             start: Beginning::default(),
             horizon: Duration::ZERO,
+            clock: Clock::default(),
             root: root.span,
         }
     }
@@ -368,6 +375,7 @@ impl<'a> Builder<'a> {
         plan.percentiles = percentiles(&block);
         plan.seed = block.count("seed");
         self.start = Beginning::read(&block);
+        self.clock = Clock::new(self.start, block.has("start"), plan.length);
         let warmup = block.node("warmup").filter(|node| node.scalar() != Some("auto"));
         plan.warmup = warmup.map_or(Duration::ZERO, |node| {
             let range = crate::scenario::Range::AtLeast(0.0);
@@ -381,6 +389,8 @@ impl<'a> Builder<'a> {
         if length_open && warmup.is_none() {
             self.horizon += WARMUP_MOST;
         }
+        self.clock.length = plan.length;
+        self.clock.horizon = self.horizon;
         let sound = self.cx.diagnostics.pushed() == before;
         if sound && plan.warmup >= plan.length {
             let message = "the warm-up leaves nothing to measure";
@@ -408,6 +418,9 @@ impl<'a> Builder<'a> {
     }
 
     fn components(&mut self, root: &Node) {
+        let clients = root.get("clients").map_or(&[][..], Node::entries);
+        let clients: Vec<&Node> = clients.iter().map(|(_, node)| node).collect();
+        self.clock.look(self.cx, &clients);
         for (number, section) in KINDS.iter().enumerate() {
             let entries = root.get(section).map_or(&[][..], Node::entries);
             for (index, (key, node)) in entries.iter().enumerate() {
@@ -431,7 +444,7 @@ impl<'a> Builder<'a> {
             kind::ACCOUNT => self.plan.accounts.push(AccountPlan::read(&block(&account::TABLE))),
             kind::CLIENT => {
                 let block = block(&client::fields::TABLE);
-                let client = ClientPlan::read(&block, id, &key.text, &self.paths, self.horizon);
+                let client = ClientPlan::read(&block, id, &key.text, &self.paths, &self.clock);
                 self.plan.clients.extend(client);
             }
             kind::GATEWAY => {
@@ -442,7 +455,8 @@ impl<'a> Builder<'a> {
             kind::FUNCTION => {
                 let account = self.default_account(service.as_deref());
                 let block = block(&function::fields::TABLE);
-                let mut plan = FunctionPlan::read(&block, id, &key.text, &self.paths, account);
+                let when = (self.start, self.plan.length);
+                let mut plan = FunctionPlan::read(&block, id, &key.text, &self.paths, account, when);
                 plan.platform.machine_vcpus = function_machine(&block);
                 self.plan.functions.push(plan);
                 attributes = function_attributes(&block);

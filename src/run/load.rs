@@ -10,8 +10,8 @@ use crate::model::KINDS;
 use crate::model::build::{ROOT, RunSpec, build};
 use crate::scenario::overlay::{self, merge, parse_set, set};
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Sources,
-    Span, Table, nearest, parse, prices, read_entries, units,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Shelf,
+    Sources, Span, Table, nearest, parse, prices, read_entries, units,
 };
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -86,11 +86,12 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
     let own = root.get("catalog").and_then(Node::scalar).map(|own| folder.0.join(own));
     let folders: Vec<&Path> = options.catalogs.iter().chain(&own).map(PathBuf::as_path).collect();
     let catalog = Catalog::load_all(&folders, sources, diagnostics);
+    let files = Shelf::new(&folder);
     let reader = Loader {
         catalog: &catalog,
         prices: billing::listed(&catalog, diagnostics),
         diagnostics,
-        files: &folder,
+        files: &files,
         options,
     };
     let mut study = reader.study(&root)?;

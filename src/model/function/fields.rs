@@ -1,6 +1,7 @@
 //! Functions as scenarios write them.
 
 use super::asynchronous::{self, AsyncPlan};
+use super::changes::{CHANGE, When, read_changes};
 use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
 use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
@@ -13,7 +14,7 @@ use crate::model::{fault, payload};
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
 
 /// The most instances of one function: more than any provider grants, and few enough to be held in memory.
-const INSTANCES_MAX: f64 = 1e6;
+pub(super) const INSTANCES_MAX: f64 = 1e6;
 const TERABYTE: f64 = (1_u64 << 40) as f64;
 const MB: f64 = 1_048_576.0;
 
@@ -42,15 +43,6 @@ const RECYCLE: Table = Table {
     ],
 };
 
-const CHANGE: Table = Table {
-    name: "scheduled change",
-    doc: "From this instant on so many instances are provisioned.",
-    fields: &[
-        Field::required("at", Kind::Duration, "When it is asked for; preparation comes on top."),
-        Field::required("count", Kind::Count, "How many from then on.").within(0.0, INSTANCES_MAX),
-    ],
-};
-
 /// The fields of target tracking of provisioned concurrency.
 const TRACKING: Table = Table {
     name: "target tracking",
@@ -73,7 +65,7 @@ pub const PROVISIONED: Table = Table {
         Field::optional(
             "schedule",
             Kind::List(&Kind::Block(&CHANGE)),
-            "Changes, in the order of time.",
+            "Changes: by time since the start, in the order of time, by date, or by `cron`.",
         ),
         Field::optional(
             "repeat",
@@ -81,6 +73,12 @@ pub const PROVISIONED: Table = Table {
             "After how long the schedule begins again, such as `24 h`.",
         )
         .at_least(1e9),
+        Field::default(
+            "time_zone",
+            Kind::Text,
+            "UTC",
+            "The zone that dates and `cron` of the schedule are meant in; daylight saving is kept.",
+        ),
         Field::optional("tracking", Kind::Block(&TRACKING), "Target tracking."),
     ],
 };
@@ -366,8 +364,8 @@ pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved
 const EPHEMERAL_FREE_MB: u64 = 512;
 
 impl FunctionPlan {
-    /// Reads a function; `account` is used if the function names none.
-    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>) -> Self {
+    /// Reads a function of runs that begin and last as `when` says; `account` is used if the function names none.
+    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>, when: When) -> Self {
         let memory_mb = (block.size("memory") as f64 / MB).round().max(1.0) as u64;
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block
@@ -413,7 +411,7 @@ impl FunctionPlan {
             maximum_instances: block.count_opt("maximum_instances"),
             scaling: block.block("scaling").map(|s| (s.count("burst"), s.rate("refill"))),
             requests_per_second_factor: block.number_opt("requests_per_second_factor"),
-            provisioned: read_provisioned(block),
+            provisioned: read_provisioned(block, when),
             recycles: block
                 .list("recycle")
                 .iter()
@@ -480,7 +478,7 @@ fn read_init(block: &Block, memory_mb: u64) -> Sampler {
     Sampler::Constant(0.0)
 }
 
-fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
+fn read_provisioned(block: &Block, when: When) -> Option<ProvisionedPlan> {
     let cx = block.context();
     let preparation = block.sampler("provisioned_preparation");
     let node = block.node("provisioned_concurrency")?;
@@ -496,20 +494,7 @@ fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
         return (count > 0).then_some(plan);
     }
     let provisioned = Block::new(cx, node, &PROVISIONED);
-    let change = |node| {
-        let change = Block::new(cx, node, &CHANGE);
-        (Instant::ZERO + change.duration("at"), change.count("count"))
-    };
-    let schedule: Vec<_> = provisioned.list("schedule").iter().map(change).collect();
-    if !schedule.is_sorted_by(|a, b| a.0 < b.0) {
-        let message = "the instants of the schedule must ascend";
-        cx.error(
-            Code::OutOfRange,
-            provisioned.span_of("schedule"),
-            message,
-            "sort the entries by `at`",
-        );
-    }
+    let schedule = read_changes(&provisioned, when);
     if let Some(tracking) = provisioned.block("tracking")
         && tracking.count("minimum") > tracking.count("maximum")
     {

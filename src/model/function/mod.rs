@@ -14,6 +14,7 @@
 //! (docs/validation.md).
 
 pub mod asynchronous;
+mod changes;
 mod event;
 pub mod fields;
 pub mod instance;

@@ -68,7 +68,7 @@ fn shape_of_curve(curve: &RateCurve) -> Shape {
 fn shape(arrivals: &ArrivalPlan, length: Duration) -> Shape {
     match arrivals {
         ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve) => shape_of_curve(curve),
-        ArrivalPlan::Modulated(_) => Shape::Steady,
+        ArrivalPlan::Modulated(_) | ArrivalPlan::Gaps(_) => Shape::Steady,
         ArrivalPlan::Times(times) => {
             let within = times.partition_point(|time| *time < length.0);
             let end = within.checked_sub(1).map_or(0, |last| times[last]);
@@ -81,16 +81,19 @@ fn shape(arrivals: &ArrivalPlan, length: Duration) -> Shape {
             interval_ns,
             counts,
             repeats,
+            begin_ns,
             ..
         } => {
-            let whole = Duration(interval_ns.saturating_mul(counts.len() as u64));
+            let whole = interval_ns.saturating_mul(counts.len() as u64);
+            let whole = Duration(whole.saturating_add(if *repeats { 0 } else { *begin_ns }));
             match repeats {
                 true if counts.iter().all(|n| *n == counts[0]) => Shape::Steady,
                 true => Shape::Repeats(whole),
                 // One that ends with the run, but for a twentieth of it, was made for it.
                 false if whole.0 < length.0 - length.0 / 20 => {
                     let last = counts.iter().rposition(|n| *n > 0).map_or(0, |last| last as u64 + 1);
-                    Shape::Settles(Duration(interval_ns.saturating_mul(last)), false)
+                    let end = begin_ns.saturating_add(interval_ns.saturating_mul(last));
+                    Shape::Settles(Duration(end), false)
                 }
                 false => Shape::Settles(length.min(whole), true),
             }
