@@ -14,8 +14,11 @@ pub fn write(path: &Path) -> Result<u8, String> {
         std::io::ErrorKind::AlreadyExists => format!("error: {place} is there already; it is not overwritten"),
         _ => format!("error: cannot write {place}: {error}"),
     })?;
-    file.write_all(STARTER.as_bytes())
-        .map_err(|error| format!("error: cannot write {place}: {error}"))?;
+    file.write_all(STARTER.as_bytes()).map_err(|error| {
+        // Half a scenario helps nobody, and it would be in the way of the next try.
+        let _ = std::fs::remove_file(path);
+        format!("error: cannot write {place}: {error}")
+    })?;
     say(&format!("Wrote {place}. Next: coldcurve run {place}\n"));
     Ok(0)
 }

@@ -143,7 +143,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
     let absent = |path: &&Path| !path.as_os_str().is_empty() && kind(path).is_none();
     let made: Vec<&Path> = folder.ancestors().take_while(absent).collect();
     let tried = Staging::new(folder).and_then(|staging| {
-        staging.put("try", &[b'.'; TRIED_BYTES])?;
+        staging.put("try", &vec![b'.'; TRIED_BYTES])?;
         let within = staging.folder.join("try");
         let beside = folder.join(format!("{STAGING}{}-try", std::process::id()));
         fs::rename(&within, &beside)?;
@@ -395,5 +395,199 @@ impl Output {
             }
         }
         lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number that no process has: the largest that Linux gives is four million.
+    const DEAD: u32 = 4_194_305;
+
+    /// A folder of its own for each test, removed at its end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("coldcurve-folder-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn names(&self, folder: &str) -> Vec<String> {
+            let entries = fs::read_dir(self.0.join(folder)).unwrap();
+            let mut names: Vec<String> = entries
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn manifest(files: &[&str]) -> String {
+        format!("{{ \"coldcurve\": \"0.1.0\", \"files\": {files:?} }}")
+    }
+
+    /// Writes files with this text as a run would.
+    fn write(folder: &Path, files: &[&str], text: &str) -> Vec<Lost> {
+        let output = Output::open(folder).unwrap();
+        output.staging().put(MANIFEST, manifest(files).as_bytes()).unwrap();
+        for name in files {
+            output.staging().put(name, text.as_bytes()).unwrap();
+        }
+        output.commit(&files.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_try_leaves_nothing_and_asks_for_each_kind_of_trouble() {
+        let scratch = Scratch::new("try");
+        check(&scratch.0.join("a/b/c")).unwrap();
+        assert!(scratch.names("").is_empty(), "{:?}", scratch.names(""));
+        fs::write(scratch.0.join("file"), "x").unwrap();
+        let long = "n".repeat(300);
+        for bad in ["file", "file/below", &long] {
+            let error = check(&scratch.0.join(bad)).unwrap_err();
+            assert!(error.to_string().contains(bad), "{error}");
+        }
+        check(Path::new("")).unwrap_err();
+        // The longest name that there is leaves no room for names made from it.
+        check(&scratch.0.join("n".repeat(255))).unwrap();
+        assert_eq!(scratch.names(""), ["file"]);
+    }
+
+    #[test]
+    fn a_second_run_takes_away_what_the_first_wrote_and_it_does_not() {
+        let scratch = Scratch::new("stale");
+        let out = scratch.0.join("out");
+        assert!(write(&out, &["a.csv", "b.csv"], "one").is_empty());
+        fs::write(out.join("mine.csv"), "mine").unwrap();
+        assert!(write(&out, &["b.csv", "c.csv"], "two").is_empty());
+        assert_eq!(scratch.names("out"), ["b.csv", "c.csv", MANIFEST, "mine.csv"]);
+        assert_eq!(fs::read_to_string(out.join("b.csv")).unwrap(), "two");
+        assert_eq!(fs::read_to_string(out.join("mine.csv")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_manifest_does_not_reach_beyond_its_folder() {
+        let scratch = Scratch::new("beyond");
+        let out = scratch.0.join("out");
+        fs::create_dir(&out).unwrap();
+        fs::write(scratch.0.join("thesis.tex"), "years").unwrap();
+        let absolute = scratch.0.join("thesis.tex");
+        let files = ["../thesis.tex", absolute.to_str().unwrap(), "..", ".", ""];
+        fs::write(out.join(MANIFEST), manifest(&files)).unwrap();
+        assert!(write(&out, &["a.csv"], "x").is_empty());
+        assert_eq!(fs::read_to_string(absolute).unwrap(), "years");
+    }
+
+    #[test]
+    fn what_is_not_ours_is_refused_and_stays() {
+        let scratch = Scratch::new("foreign");
+        let out = scratch.0.join("out");
+        fs::create_dir(&out).unwrap();
+        for text in ["{\"name\": \"app\"}", "{\"files\": []}", "[]", "no JSON", ""] {
+            fs::write(out.join(MANIFEST), text).unwrap();
+            let error = check(&out).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{text}");
+            assert_eq!(fs::read_to_string(out.join(MANIFEST)).unwrap(), text);
+        }
+        // A folder of a volume is nobody's.
+        fs::remove_file(out.join(MANIFEST)).unwrap();
+        fs::create_dir(out.join("lost+found")).unwrap();
+        check(&out).unwrap();
+        fs::write(out.join("thesis.tex"), "years").unwrap();
+        check(&out).unwrap_err();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_place_of_a_result_is_neither_followed_nor_replaced() {
+        let scratch = Scratch::new("link");
+        let out = scratch.0.join("out");
+        assert!(write(&out, &["a.csv", "b.csv"], "one").is_empty());
+        let target = scratch.0.join("target");
+        fs::write(&target, "precious").unwrap();
+        fs::remove_file(out.join("a.csv")).unwrap();
+        std::os::unix::fs::symlink(&target, out.join("a.csv")).unwrap();
+        let error = check(&out).unwrap_err();
+        assert!(
+            error.to_string().contains("a.csv") && error.to_string().contains("a link"),
+            "{error}"
+        );
+        // One that nobody could know of before the run costs that file alone.
+        std::os::unix::fs::symlink(&target, out.join("c.csv")).unwrap();
+        fs::remove_file(out.join("a.csv")).unwrap();
+        let lost = write(&out, &["b.csv", "c.csv"], "two");
+        assert_eq!(
+            lost.iter().map(|lost| lost.file.as_str()).collect::<Vec<_>>(),
+            ["c.csv"]
+        );
+        assert_eq!(fs::read_to_string(out.join("b.csv")).unwrap(), "two");
+        assert_eq!(fs::read_link(out.join("c.csv")).unwrap(), target);
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
+    fn what_killed_runs_left_goes_and_what_lives_stays() {
+        let scratch = Scratch::new("killed");
+        let out = scratch.0.join("out");
+        assert!(write(&out, &["a.csv"], "one").is_empty());
+        let dead = out.join(format!("{STAGING}{DEAD}-0"));
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join("a.csv"), "half").unwrap();
+        // In a container every run may have the same number: the lock tells the living from the dead.
+        let own = out.join(format!("{STAGING}{}-7", std::process::id()));
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join(LOCK), "").unwrap();
+        let living = Staging::new(&out).unwrap();
+        clean(&out);
+        assert!(!dead.exists() && !own.exists() && living.folder.exists());
+        let inner = living.folder.clone();
+        drop(living);
+        assert!(!inner.exists());
+        assert_eq!(scratch.names("out"), ["a.csv", MANIFEST]);
+    }
+
+    #[test]
+    fn an_old_folder_that_a_killed_run_moved_away_comes_back() {
+        let scratch = Scratch::new("moved");
+        let out = scratch.0.join("out");
+        let old = scratch.0.join(format!(".out.old-{DEAD}"));
+        let new = scratch.0.join(format!(".out.new-{DEAD}"));
+        let other = scratch.0.join(format!(".outer.new-{DEAD}"));
+        assert!(write(&old, &["a.csv"], "one").is_empty());
+        for folder in [&new, &other] {
+            fs::create_dir(folder).unwrap();
+        }
+        check(&out).unwrap();
+        assert_eq!(fs::read_to_string(out.join("a.csv")).unwrap(), "one");
+        assert!(!old.exists() && !new.exists() && other.exists());
+        // Where the folder is there, what was moved away is only in the way; but not what is not ours.
+        assert!(write(&old, &["a.csv"], "older").is_empty());
+        let foreign = scratch.0.join(".out.old-4194306");
+        fs::create_dir(&foreign).unwrap();
+        check(&out).unwrap();
+        assert!(!old.exists() && foreign.exists());
+        assert_eq!(fs::read_to_string(out.join("a.csv")).unwrap(), "one");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_mode_of_the_folder_stays() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = Scratch::new("mode");
+        let out = scratch.0.join("out");
+        fs::create_dir(&out).unwrap();
+        fs::set_permissions(&out, fs::Permissions::from_mode(0o2750)).unwrap();
+        assert!(write(&out, &["a.csv"], "one").is_empty());
+        assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o7777, 0o2750);
     }
 }

@@ -265,7 +265,7 @@ fn repeat(out: &mut String, summary: &Summary) {
     let manifest = &summary.manifest;
     let _ = writeln!(
         out,
-        "<h2>To repeat this run</h2>\n<p><code>{}</code></p>",
+        "<h2>To repeat this run</h2>\n<p>In the scenario's folder: <code>{}</code></p>",
         escaped(&manifest.command)
     );
     let _ = writeln!(
@@ -275,6 +275,9 @@ fn repeat(out: &mut String, summary: &Summary) {
         escaped(&manifest.scenario_file),
         escaped(&manifest.scenario_digest)
     );
+    for input in &manifest.inputs {
+        let _ = write!(out, "; {} ({})", escaped(&input.file), escaped(&input.digest));
+    }
     for book in &manifest.price_books {
         let name = escaped(&format!("{} {}", book.name, book.region));
         let _ = writeln!(out, "; prices of {name} as of {}", escaped(&book.as_of));

@@ -6,14 +6,14 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::json::written;
-use crate::run::summary::{PriceBookRef, Summary};
+use crate::run::summary::{InputRef, PriceBookRef, Summary};
 
 /// Contents of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
     /// Version of coldcurve.
     pub coldcurve: String,
-    /// The command that repeats the run.
+    /// The command that repeats the run in the scenario's folder, quoted for a shell.
     pub command: String,
     /// Scenario file name.
     pub scenario_file: String,
@@ -25,6 +25,8 @@ pub struct ManifestFile {
     pub seed: u64,
     /// Replications per cell.
     pub replications: u32,
+    /// Data files, price files and service files that were read: names as seen from the scenario's folder, and digests.
+    pub inputs: Vec<InputRef>,
     /// Price books that the bill used, with their dates.
     pub price_books: Vec<PriceBookRef>,
     /// Every file of the folder but this one, sorted by name.
@@ -44,6 +46,7 @@ pub fn text(summary: &Summary, files: &[String]) -> io::Result<String> {
         overrides: manifest.overrides.clone(),
         seed: summary.seed,
         replications: summary.replications,
+        inputs: manifest.inputs.clone(),
         price_books: manifest.price_books.clone(),
         files,
     };

@@ -282,6 +282,7 @@ fn empty() -> Summary {
             scenario_file: "checkout.yaml".into(),
             scenario_digest: "fnv1a64:85944171f73967e8".into(),
             overrides: Vec::new(),
+            inputs: Vec::new(),
             price_books: vec![PriceBookRef {
                 name: "aws".into(),
                 region: "us-east-1".into(),

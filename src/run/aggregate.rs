@@ -60,9 +60,12 @@ pub fn windows_of(plan: &Plan, result: &RunResult, metric: &str) -> Option<Vec<f
     result.series.iter().find(of_name).map(scaled)
 }
 
+/// Names of metrics, each with its unit.
+pub type Named = Vec<(String, Unit)>;
+
 /// The names and units of all metrics that the cells of this plan have, and those of which there is a value for each
 /// window: those of a run that ends as it begins.
-pub fn metrics_of(plan: &Plan) -> (Vec<(String, Unit)>, Vec<(String, Unit)>) {
+pub fn metrics_of(plan: &Plan) -> (Named, Named) {
     let still = Plan {
         length: Duration::ZERO,
         warmup: Duration::ZERO,

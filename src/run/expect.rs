@@ -1,7 +1,6 @@
 //! Expectations: what must come out of a scenario, in its own file, checked by `coldcurve test`.
 
-use super::aggregate::metrics_of;
-use super::aggregate::windows_of;
+use super::aggregate::{Named, metrics_of, windows_of};
 use super::figures;
 use super::load::quantity;
 use super::study::CellPlan;
@@ -186,7 +185,7 @@ fn read_bounds(block: &Block) -> Option<Bounds> {
 }
 
 /// The metrics that there are, and those with a value for each window.
-type Known = (Vec<(String, Unit)>, Vec<(String, Unit)>);
+type Known = (Named, Named);
 
 /// Finds metrics that no cell has, bounds in another unit than their metric's, and points that no cell is at, before
 /// anything runs.

@@ -3,12 +3,13 @@
 use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::study::{CellPlan, Study};
-use super::summary::{Axis, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
+use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
 use super::warmup::Clock;
 use crate::cost::PriceBook;
 use crate::model::KINDS;
 use crate::model::build::{ROOT, RunSpec, build};
 use crate::scenario::overlay::{self, merge, parse_set, set};
+use crate::scenario::witness::Witness;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Shelf,
     Sources, Span, Table, nearest, parse, prices, read_entries, units,
@@ -79,6 +80,7 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
     let mut root = parse(sources, file, diagnostics)?;
     let folder = Folder(path.parent().map(Path::to_path_buf).unwrap_or_default());
     overlay::repair(&mut root, &ROOT, diagnostics);
+    let seen = Witness::new(&folder, digest);
     for argument in &options.set {
         let (path, place, value) = parse_set(argument, sources, diagnostics)?;
         set(&mut root, &path, place, value, diagnostics);
@@ -86,7 +88,7 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
     let own = root.get("catalog").and_then(Node::scalar).map(|own| folder.0.join(own));
     let folders: Vec<&Path> = options.catalogs.iter().chain(&own).map(PathBuf::as_path).collect();
     let catalog = Catalog::load_all(&folders, sources, diagnostics);
-    let files = Shelf::new(&folder);
+    let files = Shelf::new(&seen);
     let reader = Loader {
         catalog: &catalog,
         prices: billing::listed(&catalog, diagnostics),
@@ -99,7 +101,8 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
         .file_stem()
         .map_or("scenario".into(), |stem| stem.to_string_lossy());
     study.name = stem.into_owned();
-    study.manifest = manifest(path, sources.text(file), options, &study);
+    let inputs = inputs(&folder.0, sources, &seen);
+    study.manifest = manifest(path, sources.text(file), options, &study, inputs);
     study.places = study.expectations.iter().map(|e| place(sources, e)).collect();
     Some(study)
 }
@@ -123,26 +126,24 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// A path as seen from a folder: the command in a manifest is for the scenario's own folder, wherever it was run.
+/// How to name a file or folder from another folder, with `..` where it takes that: what a manifest says is meant for the
+/// scenario's own folder, wherever it was run and wherever that lies.
 fn seen_from(folder: &Path, path: &Path) -> PathBuf {
     let here = Path::new(".");
     let folder = if folder.as_os_str().is_empty() { here } else { folder };
-    let (Ok(folder), Ok(full)) = (std::path::absolute(folder), std::path::absolute(path)) else {
+    let (Ok(from), Ok(to)) = (folder.canonicalize(), path.canonicalize()) else {
         return path.to_path_buf();
     };
-    if path.is_absolute() {
-        return path.to_path_buf();
-    }
-    let shared = folder
+    let shared = from
         .components()
-        .zip(full.components())
+        .zip(to.components())
         .take_while(|(a, b)| a == b)
         .count();
-    let up = folder
-        .components()
-        .skip(shared)
-        .map(|_| std::path::Component::ParentDir);
-    let seen: PathBuf = up.chain(full.components().skip(shared)).collect();
+    if shared == 0 {
+        return to;
+    }
+    let up = from.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    let seen: PathBuf = up.chain(to.components().skip(shared)).collect();
     if seen.as_os_str().is_empty() {
         here.to_path_buf()
     } else {
@@ -150,7 +151,20 @@ fn seen_from(folder: &Path, path: &Path) -> PathBuf {
     }
 }
 
-fn manifest(path: &Path, text: &str, options: &Options, study: &Study) -> Manifest {
+/// What was read beside the scenario itself: data, prices, and services of one's own.
+fn inputs(folder: &Path, sources: &Sources, seen: &Witness) -> Vec<InputRef> {
+    let data = seen.seen().into_iter().map(|(file, digest)| InputRef { file, digest });
+    let services = sources.loaded().iter().skip(1).map(|&file| InputRef {
+        file: seen_from(folder, Path::new(sources.name(file))).display().to_string(),
+        digest: digest(sources.text(file).as_bytes()),
+    });
+    let mut inputs: Vec<InputRef> = data.chain(services).collect();
+    inputs.sort();
+    inputs.dedup();
+    inputs
+}
+
+fn manifest(path: &Path, text: &str, options: &Options, study: &Study, inputs: Vec<InputRef>) -> Manifest {
     let file = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -179,6 +193,7 @@ fn manifest(path: &Path, text: &str, options: &Options, study: &Study) -> Manife
         scenario_file: file,
         scenario_digest: digest(text.as_bytes()),
         overrides: options.set.clone(),
+        inputs,
         price_books: vec![PriceBookRef {
             name: book.name.clone(),
             region: book.region.clone(),
@@ -274,7 +289,8 @@ impl Loader<'_> {
         billing::check_prices(&cells, self.diagnostics, root);
         Some(Study {
             name: String::new(),
-            title: block.text("title").to_owned(),
+            // One line, whatever it was written as.
+            title: block.text("title").split_whitespace().collect::<Vec<_>>().join(" "),
             seed,
             replications: self.options.replications.unwrap_or(run.replications),
             axes,
@@ -585,4 +601,35 @@ fn combinations(axes: &[SweepAxis]) -> Vec<Vec<usize>> {
         };
         before.into_iter().flat_map(extend).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell_where_they_have_to_be() {
+        for (word, expected) in [
+            ("shop.yaml", "shop.yaml"),
+            ("clients.web.timeout=2s", "clients.web.timeout=2s"),
+            ("my shop.yaml", "'my shop.yaml'"),
+            ("it's", "'it'\\''s'"),
+            ("a=$HOME;`x`\n\"*", "'a=$HOME;`x`\n\"*'"),
+            ("~", "'~'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_from_another_folder() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let from = |folder: &str, path: &str| seen_from(&root.join(folder), &root.join(path));
+        assert_eq!(from("src", "src/cli/mod.rs"), Path::new("cli/mod.rs"));
+        assert_eq!(from("src/cli", "tests/data"), Path::new("../../tests/data"));
+        assert_eq!(from("src/../tests", "src/cli"), Path::new("../src/cli"));
+        assert_eq!(from("src", "src"), Path::new("."));
+        assert_eq!(from("src", "no/such"), root.join("no/such"));
+    }
 }

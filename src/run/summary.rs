@@ -517,8 +517,20 @@ pub struct Manifest {
     pub scenario_digest: String,
     /// Overrides given on the command line, as `path=value`.
     pub overrides: Vec<String>,
+    /// Data files, price files and service files that were read, sorted by name.
+    #[serde(default)]
+    pub inputs: Vec<InputRef>,
     /// Price books that the bill used.
     pub price_books: Vec<PriceBookRef>,
+}
+
+/// A file that a scenario was read with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InputRef {
+    /// Its name as seen from the scenario's folder.
+    pub file: String,
+    /// Digest of its bytes.
+    pub digest: String,
 }
 
 /// A price book that a bill used.
@@ -627,6 +639,7 @@ mod open_interval {
 
     type Ends = Option<(Option<f64>, Option<f64>)>;
 
+    #[allow(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub fn serialize<S: Serializer>(interval: &Option<(f64, f64)>, serializer: S) -> Result<S::Ok, S::Error> {
         let end = |value: f64| value.is_finite().then_some(value);
         let ends: Ends = interval.map(|(low, high)| (end(low), end(high)));

@@ -160,6 +160,8 @@ pub(crate) fn shorten(text: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<(String, String)>,
+    /// Those that were read from files.
+    loaded: Vec<u32>,
 }
 
 impl Sources {
@@ -200,6 +202,11 @@ impl Sources {
         )
     }
 
+    /// The texts that were read from files, in that order: the scenario first.
+    pub fn loaded(&self) -> &[u32] {
+        &self.loaded
+    }
+
     /// Reads a file into the sources; what is wrong with it becomes a diagnostic.
     pub fn load(&mut self, path: &Path, diagnostics: &Diagnostics) -> Option<u32> {
         let name = path.display().to_string();
@@ -236,7 +243,11 @@ impl Sources {
                 ));
                 None
             }
-            Ok(bytes) => self.add_bytes(&name, bytes, diagnostics),
+            Ok(bytes) => {
+                let file = self.add_bytes(&name, bytes, diagnostics);
+                self.loaded.extend(file);
+                file
+            }
             Err(error) => {
                 let file = self.add(name.clone(), "");
                 let message = format!("cannot read `{name}`: {error}");

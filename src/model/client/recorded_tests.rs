@@ -20,9 +20,10 @@ impl Files for Table {
 /// The seconds at which each of some clients sends in a minute, and what is said about them.
 fn played(run: &str, files: &'static [(&'static str, &'static str)], clients: &[&str]) -> (Vec<Vec<f64>>, String) {
     let named = clients.iter().enumerate();
-    let named: String = named
+    let named: Vec<String> = named
         .map(|(i, arrivals)| format!("  c{i}: {{ to: f, arrivals: {{ {arrivals} }} }}\n"))
         .collect();
+    let named = named.concat();
     let text =
         format!("run: {{ length: 1 min, warmup: 0 s{run} }}\nclients:\n{named}functions: {{ f: {{ handler: [] }} }}\n");
     let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
@@ -35,7 +36,7 @@ fn played(run: &str, files: &'static [(&'static str, &'static str)], clients: &[
         let mut arrivals = Arrivals::new(plan, &mut dice);
         let mut next = || arrivals.next(plan, Instant::ZERO, &mut dice);
         let all = std::iter::from_fn(|| Some(next()).filter(|at| *at < Instant(60_000_000_000)));
-        all.map(|at| at.as_secs_f64()).collect()
+        all.map(crate::kernel::Instant::as_secs_f64).collect()
     };
     let clients = built.map_or_else(Vec::new, |(plan, _)| plan.clients);
     let loads = clients.iter().map(|client| match &client.load {
@@ -47,7 +48,9 @@ fn played(run: &str, files: &'static [(&'static str, &'static str)], clients: &[
 
 fn counts(times: &[f64], width: f64) -> Vec<usize> {
     let mut counts = vec![0; (60.0 / width) as usize];
-    times.iter().for_each(|at| counts[(at / width) as usize] += 1);
+    for at in times {
+        counts[(at / width) as usize] += 1;
+    }
     counts
 }
 

@@ -238,9 +238,13 @@ pub fn look(index: usize, markers: bool) -> Look {
     }
 }
 
+/// Letters of a name that go into a file name at most: file systems have limits.
+const FILE_PART_MAX: usize = 80;
+
 /// A component's or a name's letters that are safe in a file name.
 pub fn file_part(name: &str) -> String {
     name.chars()
+        .take(FILE_PART_MAX)
         .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
         .collect()
 }
