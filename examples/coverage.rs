@@ -15,6 +15,7 @@ use coldcurve::stats::formulas::{KeepAlive, Mmc, erlang_b, token_bucket_refusals
 use coldcurve::stats::interval::normal_quantile;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 /// A figure whose true value is known.
@@ -104,9 +105,10 @@ fn failures(short: bool) -> System {
     );
     let (mut clients, mut functions, mut truths) = (String::new(), String::new(), Vec::new());
     for (name, share) in [("a", 1e-3), ("b", 1e-4), ("c", 1e-5), ("d", 1e-6)] {
-        clients += &format!("  {name}: {{ to: f{name}, arrivals: {{ poisson: 1000/s }} }}\n");
-        functions += &format!(
-            "  f{name}: {{ failure: {:.4}%, handler: [ wait: 1 ms ] }}\n",
+        let _ = writeln!(clients, "  {name}: {{ to: f{name}, arrivals: {{ poisson: 1000/s }} }}");
+        let _ = writeln!(
+            functions,
+            "  f{name}: {{ failure: {:.4}%, handler: [ wait: 1 ms ] }}",
             share * 100.0
         );
         truths.push(truth(
@@ -115,7 +117,7 @@ fn failures(short: bool) -> System {
             1000.0 * f64::from(seconds) * share,
         ));
     }
-    text += &format!("clients:\n{clients}functions:\n{functions}");
+    let _ = write!(text, "clients:\n{clients}functions:\n{functions}");
     System {
         name: if short {
             "rare failures, 2,000 a run"
@@ -312,7 +314,7 @@ impl Score {
         self.covered += u64::from(low <= value && value <= high);
         self.open += u64::from(high == f64::INFINITY);
         self.missed_above += u64::from(high < value);
-        self.flat += u64::from(low == high);
+        self.flat += u64::from(high - low <= 0.0);
     }
 
     fn merge(mut self, other: Self) -> Self {

@@ -274,6 +274,16 @@ fn explain_knows_fields_codes_services_and_metrics() {
         ("memory", "Memory of an instance."),
         ("reserved_concurrency", "also caps it"),
         ("function", "warm and cold life"),
+        ("functions.provisioned_concurrency", "such as `10`"),
+        ("lambda", "AWS Lambda"),
+        ("sqs", "SQS"),
+        ("dynamodb", "DynamoDB"),
+        ("region", "has no region"),
+        ("state", "A state of a workflow"),
+        ("state", "Markov"),
+        ("cpu", "cpu (step of a handler)"),
+        ("cpu", "function.cpu"),
+        ("wait", "wait (step of a handler)"),
         ("C012", "an unknown key"),
         ("w004", "nothing uses"),
         ("aws.lambda", "AWS Lambda"),
@@ -476,4 +486,31 @@ fn thousands_of_mistakes_are_told_in_no_time() {
     );
     // It used to take a minute.
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_handler_that_one_variant_does_not_use_and_keys_that_hold_anchors_are_no_errors() {
+    let here = Scratch::new("lenient");
+    let text = "x-sizes: { small: &small { memory: 512 MB } }
+clients: { web: { to: f, arrivals: { constant: 1/s }, paths: { /work: 1 } } }
+functions:
+  f: { service: aws.lambda, <<: *small, handlers: { /work: [{ wait: 30 ms }], /ping: [{ wait: 5 ms }] } }
+run: { length: 1 min, warmup: 0 s, replications: 1 }
+variants:
+  nothing: {}
+  pings: { clients: { ping: { to: f, arrivals: { constant: 1/s }, paths: { /ping: 1 } } } }
+";
+    let file = here.write("pings.yaml", text);
+    let checked = coldcurve(here.path(), &["check", file]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    assert!(
+        checked.stderr.contains("warning[W004]: no client asks for `/ping`"),
+        "{}",
+        checked.stderr
+    );
+    assert!(checked.stderr.ends_with("0 errors, 1 warning\n"), "{}", checked.stderr);
+    let tested = coldcurve(here.path(), &["test", file]);
+    assert_eq!(tested.code, Some(0), "{}", tested.stderr);
+    let clear = tested.stdout.contains("nothing was checked") && tested.stdout.contains("expect: [{ metric: ");
+    assert!(clear, "{}", tested.stdout);
 }

@@ -3,12 +3,15 @@
 #![allow(clippy::too_many_lines, reason = "a group of cases is a list, and lists are long")]
 
 mod broken;
+mod budget;
 mod cli;
-mod gallery;
+mod defaults;
 mod fields;
 mod fuzz;
+mod gallery;
 mod output;
 mod properties;
 mod support;
 mod tidy;
 mod theory;
+mod warmup;

@@ -4,6 +4,7 @@ use super::{BAD_INPUT, complain, say};
 use crate::cost::PriceLine;
 use crate::cost::book::{self, Provenance};
 use crate::model::build::{INNER, ROOT};
+use crate::model::program_fields::MEANINGS as STEPS;
 use crate::run::{billing, expect, limits, load, metrics};
 use crate::scenario::prices::built_in;
 use crate::scenario::schema::{self, tables_below};
@@ -127,9 +128,12 @@ fn find(word: &str, catalog: &Catalog) -> Option<String> {
     if let Some(service) = catalog.get(word) {
         return Some(describe(service));
     }
-    if let Some(table) = tables().into_iter().find(|table| table.name == word) {
-        return Some(schema::explain_table(table));
-    }
+    // A word may have several meanings; the blocks with the most fields come first.
+    let called = |table: &&Table| table.name == word || table.name.ends_with(&format!(" {word}"));
+    let mut blocks: Vec<&Table> = tables().into_iter().filter(called).collect();
+    blocks.sort_by_key(|table| std::cmp::Reverse(table.fields.len()));
+    let mut meanings: Vec<String> = STEPS.iter().filter(|step| step.0 == word).map(step).collect();
+    meanings.extend(blocks.into_iter().map(schema::explain_table));
     if let Some(text) = metrics::explain(word).filter(|_| word.contains('.')) {
         return Some(text);
     }
@@ -146,7 +150,42 @@ fn find(word: &str, catalog: &Catalog) -> Option<String> {
     }
     found.extend(metrics::explain(word));
     found.extend(limits::explain(word));
-    (!found.is_empty()).then(|| found.join("\n"))
+    meanings.extend(found);
+    if meanings.is_empty() {
+        return by_part(word, catalog);
+    }
+    Some(meanings.join("\n"))
+}
+
+/// A step of a handler.
+fn step((name, example, meaning): &(&str, &str, &str)) -> String {
+    format!("{name} (step of a handler): {meaning}\n  such as `- {example}`\n")
+}
+
+/// The services that have a word in their names, such as `lambda`; the words about prices have no block either.
+fn by_part(word: &str, catalog: &Catalog) -> Option<String> {
+    let word = word.to_lowercase();
+    if word == "region" {
+        let book = built_in();
+        return Some(format!(
+            "A scenario has no region: the prices are those of {} ({}). Those of another one go under `prices`, and its \
+             quotas under `accounts`.\n",
+            book.region, book.as_of
+        ));
+    }
+    let part = |service: &&Service| {
+        service
+            .name
+            .split_once('.')
+            .is_some_and(|(_, rest)| rest.split('.').any(|p| p == word))
+    };
+    let fitting: Vec<&Service> = catalog.services().iter().filter(part).collect();
+    let first = fitting.iter().min_by_key(|service| service.name.len())?;
+    let mut text = describe(first);
+    for service in fitting.iter().filter(|service| service.name != first.name) {
+        let _ = write!(text, "\nSee also {}: {}", service.name, service.title);
+    }
+    Some(text.trim_end().to_owned() + "\n")
 }
 
 fn describe(service: &Service) -> String {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input (nothing was run), 3 not all of the results could be
 //! written.
 
+mod effort;
 mod explain;
 mod new;
 
@@ -78,6 +79,25 @@ struct Common {
     /// Exit with 1 as well where an expectation is not decided: its bound lies within the figure's interval.
     #[arg(long)]
     strict: bool,
+    /// Memory for all that waits, in all runs together, such as `8GB`; a run may have half of it [default: 4GB].
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    memory: Option<u64>,
+}
+
+/// Reads a size of memory of at least 1 MB.
+fn memory(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let shift = match text[number.len()..].trim() {
+        "MB" | "MiB" => 20,
+        "GB" | "GiB" => 30,
+        "TB" | "TiB" => 40,
+        _ => return Err("a size has a unit: `512MB`, `8GB`".to_owned()),
+    };
+    let size = number.parse::<f64>().ok().map(|size| size * (1_u64 << shift) as f64);
+    match size {
+        Some(size) if (1e6..1e18).contains(&size) => Ok(size as u64),
+        _ => Err("at least 1MB, such as `8GB`".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -225,7 +245,7 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
             format!("error: {error}\nNothing was run. `--out FOLDER` writes elsewhere, `--no-files` nowhere.")
         })?;
     }
-    let summary = simulate(loaded, args.common.threads)?;
+    let summary = simulate(loaded, &args.common)?;
     // Before anything is written: what was computed is on the screen then, whatever comes.
     match args.format {
         Format::Json => print(&report::json::text(&summary).map_err(|error| error.to_string())?),
@@ -234,7 +254,11 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
     let whole = args.no_files || write(&summary, &folder, args.format);
     let of = |outcome| summary.expectations.iter().filter(|e| e.outcome == outcome).count();
     let (broken, open) = (of(Outcome::Fails), of(Outcome::Undecided));
-    let code = judgement(broken, open, args.common.strict);
+    let code = if complain_of_refused(&summary) {
+        BAD_INPUT
+    } else {
+        judgement(broken, open, args.common.strict)
+    };
     Ok(if whole { code } else { UNWRITTEN })
 }
 
@@ -274,21 +298,35 @@ fn judgement(broken: usize, open: usize, strict: bool) -> u8 {
     if broken > 0 || strict && open > 0 { FAILED } else { 0 }
 }
 
+/// Says which cells have no figures; says whether there are any.
+fn complain_of_refused(summary: &Summary) -> bool {
+    let refused = summary.cells.iter().filter_map(|cell| cell.refused.as_ref());
+    refused.inspect(|words| complain(&format!("error: {words}"))).count() > 0
+}
+
 /// Runs a study on so many threads, with a progress bar on a terminal.
-fn simulate(loaded: Loaded, threads: Option<u16>) -> Result<Summary, Refusal> {
+fn simulate(loaded: Loaded, common: &Common) -> Result<Summary, Refusal> {
     let Some(study) = loaded.study else {
         return Err(Refusal::from("error: nothing to run".to_owned()));
     };
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.map_or(0, usize::from))
+        .num_threads(common.threads.map_or(0, usize::from))
         .build();
     let pool = pool.map_err(|error| format!("error: cannot start the worker threads: {error}"))?;
+    if let Some(memory) = common.memory {
+        crate::model::budget::set(memory);
+    }
+    if let Some(words) = effort::words(&study, pool.current_num_threads()) {
+        complain(&words);
+    }
     let bar = ProgressBar::new(study.runs());
-    let style = "{bar:40} {pos}/{len} runs, {eta} left";
+    let style = "{bar:40} {pos}/{len} runs, {msg}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(style) {
         bar.set_style(style);
     }
-    let summary = pool.install(|| study.run(&|| bar.inc(1)));
+    let summary = effort::watch(&bar, effort::simulated_s(&study), || {
+        pool.install(|| study.run(&|| bar.inc(1)))
+    });
     bar.finish_and_clear();
     summary.map_err(|failure| Refusal(failure.diagnostic().render(&loaded.sources, coloured())))
 }
@@ -324,10 +362,14 @@ fn test(args: &TestArgs) -> Result<u8, Refusal> {
             code = BAD_INPUT;
             continue;
         };
-        let summary = simulate(loaded, args.common.threads)?;
+        let summary = simulate(loaded, &args.common)?;
+        if complain_of_refused(&summary) {
+            code = BAD_INPUT;
+        }
         say(&format!("{}\n", path.display()));
         if summary.expectations.is_empty() {
-            say("  expects nothing\n");
+            say("  nothing was checked: the scenario has no `expect`; it takes lines such as\n");
+            say("    expect: [{ metric: latency.p99, below: 500 ms }]\n");
         }
         for expectation in &summary.expectations {
             say(&format!("  {}\n", report::terminal::judged(expectation)));

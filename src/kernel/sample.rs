@@ -194,6 +194,18 @@ impl Sampler {
         }
     }
 
+    /// A value that no draw is below, in the unit of the parameters; 0 where that is not known.
+    pub fn least(&self) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::Uniform { low, .. } => *low,
+            Self::Pareto { minimum, .. } => *minimum,
+            Self::Empirical(values) => values.iter().copied().reduce(f64::min).unwrap_or(0.0),
+            _ => 0.0,
+        }
+        .max(0.0)
+    }
+
     /// Whether it always gives zero: nothing needs to be scheduled for it.
     #[inline]
     pub fn is_zero(&self) -> bool {

@@ -2,6 +2,7 @@
 //! true together is found.
 
 use super::account::{self, Account, AccountPlan};
+use super::client::recorded::Clock;
 use super::client::{self, ClientPlan};
 use super::database::plan::DatabasePlan;
 use super::database::proxy::ProxyPlan;
@@ -27,8 +28,8 @@ use super::{
 use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Table,
-    Target, prices, read_duration, units,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Shelf,
+    Table, Target, prices, read_duration, units,
 };
 use std::collections::BTreeSet;
 
@@ -57,7 +58,7 @@ pub const RUN: Table = Table {
             "length",
             Kind::Duration,
             "1 h",
-            "Simulated time of one run, the warm-up included.",
+            "Simulated time of one run, the warm-up included. If absent, one hour is measured after the warm-up.",
         )
         .positive(),
         Field::default(
@@ -70,8 +71,9 @@ pub const RUN: Table = Table {
             "warmup",
             Kind::Any,
             "auto",
-            "Time at the start that is not measured, or `auto`.",
-        ),
+            "Time at the start that is not measured, or `auto`: as long as the system remembers its start.",
+        )
+        .sample("10 min"),
         Field::default(
             "window",
             Kind::Duration,
@@ -109,12 +111,14 @@ pub const ROOT: Table = Table {
         Field::default("title", Kind::Text, "\"\"", "One line: what this is."),
         Field::optional("description", Kind::Text, "A paragraph or two."),
         Field::optional("run", Kind::Block(&RUN), "How long, how often, from which seed."),
-        Field::optional("billing", Kind::Any, "How the measured time becomes a month's bill."),
+        Field::optional("billing", Kind::Any, "How the measured time becomes a month's bill.")
+            .sample("{ free_tier: true }"),
         Field::optional(
             "prices",
             Kind::Any,
             "Prices of your own: lists of lines by service, or a price file beside the scenario.",
-        ),
+        )
+        .sample("prices.yaml"),
         Field::optional(
             "catalog",
             Kind::Text,
@@ -199,13 +203,16 @@ pub const ROOT: Table = Table {
             "variants",
             Kind::Map(&Kind::Any),
             "Overlays: the same system with these differences.",
-        ),
-        Field::optional("sweep", Kind::List(&Kind::Any), "Parameters and the values to try."),
+        )
+        .sample("{ more: { functions: { checkout: { memory: 1 GB } } } }"),
+        Field::optional("sweep", Kind::List(&Kind::Any), "Parameters and the values to try.")
+            .sample("[{ parameter: functions.checkout.memory, values: [512 MB, 1 GB] }]"),
         Field::optional(
             "expect",
             Kind::List(&Kind::Any),
             "What must come out; `coldcurve test` checks it.",
-        ),
+        )
+        .sample("[{ metric: latency.p99, below: 500 ms }]"),
     ],
 };
 
@@ -233,12 +240,20 @@ fn percentiles(block: &Block) -> Vec<f64> {
 pub struct RunSpec {
     /// Runs with different dice.
     pub replications: u64,
-    /// Whether the warm-up is to be found by a pilot run.
+    /// Whether the warm-up is to be found from what the system remembers and by pilot runs.
     pub warmup_auto: bool,
+    /// Whether no length is given: the measured time is then what the plan's length is without its warm-up.
+    pub length_open: bool,
 }
+
+/// The longest warm-up that is found for a run whose length is not given.
+pub const WARMUP_MOST: Duration = Duration::from_secs(48 * 3600);
 
 /// Reads the plan of one variant. Problems go to the context's diagnostics; `None` if there is nothing to run then.
 pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &dyn Files) -> Option<(Plan, RunSpec)> {
+    let shelf = Shelf::new(files);
+    // Who builds several plans keeps what was read himself.
+    let files = if files.kept().is_some() { files } else { &shelf };
     let before = diagnostics.has_errors();
     let names = Names::collect(root, KINDS, diagnostics);
     let cx = Context {
@@ -257,7 +272,10 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.ways(root);
     stream::fields::further_consumers(&builder.plan, &cx);
     builder.plan.faults = fault::fields::read_all(&block, &builder.plan);
-    lint(&builder.plan, &cx, root);
+    // What stands in for a value that could not be read is not worth a warning.
+    if !diagnostics.has_errors() {
+        lint(&builder.plan, &cx, root);
+    }
     if builder.plan.clients.is_empty() && builder.plan.schedules.is_empty() && !diagnostics.has_errors() {
         cx.error(
             Code::MissingKey,
@@ -296,7 +314,7 @@ fn unused(root: &Node, cx: &Context) {
 }
 
 /// Collects all single values and all keys below a node.
-pub(super) fn named<'n>(node: &'n Node, words: &mut BTreeSet<&'n str>) {
+pub fn named<'n>(node: &'n Node, words: &mut BTreeSet<&'n str>) {
     match &node.kind {
         NodeKind::Null => {}
         NodeKind::Scalar(text) => _ = words.insert(text),
@@ -317,6 +335,10 @@ struct Builder<'a> {
     paths: Vec<String>,
     /// When runs begin.
     start: Beginning,
+    /// When they end at the latest: a warm-up that is found later may come on top of their length.
+    horizon: Duration,
+    /// What recordings go by.
+    clock: Clock,
     /// Where the scenario as a whole is.
     root: crate::scenario::Span,
 }
@@ -337,6 +359,8 @@ impl<'a> Builder<'a> {
             plan: Plan::default(),
             paths,
             start: Beginning::default(),
+            horizon: Duration::ZERO,
+            clock: Clock::default(),
             root: root.span,
         }
     }
@@ -351,11 +375,22 @@ impl<'a> Builder<'a> {
         plan.percentiles = percentiles(&block);
         plan.seed = block.count("seed");
         self.start = Beginning::read(&block);
+        self.clock = Clock::new(self.start, block.has("start"), plan.length);
         let warmup = block.node("warmup").filter(|node| node.scalar() != Some("auto"));
         plan.warmup = warmup.map_or(Duration::ZERO, |node| {
             let range = crate::scenario::Range::AtLeast(0.0);
             read_duration(self.cx, node, range)
         });
+        let length_open = !block.has("length");
+        if length_open {
+            plan.length += plan.warmup;
+        }
+        self.horizon = plan.length;
+        if length_open && warmup.is_none() {
+            self.horizon += WARMUP_MOST;
+        }
+        self.clock.length = plan.length;
+        self.clock.horizon = self.horizon;
         let sound = self.cx.diagnostics.pushed() == before;
         if sound && plan.warmup >= plan.length {
             let message = "the warm-up leaves nothing to measure";
@@ -378,10 +413,14 @@ impl<'a> Builder<'a> {
         RunSpec {
             replications: block.count("replications"),
             warmup_auto: warmup.is_none(),
+            length_open,
         }
     }
 
     fn components(&mut self, root: &Node) {
+        let clients = root.get("clients").map_or(&[][..], Node::entries);
+        let clients: Vec<&Node> = clients.iter().map(|(_, node)| node).collect();
+        self.clock.look(self.cx, &clients);
         for (number, section) in KINDS.iter().enumerate() {
             let entries = root.get(section).map_or(&[][..], Node::entries);
             for (index, (key, node)) in entries.iter().enumerate() {
@@ -405,7 +444,7 @@ impl<'a> Builder<'a> {
             kind::ACCOUNT => self.plan.accounts.push(AccountPlan::read(&block(&account::TABLE))),
             kind::CLIENT => {
                 let block = block(&client::fields::TABLE);
-                let client = ClientPlan::read(&block, id, &key.text, &self.paths, self.plan.length);
+                let client = ClientPlan::read(&block, id, &key.text, &self.paths, &self.clock);
                 self.plan.clients.extend(client);
             }
             kind::GATEWAY => {
@@ -416,7 +455,8 @@ impl<'a> Builder<'a> {
             kind::FUNCTION => {
                 let account = self.default_account(service.as_deref());
                 let block = block(&function::fields::TABLE);
-                let mut plan = FunctionPlan::read(&block, id, &key.text, &self.paths, account);
+                let when = (self.start, self.plan.length);
+                let mut plan = FunctionPlan::read(&block, id, &key.text, &self.paths, account, when);
                 plan.platform.machine_vcpus = function_machine(&block);
                 self.plan.functions.push(plan);
                 attributes = function_attributes(&block);
@@ -488,7 +528,7 @@ impl<'a> Builder<'a> {
     }
 
     fn schedule(&mut self, block: &Block, id: u32, name: &str) {
-        let schedule = SchedulePlan::read(block, id, name, self.start, self.plan.length);
+        let schedule = SchedulePlan::read(block, id, name, self.start, self.horizon);
         self.plan.schedules.extend(schedule);
     }
 

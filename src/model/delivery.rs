@@ -317,6 +317,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Deliveries under way now.
+    pub const fn pending(&self) -> u64 {
+        self.pending.level()
+    }
+
     /// Ends a window.
     pub fn close_window(&mut self, now: Instant) {
         let (area, peak) = self.pending.flush(now.0);
@@ -329,7 +334,7 @@ impl Tally {
     /// Forgets what was counted, but not what is under way. A window has just been closed.
     pub fn reset(&mut self) {
         *self = Self {
-            pending: std::mem::take(&mut self.pending),
+            pending: self.pending.carry_over(),
             since: self.since,
             ..Self::default()
         };

@@ -14,6 +14,7 @@
 //! requests (24 h).
 //! Validated by: hand-computed traces, and the law of duplicates by visibility timeouts (tests/theory).
 
+use super::budget::{Holder, Holding};
 use super::program::{Program, Step};
 use super::request::Caller;
 use super::{Cx, Plan};
@@ -122,6 +123,12 @@ impl Effects {
             handed.clear();
             handed.extend(messages);
         }
+    }
+
+    /// Keys that are remembered.
+    pub fn holding(&self) -> Holding {
+        let keys = self.seen.len() + self.claims.len();
+        Holding::of::<(ClaimKey, Claim)>(Holder::Keys, None, keys as u64)
     }
 
     /// Forgets what was counted: the warm-up is over. What happened has happened.

@@ -383,6 +383,7 @@ impl Externals {
             state.total = Window::default();
             state.lines.clear();
             state.latency.reset();
+            state.under_way.forget_levels();
         }
     }
 
@@ -394,6 +395,11 @@ impl Externals {
             meters.add(Meter::Requests, total.done - total.failed);
             meters.add(Meter::Items, total.items_billed);
             observe_whole(spec.component, &total, out);
+            out.push(Observation {
+                component: spec.component,
+                metric: "concurrency",
+                value: state.under_way.levels(),
+            });
             state.observe_windows(spec.component, plan.window, out, series);
         }
     }

@@ -113,14 +113,13 @@ impl Flow {
         );
         push(
             "attempts_per_request",
-            Value::Ratio {
-                part: ended + self.retries,
-                whole: ended,
+            Value::PerEach {
+                sum: ended + self.retries,
+                count: ended,
             },
         );
-        // What a client's own breaker refuses is in the metrics of the breaker.
-        let others = Status::ALL[1..].iter();
-        for status in others.filter(|status| **status != Status::BreakerOpen) {
+        // All of them, so that the kinds of failures add up to the failures.
+        for status in &Status::ALL[1..] {
             push(status.name(), Value::Count(self.statuses[*status as usize]));
         }
         let (whole, windows, worst) = self.latency.finish();

@@ -69,6 +69,7 @@ limits! {
     PublishRate "publish_rate" "The topic's quota of publish calls was used up (429)."
     DeliveryRate "delivery_rate" "A delivery waited for the topic's quota of deliveries."
     ShardThroughput "shard_throughput" "The shard of the key takes no more records or bytes at this moment (429)."
+    SendRate "send_rate" "The queue's quota of send calls was used up (429)."
     InFlight "in_flight" "Messages waited because the queue had as many in flight as it may."
     PollerConcurrency "poller_concurrency" "Messages waited because the pollers had as many batches under way as they may."
     PollerGrowth "poller_growth" "Messages waited because the pollers' concurrency was still growing."

@@ -3,6 +3,7 @@
 use super::build::named;
 use super::program::Program;
 use super::{KINDS, Plan, kind};
+use crate::kernel::Duration;
 use crate::scenario::{Code, Context, Node, Target, units};
 use std::collections::BTreeSet;
 
@@ -10,6 +11,11 @@ use std::collections::BTreeSet;
 pub fn lint(plan: &Plan, cx: &Context, root: &Node) {
     gateway_timeouts(plan, cx);
     connection_limits(plan, cx, root);
+    // Where values are missing, others stand in for them that mean nothing.
+    if !cx.diagnostics.has_errors() {
+        hopeless(plan, cx);
+        multiplying(plan, cx);
+    }
 }
 
 /// Gateways that give up before the function behind them: clients get errors while the work goes on and is billed.
@@ -40,6 +46,88 @@ fn gateway_timeouts(plan: &Plan, cx: &Context) {
         );
         let help = "clients get errors while the work goes on and is billed; shorten the function's `timeout`";
         cx.warn(Code::GatewayTimeout, cx.names.span(function), message, help);
+    }
+}
+
+/// Time limits below the least time that the work behind them takes: nothing ever succeeds.
+fn hopeless(plan: &Plan, cx: &Context) {
+    let least: Vec<Duration> = plan.functions.iter().map(|f| f.program.least(f.cpu_factor())).collect();
+    let of = |target: &Target| (target.kind == kind::FUNCTION).then(|| least[target.index as usize]);
+    let target = |kind, index: usize| Target {
+        kind,
+        index: index as u16,
+    };
+    let warn = |limited: Target, worker: Target, limit: Duration, what: &str, help: &str| {
+        let message = format!(
+            "`{}` takes at least {}, {what} {}",
+            cx.names.name(worker),
+            units::show_duration(of(&worker).unwrap_or_default()),
+            units::show_duration(limit),
+        );
+        cx.warn(Code::Hopeless, cx.names.span(limited), message, help);
+    };
+    for (index, function) in plan.functions.iter().enumerate().filter(|(i, f)| least[*i] > f.timeout) {
+        let it = target(kind::FUNCTION, index);
+        let help = "every invocation is cut off, and what is tried again fails again; raise `timeout` or do less";
+        warn(it, it, function.timeout, "and is cut off after", help);
+    }
+    for (index, queue) in plan.queues.iter().enumerate() {
+        let Some(poller) = &queue.poller else { continue };
+        let (worker, hidden) = (
+            target(kind::FUNCTION, poller.to as usize),
+            queue.effective_visibility(&plan.functions),
+        );
+        if least[poller.to as usize] > hidden {
+            let help = "every message comes back while it is being worked on; raise `visibility_timeout`";
+            let what = "and its messages are hidden for";
+            warn(target(kind::QUEUE, index), worker, hidden, what, help);
+        }
+    }
+    for (index, client) in plan.clients.iter().enumerate() {
+        if of(&client.to).is_some_and(|least| least > client.timeout) {
+            let help = "every request times out; raise the client's `timeout`, or do less before the answer";
+            warn(
+                target(kind::CLIENT, index),
+                client.to,
+                client.timeout,
+                "and its client gives up after",
+                help,
+            );
+        }
+    }
+    for (index, function) in plan.functions.iter().enumerate() {
+        for call in &function.program.calls {
+            if of(&call.to).is_some_and(|least| least > call.timeout) {
+                let help = "every such call times out; raise its `timeout`, or do less before the answer";
+                warn(
+                    target(kind::FUNCTION, index),
+                    call.to,
+                    call.timeout,
+                    "and its caller gives up after",
+                    help,
+                );
+            }
+        }
+    }
+}
+
+/// Functions that always send more than one message to what feeds them: each message becomes several.
+fn multiplying(plan: &Plan, cx: &Context) {
+    for index in 0..plan.functions.len() {
+        let function = Target {
+            kind: kind::FUNCTION,
+            index: index as u16,
+        };
+        for (source, copies) in plan.loops(function.index).filter(|(_, copies)| *copies > 1) {
+            let message = format!(
+                "each {} of `{}` leads to {copies} others: they multiply until something is at its limit",
+                if source == function { "event" } else { "message" },
+                cx.names.name(source),
+            );
+            let help =
+                "let the handler stop at some time: a `cache` or `fail` step before the `send`, or another target";
+            cx.warn(Code::Multiplies, cx.names.span(function), message, help);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod baggage;
+pub mod budget;
 pub mod build;
 pub mod client;
 pub mod fleet;
@@ -16,6 +17,7 @@ pub mod delivery;
 pub mod function;
 pub mod gateway;
 pub mod guard;
+pub mod initial;
 pub mod flow;
 pub mod limit;
 pub mod limits;
@@ -41,6 +43,7 @@ pub mod world;
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Luck, Slab};
 use crate::scenario::Target;
 use account::Account;
+use program::Step;
 use request::{Caller, Cause, Frame, Request, Status};
 use session::Sessions;
 
@@ -416,6 +419,26 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What feeds a function and gets something from it, with how much it always gets for each: queues, and the
+    /// function itself as an asynchronous one. Handlers with a way around some of their steps are left out.
+    pub fn loops(&self, function: u16) -> impl Iterator<Item = (Target, usize)> + '_ {
+        let program = &self.functions[usize::from(function)].program;
+        let always = |step: &Step| matches!(step, Step::Cpu(_) | Step::Wait(_) | Step::Send(_) | Step::End);
+        let straight = program.entries.is_empty() && program.steps.iter().all(always);
+        let target = |kind, index| Target { kind, index };
+        let polled = self.queues.iter().zip(0..).filter(move |(queue, _)| {
+            let poller = queue.poller.as_ref();
+            straight && poller.is_some_and(|poller| poller.to == function)
+        });
+        let itself = straight.then_some(target(kind::FUNCTION, function));
+        let sources = polled.map(move |(_, index)| target(kind::QUEUE, index)).chain(itself);
+        let copies = |to: Target| {
+            let sends = |step: &&Step| matches!(step, Step::Send(call) if program.calls[usize::from(*call)].to == to);
+            program.steps.iter().filter(sends).count()
+        };
+        sources.map(move |source| (source, copies(source)))
+    }
+
     /// How many components there are that count sessions: databases first, then proxies, then stores that do.
     pub fn session_hosts(&self) -> usize {
         let stores = self.stores.iter().filter(|store| store.connections.is_some());

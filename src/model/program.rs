@@ -110,6 +110,27 @@ pub struct Program {
 }
 
 impl Program {
+    /// The least time that it takes, whatever path it is asked for, where computing takes `slower` times as long: what
+    /// always takes the same time, on the shortest way through, without what it calls.
+    pub fn least(&self, slower: f64) -> Duration {
+        let mut least = vec![Duration::ZERO; self.steps.len() + 1];
+        // Jumps only lead forward.
+        for (at, step) in self.steps.iter().enumerate().rev() {
+            let next = least[at + 1];
+            least[at] = match step {
+                Step::Cpu(time) => next + Duration::from_nanos_f64(time.least() * slower),
+                Step::Wait(time) => next + Duration::from_nanos_f64(time.least()),
+                Step::Skip { hit, to } if *hit > 0.0 => next.min(least[*to as usize]),
+                Step::Last { to } | Step::Claim { to, .. } => next.min(least[*to as usize]),
+                Step::Fail(share) if *share > 0.0 => Duration::ZERO,
+                Step::End => Duration::ZERO,
+                _ => next,
+            };
+        }
+        let entries = self.entries.iter().map(|&entry| least[entry as usize]);
+        entries.fold(least[0], Duration::min)
+    }
+
     /// A handler that only computes.
     pub fn compute(cpu: Sampler) -> Self {
         Self {

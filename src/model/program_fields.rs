@@ -51,6 +51,53 @@ const STEPS: &[&str] = &[
     "idempotent",
 ];
 
+/// What the steps mean, each with an example.
+pub const MEANINGS: [(&str, &str, &str); 11] = [
+    (
+        "cpu",
+        "cpu: 12 ms",
+        "Works this long on one full processor; less of one makes it longer.",
+    ),
+    ("wait", "wait: 30 ms", "Lets this much time pass without a processor."),
+    ("call", "call: orders", "Calls a component and waits for its answer."),
+    (
+        "send",
+        "send: { to: events }",
+        "Sends to a component and does not wait.",
+    ),
+    (
+        "parallel",
+        "parallel: [[call: a], [call: b]]",
+        "Runs branches at once and waits for all of them.",
+    ),
+    (
+        "loop",
+        "loop: { times: 3, steps: [call: orders] }",
+        "Does steps several times.",
+    ),
+    (
+        "cache",
+        "cache: { hit: 90%, miss: [call: orders] }",
+        "Looks a value up; a miss does the steps.",
+    ),
+    (
+        "batch",
+        "batch: [cpu: 5 ms]",
+        "Does steps once for a batch of messages.",
+    ),
+    ("fail", "fail: 1%", "Fails with this probability."),
+    (
+        "effect",
+        "effect: charged",
+        "Counts how often this was done, repetitions included.",
+    ),
+    (
+        "idempotent",
+        "idempotent: { store: keys, steps: [call: orders] }",
+        "Does steps once for each message or request, however often that is delivered.",
+    ),
+];
+
 /// The fields of a call.
 pub const CALL: Table = Table {
     name: "call",
@@ -198,8 +245,9 @@ pub fn read_program(block: &Block, paths: &[String]) -> Program {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "paths are those that clients name under `paths`".to_owned(),
             };
-            cx.error(
-                Code::UnknownName,
+            // Another variant may have the client that does.
+            cx.warn(
+                Code::Unused,
                 key.span,
                 format!("no client asks for `{}`", key.text),
                 help,

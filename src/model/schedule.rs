@@ -12,6 +12,7 @@
 //! Validated by: hand-computed instants over daylight-saving changes (`scenario::calendar`); traces of jobs and windows
 //! (docs/validation.md).
 
+use super::budget::{Holder, Holding};
 use super::delivery::{self, ChannelPlan, Deliveries, Delivery, NO_MESSAGE, PolicyPlan, TARGETS};
 use super::{Cx, Plan, kind};
 use crate::cost::{Meter, MeterSet};
@@ -45,12 +46,14 @@ pub const TABLE: Table = Table {
             Kind::Any,
             "An interval, such as `5 min` or `rate(5 minutes)`; the first time comes one interval after the start of \
              the run, or at `first`.",
-        ),
+        )
+        .sample("5 min"),
         Field::optional(
             "at",
             Kind::List(&Kind::Any),
             "One-off jobs: dates with times, such as `2026-01-05T03:00`.",
-        ),
+        )
+        .sample("[2026-01-05T03:00]"),
         Field::default(
             "time_zone",
             Kind::Text,
@@ -302,6 +305,15 @@ fn expired(schedule: u16, delivery: u32) -> super::Event {
 }
 
 impl Schedules {
+    /// How many deliveries are under way, of each.
+    pub fn holdings<'d>(&'d self, plan: &'d Plan) -> impl Iterator<Item = Holding> + 'd {
+        let schedules = plan.schedules.iter().zip(&self.state);
+        schedules.map(|(spec, state)| {
+            let pending = state.deliveries.tally.pending();
+            Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
+        })
+    }
+
     /// The schedules at the start of replication `run`, with what comes first on the agenda.
     pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &SchedulePlan)| Schedule {

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::baggage::Baggage;
+use super::budget::{self, Crowd, Growth, History, Holder, Holding, Room, Share};
 use super::client::Clients;
 use super::database::Databases;
 use super::database::proxy::Proxies;
@@ -16,19 +17,20 @@ use super::gateway::Gateways;
 use super::guard::Guards;
 use super::limits::{Hits, Limits};
 use super::queue::Queues;
-use super::request::Caller;
+use super::request::{Caller, Request};
 use super::schedule::Schedules;
 use super::session::Sessions;
 use super::store::Stores;
 use super::stream::Streams;
 use super::topic::Topics;
 use super::workflow::Workflows;
-use super::{Cx, Event, Plan, kind};
+use super::{Component, Cx, Event, Plan, kind};
 use crate::cost::MeterSet;
 use crate::kernel::pack::Words;
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack, Slab};
 use crate::scenario::Target;
 use crate::stats::{Observation, Series};
+use std::collections::BTreeMap;
 
 /// What one run ends in: integers that add up, in an order that the plan fixes.
 #[derive(Clone, Debug)]
@@ -62,21 +64,27 @@ pub struct RunResult {
 pub enum Halt {
     /// Time stands still: something goes round and round at this instant.
     Stalled(Instant),
-    /// At this instant more requests were under way than anybody has memory for.
-    Crowded(Instant),
+    /// What waits would take more memory than a run may have.
+    Crowded(Crowd),
+    /// Others had the memory that it would have needed; it was to start over, alone.
+    Outdone,
+    /// Nobody wants its result any more.
+    Unwanted,
 }
 
 /// Events between two looks at whether a run gets on.
 const STRETCH: u32 = 1 << 16;
 /// Stretches at one instant after which time is taken to stand still: 67 million events.
 const STALLED_STRETCHES: u32 = 1 << 10;
-/// Requests under way at once, at most: 15 million take about 3 GB.
-pub const CROWD: usize = 15_000_000;
+
+/// What doubles all the time is given up at this part of the room that a run has.
+const FORESIGHT: u64 = 32;
 
 /// The world.
 #[derive(Debug)]
 pub struct World<'p> {
     plan: &'p Plan,
+    run: u64,
     cx: Cx,
     clients: Clients,
     gateways: Gateways,
@@ -99,6 +107,8 @@ pub struct World<'p> {
     halted: Option<Halt>,
     /// Stretches of events at one instant after which time is taken to stand still.
     patience: u32,
+    share: Share,
+    history: History,
 }
 
 impl<'p> World<'p> {
@@ -131,7 +141,8 @@ impl<'p> World<'p> {
         let gateways = Gateways::new(plan, &mut cx);
         let functions = Functions::new(plan, run, &mut cx);
         let fleets = Fleets::new(plan, run, &mut cx);
-        let databases = Databases::new(plan, &mut cx);
+        let mut databases = Databases::new(plan, &mut cx);
+        databases.begin_warm(plan, &mut cx);
         let proxies = Proxies::new(plan, run, &mut cx);
         let queues = Queues::new(plan, &mut cx);
         let streams = Streams::new(plan, run, &mut cx);
@@ -143,6 +154,7 @@ impl<'p> World<'p> {
         let clients = Clients::new(plan, run, &mut cx);
         Self {
             plan,
+            run,
             cx,
             clients,
             gateways,
@@ -163,16 +175,40 @@ impl<'p> World<'p> {
             ended_before: 0,
             halted: None,
             patience: STALLED_STRETCHES,
+            share: Share::default(),
+            history: History::default(),
         }
     }
 
     /// Runs to the end.
-    pub fn run(mut self) -> RunResult {
-        self.run_to_end();
-        self.finish()
+    pub fn run(self) -> RunResult {
+        self.run_while(&|| true)
     }
 
-    fn run_to_end(&mut self) {
+    /// Runs to the end, as long as its result is `wanted`, which is asked now and then.
+    pub fn run_while(mut self, wanted: &dyn Fn() -> bool) -> RunResult {
+        self.run_to_end(wanted);
+        if self.halted != Some(Halt::Outdone) {
+            return self.finish();
+        }
+        let (plan, run) = (self.plan, self.run);
+        self.share.forget();
+        drop(self);
+        let _turn = budget::alone();
+        let mut again = Self::new(plan, run);
+        again.share = Share::alone();
+        again.run_to_end(wanted);
+        again.finish()
+    }
+
+    /// Lets the run hold so many bytes, whatever the budget of the process.
+    #[must_use]
+    pub fn within(mut self, bytes: u64) -> Self {
+        self.share = Share::of(bytes);
+        self
+    }
+
+    fn run_to_end(&mut self, wanted: &dyn Fn() -> bool) {
         let mut stalled = 0;
         while self.halted.is_none() {
             let before = self.cx.now();
@@ -185,7 +221,11 @@ impl<'p> World<'p> {
                 }
             }
             stalled = if self.cx.now() == before { stalled + 1 } else { 0 };
-            self.halted = self.halt(stalled);
+            self.halted = if wanted() {
+                self.halt(stalled)
+            } else {
+                Some(Halt::Unwanted)
+            };
         }
     }
 
@@ -199,11 +239,87 @@ impl<'p> World<'p> {
     }
 
     /// Whether the run has to be given up, after so many stretches of events at one instant.
-    fn halt(&self, stalled: u32) -> Option<Halt> {
+    fn halt(&mut self, stalled: u32) -> Option<Halt> {
         if stalled >= self.patience {
             return Some(Halt::Stalled(self.cx.now()));
         }
-        (self.cx.requests.len() > CROWD).then(|| Halt::Crowded(self.cx.now()))
+        let holdings = self.holdings();
+        let doubled = self.history.note(self.cx.now(), &holdings);
+        let bytes = holdings.iter().map(Holding::bytes).sum();
+        // Nobody need wait for the end of what doubles all the time.
+        if doubled
+            && bytes > self.share.most() / FORESIGHT
+            && let Some(crowd) = self.crowd(&holdings, true)
+            && self.is_doomed(&crowd)
+        {
+            return Some(Halt::Crowded(crowd));
+        }
+        match self.share.hold(bytes, self.cx.now()) {
+            Room::Enough => None,
+            Room::TakenByOthers => Some(Halt::Outdone),
+            Room::None => self.crowd(&holdings, false).map(Halt::Crowded),
+        }
+    }
+
+    /// Everything that waits, and where.
+    fn holdings(&self) -> Vec<Holding> {
+        let plan = self.plan;
+        let requests = self.cx.requests.len() as u64;
+        let events = self.cx.agenda.capacity() as u64;
+        let mut holdings = vec![
+            Holding::of::<Request>(Holder::Requests, None, requests),
+            Holding::of::<Event>(Holder::Events, None, events),
+            self.cx.effects.holding(),
+        ];
+        holdings.extend(self.queues.holdings(plan));
+        holdings.extend(self.asynchronous.holdings(plan));
+        holdings.extend(self.streams.holdings(plan));
+        holdings.extend(self.workflows.holdings(plan));
+        holdings.extend(self.topics.holdings(plan));
+        holdings.extend(self.schedules.holdings(plan));
+        holdings
+    }
+
+    /// What took the room, and how it grew. Events stand for what else waits, so they are blamed only if nothing else
+    /// is to blame.
+    #[cold]
+    fn crowd(&self, holdings: &[Holding], foreseen: bool) -> Option<Crowd> {
+        let weight = |holding: &Holding| match holding.holder {
+            Holder::Events => holding.bytes() / 16,
+            _ => holding.bytes(),
+        };
+        let (place, most) = holdings.iter().enumerate().max_by_key(|(_, holding)| weight(holding))?;
+        Some(Crowd {
+            at: self.cx.now(),
+            most: *most,
+            place: (most.holder == Holder::Requests).then(|| self.busiest()).flatten(),
+            growth: self.history.growth(place, self.cx.now(), most.items),
+            allowed: self.share.most(),
+            foreseen,
+        })
+    }
+
+    /// Whether what doubles takes all the room before the end of the run, if it goes on as it has.
+    fn is_doomed(&self, crowd: &Crowd) -> bool {
+        let Growth::Doubling(every) = crowd.growth else {
+            return false;
+        };
+        let left = (Instant::ZERO + self.plan.length).since(crowd.at).as_secs_f64();
+        let room = crowd.allowed as f64 / crowd.most.bytes().max(1) as f64;
+        left / every.as_secs_f64() > libm::log2(room)
+    }
+
+    /// The component that works on most of the requests under way.
+    fn busiest(&self) -> Option<u32> {
+        let mut counts: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        for key in self.cx.requests.alive() {
+            let entry = &self.cx.requests[key];
+            *counts.entry((entry.worker_kind, entry.worker)).or_default() += 1;
+        }
+        let (&(kind, index), _) = counts.iter().max_by_key(|(_, count)| **count)?;
+        let of = |c: &Component| c.target == Target { kind, index };
+        let place = self.plan.components.iter().position(of)?;
+        Some(place as u32)
     }
 
     /// Handles an event; says whether it was the end.
@@ -487,7 +603,7 @@ functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100
         let room = |seconds| {
             let plan = plan(seconds);
             let mut world = World::new(&plan, 0);
-            world.run_to_end();
+            world.run_to_end(&|| true);
             let ended = world.clients.ended();
             (ended, world.cx.requests.capacity(), world.cx.agenda.capacity())
         };

@@ -6,21 +6,27 @@
 //! | file | further columns |
 //! |---|---|
 //! | `runs.csv` | `metric, unit, run, value`: one row per metric and replication; runs count from 0 |
-//! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications` |
+//! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications, class`: the class of the cell, since no mean
+//! stands for a system that grows or has two regimes |
 //! | `differences.csv` | `minus, metric, unit, difference, ci95_low, ci95_high`: to the cell named by `minus`, with the
 //! same dice |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
+//! | `levels.csv` | `name, level, share_of_time_at_or_above`: busy instances, queue depth, connections over time |
 //! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
 //! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` | | `causes.csv` | `requests,
 //! cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` |
 //! | `limits.csv` | `limit, component, caller, held_by, held_mean, hits, hits_ci95_low, hits_ci95_high, first_s,
 //! worst_window_start_s, worst_window_hits, windows_ratio`: limits that were run into, per replication |
+//! | `verdicts.csv` | `class, metric, words, hint, since_s, per_second, doubles_every_s, p_value, lost, of`: what was found
+//! about each cell, in the order of precedence, then what it lost (`class` is `loses`) |
+//! | `regimes.csv` | `regime, runs, of, metric, unit, mean, ci95_low, ci95_high`: figures of each of two regimes |
 //! | `faults.csv` | `fault, effect, on, begin_s, end_s`: when faults were active in the first replication |
 
 use std::borrow::Cow;
 use std::io;
 
+use super::verdicts::class_name;
 use crate::run::summary::{Cell, Estimate, Summary, Unit};
 use crate::scenario::visible_line;
 
@@ -31,11 +37,14 @@ pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
         ("summary.csv", summary_rows(summary)?),
         ("differences.csv", differences(summary)?),
         ("latency.csv", latency(summary)?),
+        ("levels.csv", levels(summary)?),
         ("timeline.csv", timeline(summary)?),
         ("bill.csv", bill(summary)?),
         ("causes.csv", causes(summary)?),
         ("limits.csv", limits(summary)?),
         ("faults.csv", faults(summary)?),
+        ("verdicts.csv", verdict_rows(summary)?),
+        ("regimes.csv", regimes(summary)?),
     ])
 }
 
@@ -138,7 +147,15 @@ fn runs(summary: &Summary) -> io::Result<String> {
 fn summary_rows(summary: &Summary) -> io::Result<String> {
     let mut table = Table::new(
         summary,
-        &["metric", "unit", "mean", "ci95_low", "ci95_high", "replications"],
+        &[
+            "metric",
+            "unit",
+            "mean",
+            "ci95_low",
+            "ci95_high",
+            "replications",
+            "class",
+        ],
     )?;
     for cell in &summary.cells {
         for metric in &cell.metrics {
@@ -154,6 +171,7 @@ fn summary_rows(summary: &Summary) -> io::Result<String> {
                     low,
                     high,
                     replications,
+                    class_name(cell.class()).into(),
                 ],
             )?;
         }
@@ -195,6 +213,18 @@ fn latency(summary: &Summary) -> io::Result<String> {
             for (value, share) in &distribution.points {
                 let unit = unit_name(distribution.unit).into();
                 table.row(cell, &[distribution.name.clone(), unit, number(*value), number(*share)])?;
+            }
+        }
+    }
+    table.finish()
+}
+
+fn levels(summary: &Summary) -> io::Result<String> {
+    let mut table = Table::new(summary, &["name", "level", "share_of_time_at_or_above"])?;
+    for cell in &summary.cells {
+        for levels in &cell.levels {
+            for (level, share) in &levels.points {
+                table.row(cell, &[levels.name.clone(), number(*level), number(*share)])?;
             }
         }
     }
@@ -345,6 +375,81 @@ fn faults(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
+fn verdict_rows(summary: &Summary) -> io::Result<String> {
+    let columns = [
+        "class",
+        "metric",
+        "words",
+        "hint",
+        "since_s",
+        "per_second",
+        "doubles_every_s",
+        "p_value",
+        "lost",
+        "of",
+    ];
+    let mut table = Table::new(summary, &columns)?;
+    let maybe = |value: Option<f64>| value.map_or_else(String::new, number);
+    for cell in &summary.cells {
+        for verdict in &cell.verdicts {
+            let mut fields: [String; 10] = Default::default();
+            fields[0] = class_name(verdict.class).into();
+            fields[1] = verdict.metric.clone().unwrap_or_default();
+            fields[2].clone_from(&verdict.words);
+            fields[3] = verdict.hint.clone().unwrap_or_default();
+            fields[4] = maybe(verdict.since_s);
+            fields[5] = maybe(verdict.per_second);
+            fields[6] = maybe(verdict.doubles_every_s);
+            fields[7] = maybe(verdict.p_value);
+            table.row(cell, &fields)?;
+        }
+        for loss in &cell.losses {
+            let mut fields: [String; 10] = Default::default();
+            fields[0] = "loses".into();
+            fields[1].clone_from(&loss.metric);
+            fields[2].clone_from(&loss.words);
+            fields[8] = loss.lost.to_string();
+            fields[9] = loss.of.to_string();
+            table.row(cell, &fields)?;
+        }
+    }
+    table.finish()
+}
+
+fn regimes(summary: &Summary) -> io::Result<String> {
+    let columns = [
+        "regime",
+        "runs",
+        "of",
+        "metric",
+        "unit",
+        "mean",
+        "ci95_low",
+        "ci95_high",
+    ];
+    let mut table = Table::new(summary, &columns)?;
+    for cell in &summary.cells {
+        let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
+        for regime in &cell.regimes {
+            for metric in &regime.metrics {
+                let (low, high) = ends(&metric.estimate);
+                let fields = [
+                    regime.name.clone(),
+                    regime.runs.len().to_string(),
+                    all.to_string(),
+                    metric.name.clone(),
+                    unit_name(metric.unit).into(),
+                    number(metric.estimate.mean),
+                    low,
+                    high,
+                ];
+                table.row(cell, &fields)?;
+            }
+        }
+    }
+    table.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -392,7 +497,7 @@ mod tests {
     #[test]
     fn missing_numbers_are_empty_fields() {
         let rows = file(&sample::extremes(), "summary.csv");
-        assert_eq!(rows[1][3..], ["", "", "", "0"]);
+        assert_eq!(rows[1][3..], ["", "", "", "0", "steady"]);
         let timeline = file(&sample::extremes(), "timeline.csv");
         let first = timeline.iter().find(|row| row[0] == "gaps").unwrap();
         assert_eq!(first[4..6], ["0", ""]);

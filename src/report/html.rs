@@ -7,7 +7,9 @@ use super::chart::Named;
 use super::format::{self, span_ns};
 use super::limits;
 use super::terminal::judged;
-use crate::run::summary::{Cell, Outcome, Summary, Unit, name};
+use super::verdicts;
+use crate::run::summary::{Cell, Estimate, Outcome, Summary, Unit, name};
+use crate::run::verdict::Class;
 use crate::scenario::visible;
 
 const STYLE: &str = "body{font-family:'DejaVu Sans',Verdana,Arial,sans-serif;color:#222;max-width:1200px;\
@@ -39,7 +41,11 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> Stri
         summary.replications,
         summary.seed
     );
-    results(&mut out, summary);
+    results(&mut out, &verdicts::by_regime(summary));
+    for line in verdicts::legend(summary) {
+        let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&line));
+    }
+    list(&mut out, verdicts::HEADING, &verdicts::lines(summary));
     let cells: Vec<(String, &Cell)> = summary.cells.iter().map(|cell| (label(cell), cell)).collect();
     list(&mut out, "Faults", &limits::faults(&cells));
     limits_table(&mut out, summary);
@@ -117,25 +123,44 @@ fn results(out: &mut String, summary: &Summary) {
     }
     out.push_str("<th>bill per month</th><th>minus least</th><th>per million requests</th></tr>\n");
     for cell in &summary.cells {
-        let _ = write!(out, "<tr><td>{}</td>", cell_name(cell));
+        let bad = if cell.is_bad() {
+            "<span class=\"fail\">!</span> "
+        } else {
+            ""
+        };
+        let _ = write!(out, "<tr><td>{bad}{}</td>", cell_name(cell));
         for (_, metric) in columns {
-            let words = cell
-                .metric(metric)
-                .map(|metric| format::estimate(metric.unit, &metric.estimate));
+            let words = cell.metric(metric).map(|metric| {
+                let bare = Estimate {
+                    interval: None,
+                    ..metric.estimate
+                };
+                let shown = if cell.is(Class::Growing) {
+                    &bare
+                } else {
+                    &metric.estimate
+                };
+                verdicts::marked(cell, (format::estimate(metric.unit, shown), String::new())).0
+            });
             let _ = write!(
                 out,
                 "<td>{}</td>",
                 escaped(&words.unwrap_or_else(|| format::MISSING.into()))
             );
         }
-        let million = cell
-            .bill
-            .per_million
-            .map(|estimate| format::estimate(Unit::Dollars, &estimate));
+        let month = cell.has_month();
+        let money = |estimate: &Estimate| {
+            let bare = Estimate {
+                interval: estimate.interval.filter(|_| month),
+                ..*estimate
+            };
+            verdicts::bill(cell, (format::estimate(Unit::Dollars, &bare), String::new())).0
+        };
+        let million = cell.bill.per_million.as_ref().map(money);
         let _ = writeln!(
             out,
             "<td>{}</td><td>{}</td><td>{}</td></tr>",
-            escaped(&format::estimate(Unit::Dollars, &cell.bill.total)),
+            escaped(&money(&cell.bill.total)),
             escaped(&minus(summary, cell)),
             escaped(&million.unwrap_or_else(|| format::MISSING.into()))
         );
@@ -146,7 +171,9 @@ fn results(out: &mut String, summary: &Summary) {
 /// How much more the bill is than the least, with the same dice.
 fn minus(summary: &Summary, cell: &Cell) -> String {
     let Some(found) = summary.difference(cell, name::BILL_MONTH) else {
-        return "·".into();
+        let mut all = summary.differences.iter();
+        let base = all.any(|found| cell.is_at(&found.minus_variant, &found.minus_point));
+        return if base { "·" } else { format::MISSING }.into();
     };
     let words = format::estimate(Unit::Dollars, &found.difference);
     let doubt = if found.is_told_apart() { "" } else { " (not told apart)" };
@@ -196,7 +223,12 @@ fn bills(out: &mut String, summary: &Summary) {
     }
     out.push_str("<h2>Bills per month</h2>\n");
     for cell in found {
-        let total = escaped(&format::estimate(Unit::Dollars, &cell.bill.total));
+        let total = format::estimate(Unit::Dollars, &cell.bill.total);
+        let total = escaped(&if cell.regimes.is_empty() {
+            verdicts::bill(cell, (total, String::new())).0
+        } else {
+            "two regimes: the lines are means over both".to_owned()
+        });
         let _ = writeln!(
             out,
             "<details><summary>{}: {total}</summary>\n<div class=\"wide\"><table>",

@@ -26,6 +26,7 @@ pub mod marks;
 #[cfg(test)]
 mod sample;
 pub mod terminal;
+pub mod verdicts;
 
 /// Name of the manifest; a folder that holds one may be replaced.
 pub const MANIFEST: &str = "manifest.json";

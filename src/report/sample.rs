@@ -4,7 +4,7 @@ use crate::run::differences;
 use crate::run::summary::{
     Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
     FaultSummary, LimitHit, Manifest, Metric, Outcome, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline,
-    Unit, name,
+    Unit, WarmupSummary, name,
 };
 
 /// A small deterministic wobble in [-1, 1].
@@ -252,6 +252,11 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
         bill: bill(load),
         limits: Vec::new(),
         faults: Vec::new(),
+        verdicts: Vec::new(),
+        regimes: Vec::new(),
+        losses: Vec::new(),
+        levels: Vec::new(),
+        refused: None,
     }
 }
 
@@ -264,6 +269,7 @@ fn empty() -> Summary {
         seed: 1,
         length_ns: 3_600_000_000_000,
         warmup_ns: 300_000_000_000,
+        warmup: WarmupSummary::default(),
         window_ns: 60_000_000_000,
         axes: Vec::new(),
         cells: Vec::new(),
@@ -466,6 +472,7 @@ pub fn single_window() -> Summary {
         replications: 1,
         length_ns,
         warmup_ns: 0,
+        warmup: WarmupSummary::default(),
         cells: vec![cell],
         ..empty()
     }

@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 use super::chart::focus;
 use super::format::{self, MISSING, span_ns};
 use super::limits;
+use super::verdicts;
 use crate::run::summary::{Cell, Estimate, ExpectationResult, Outcome, Summary, Unit, name};
 use crate::scenario::visible;
 
@@ -85,8 +86,13 @@ fn composed(summary: &Summary, view: View) -> String {
         out.push_str("\nNothing was simulated.\n");
         return out;
     }
-    let _ = writeln!(out, "\n{}", table(summary, view));
-    super::marks::explain(&mut out, summary, view);
+    let shown = verdicts::by_regime(summary);
+    let _ = writeln!(out, "\n{}", table(&shown, view));
+    for line in verdicts::legend(summary) {
+        paragraph(&mut out, &line, view.width, "", "  ");
+    }
+    super::marks::explain(&mut out, &shown, view);
+    verdict_lines(&mut out, summary, view);
     bill_notes(&mut out, summary, view);
     slowest(&mut out, summary, view);
     faults(&mut out, summary, view);
@@ -99,6 +105,19 @@ fn composed(summary: &Summary, view: View) -> String {
         }
     }
     out
+}
+
+/// What was found about each cell that is not plainly steady, in words.
+fn verdict_lines(out: &mut String, summary: &Summary, view: View) {
+    let lines = verdicts::lines(summary);
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", view.paint("1;33", verdicts::HEADING));
+    for line in lines {
+        paragraph(out, &line, view.width, "  ", "      ");
+    }
+    out.push('\n');
 }
 
 /// What the reader should know about the bills, each note once, with the variants that it is about unless it is all.
@@ -139,14 +158,14 @@ struct Column {
 impl Column {
     /// Present if any cell has the metric.
     fn metric(summary: &Summary, header: &str, metric: &str) -> Option<Self> {
-        let found: Vec<_> = summary.cells.iter().map(|cell| cell.metric(metric)).collect();
-        found.iter().any(Option::is_some).then(|| Self {
+        let found: Vec<_> = summary.cells.iter().map(|cell| (cell, cell.metric(metric))).collect();
+        found.iter().any(|(_, metric)| metric.is_some()).then(|| Self {
             header: header.into(),
             fields: found
                 .into_iter()
-                .map(|metric| {
+                .map(|(cell, metric)| {
                     metric.map_or((MISSING.into(), String::new()), |metric| {
-                        field(metric.unit, &metric.estimate)
+                        verdicts::marked(cell, field(metric.unit, &metric.estimate))
                     })
                 })
                 .collect(),
@@ -191,7 +210,7 @@ fn columns(summary: &Summary) -> Vec<Column> {
     let bills = summary
         .cells
         .iter()
-        .map(|cell| format::money_short(&cell.bill.total))
+        .map(|cell| verdicts::bill(cell, format::money_short(&cell.bill.total)))
         .collect();
     columns.push(Column {
         header: "bill per\nmonth".into(),
@@ -210,7 +229,11 @@ fn minus(summary: &Summary) -> Option<Column> {
     let mut against: Vec<&str> = Vec::new();
     let field = |cell: &Cell| {
         let Some(found) = summary.difference(cell, name::BILL_MONTH) else {
-            return ("·".to_owned(), String::new());
+            let base = summary
+                .differences
+                .iter()
+                .any(|d| cell.is_at(&d.minus_variant, &d.minus_point));
+            return (if base { "·" } else { MISSING }.to_owned(), String::new());
         };
         if !against.contains(&found.minus_variant.as_str()) {
             against.push(&found.minus_variant);
@@ -287,6 +310,8 @@ fn build(summary: &Summary, columns: &[Column], between: &str, most: usize, gap:
         .map(|axis| axis.parameter.rsplit('.').next().unwrap_or(&axis.parameter).to_owned());
     let variants = summary.variants().len() > 1 || summary.axes.is_empty();
     let names = variants.then(|| "variant".to_owned()).into_iter().chain(axes);
+    let bad = summary.cells.iter().any(Cell::is_bad);
+    let names = bad.then(String::new).into_iter().chain(names);
     let labels = names.clone().count();
     table.set_header(names.chain(columns.iter().map(|column| column.header.clone())));
     for (index, cell) in summary.cells.iter().enumerate() {
@@ -300,11 +325,13 @@ fn build(summary: &Summary, columns: &[Column], between: &str, most: usize, gap:
                 format!("{mean}{between}{half}")
             }
         });
-        table.add_row(variant.chain(points).chain(numbers));
+        let mark = bad.then(|| if cell.is_bad() { "!" } else { "" }.to_owned()).into_iter();
+        table.add_row(mark.chain(variant).chain(points).chain(numbers));
     }
     for index in 0..labels + columns.len() {
         if let Some(column) = table.column_mut(index) {
             let last = index + 1 == labels + columns.len();
+            let gap = if bad && index == 0 { 1 } else { gap };
             column.set_padding((0, if last { 0 } else { gap }));
             if index >= labels {
                 column.set_cell_alignment(CellAlignment::Right);
@@ -564,7 +591,7 @@ mod tests {
                 colour: false,
             },
         );
-        let row = printed.lines().find(|line| line.starts_with("provisioned")).unwrap();
+        let row = printed.lines().find(|line| line.starts_with("! provisioned")).unwrap();
         let fields: Vec<&str> = row
             .split("  ")
             .map(str::trim)
@@ -573,7 +600,7 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "provisioned concurrency 400",
+                "! provisioned concurrency 400",
                 "4,047 ±8",
                 "11.7 ms ±0.1",
                 "162 ms ±4",

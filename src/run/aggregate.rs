@@ -4,10 +4,9 @@
 //! (see docs/statistics.md).
 
 use super::figures::{self, estimate, metric};
-use super::limits;
-use super::mean_month;
 use super::study::CellPlan;
 use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
+use super::{levels, limits, mean_month};
 use crate::kernel::Duration;
 use crate::model::limits::Limit;
 use crate::model::request::{CAUSES, Cause};
@@ -40,6 +39,11 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         bill,
         limits: limits::table(&cell.plan, results),
         faults: limits::faults(&cell.plan, results),
+        verdicts: Vec::new(),
+        regimes: Vec::new(),
+        losses: Vec::new(),
+        levels: levels::shares(results, |o| label(&cell.plan, o.component, o.metric)),
+        refused: None,
     }
 }
 
@@ -56,9 +60,12 @@ pub fn windows_of(plan: &Plan, result: &RunResult, metric: &str) -> Option<Vec<f
     result.series.iter().find(of_name).map(scaled)
 }
 
+/// Names of metrics, each with its unit.
+pub type Named = Vec<(String, Unit)>;
+
 /// The names and units of all metrics that the cells of this plan have, and those of which there is a value for each
 /// window: those of a run that ends as it begins.
-pub fn metrics_of(plan: &Plan) -> (Vec<(String, Unit)>, Vec<(String, Unit)>) {
+pub fn metrics_of(plan: &Plan) -> (Named, Named) {
     let still = Plan {
         length: Duration::ZERO,
         warmup: Duration::ZERO,
@@ -251,7 +258,9 @@ fn components(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, dis
         let name = label(plan, observation.component, observation.metric);
         let values: Vec<&Value> = results.iter().map(|result| &result.observations[i].value).collect();
         let histograms: Vec<&Histogram> = values.iter().copied().filter_map(histogram).collect();
-        if !matches!(observation.value, Value::Latency(_)) {
+        if let Value::Levels(_) = observation.value {
+            levels::quantiles(&name, results, i, metrics);
+        } else if !matches!(observation.value, Value::Latency(_)) {
             metrics.push(figures::of_values(name, &values));
         } else if observation.metric == name::LATENCY_P99_WORST {
             metrics.push(figures::percentile(

@@ -5,18 +5,26 @@ use super::summary::{Cell, Difference};
 use crate::stats::figure::difference;
 
 /// The differences of every metric to the cheapest cell: among the variants at each sweep point, or among all points if
-/// there is one variant. Where no bill tells, to the first.
+/// there is one variant. Where no bill tells, to the first. What grows, has two regimes or no traffic is compared with
+/// nothing, and what fails or loses work is not what others are measured against unless all do.
 pub fn of(cells: &[Cell]) -> Vec<Difference> {
     let one_variant = cells.windows(2).all(|pair| pair[0].variant == pair[1].variant);
     let together = |a: &Cell, b: &Cell| one_variant || a.is_at(&a.variant, &b.point);
     let mut differences = Vec::new();
     for cell in cells {
-        let group = || cells.iter().filter(|other| together(cell, other));
-        let bill = |cell: &&Cell| cell.bill.total.mean;
-        let Some(base) = group().min_by(|a, b| bill(a).total_cmp(&bill(b))) else {
+        let group = || {
+            cells
+                .iter()
+                .filter(|other| together(cell, other) && other.is_comparable())
+        };
+        let cheapest = |with: &dyn Fn(&&Cell) -> bool| {
+            let bill = |cell: &&Cell| cell.bill.total.mean;
+            group().filter(with).min_by(|a, b| bill(a).total_cmp(&bill(b)))
+        };
+        let Some(base) = cheapest(&|cell| !cell.is_bad()).or_else(|| cheapest(&|_| true)) else {
             continue;
         };
-        if !std::ptr::eq(base, cell) {
+        if !std::ptr::eq(base, cell) && cell.is_comparable() {
             against(cell, base, &mut differences);
         }
     }
@@ -25,7 +33,7 @@ pub fn of(cells: &[Cell]) -> Vec<Difference> {
 
 /// Whether the difference of a metric means anything: the greatest value of all runs estimates nothing.
 fn has_difference(metric: &str) -> bool {
-    !metric.ends_with(".max")
+    metric.rsplit('.').next() != Some("max")
 }
 
 fn against(cell: &Cell, base: &Cell, differences: &mut Vec<Difference>) {

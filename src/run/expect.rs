@@ -1,7 +1,6 @@
 //! Expectations: what must come out of a scenario, in its own file, checked by `coldcurve test`.
 
-use super::aggregate::metrics_of;
-use super::aggregate::windows_of;
+use super::aggregate::{Named, metrics_of, windows_of};
 use super::figures;
 use super::load::quantity;
 use super::study::CellPlan;
@@ -20,7 +19,8 @@ pub const TABLE: Table = Table {
             "at",
             Kind::Map(&Kind::Any),
             "The sweep point, as `parameter: value`; every point if absent.",
-        ),
+        )
+        .sample("{ functions.checkout.memory: 512 MB }"),
         Field::required(
             "metric",
             Kind::Text,
@@ -31,9 +31,9 @@ pub const TABLE: Table = Table {
             Kind::Text,
             "A variant: what is judged is the ratio to its metric at the same point.",
         ),
-        Field::optional("within", Kind::List(&Kind::Any), "Lower and upper bound."),
-        Field::optional("below", Kind::Any, "Upper bound."),
-        Field::optional("above", Kind::Any, "Lower bound."),
+        Field::optional("within", Kind::List(&Kind::Any), "Lower and upper bound.").sample("[100 ms, 500 ms]"),
+        Field::optional("below", Kind::Any, "Upper bound.").sample("500 ms"),
+        Field::optional("above", Kind::Any, "Lower bound.").sample("99%"),
         Field::optional(
             "windows",
             Kind::Share,
@@ -185,7 +185,7 @@ fn read_bounds(block: &Block) -> Option<Bounds> {
 }
 
 /// The metrics that there are, and those with a value for each window.
-type Known = (Vec<(String, Unit)>, Vec<(String, Unit)>);
+type Known = (Named, Named);
 
 /// Finds metrics that no cell has, bounds in another unit than their metric's, and points that no cell is at, before
 /// anything runs.

@@ -89,7 +89,18 @@ pub fn of_values(name: String, values: &[&Value]) -> Metric {
             let (parts, wholes): (Vec<u64>, Vec<u64>) = values.iter().map(pair).unzip();
             share(name, &parts, &wholes)
         }
-        Some(Value::Peak(_)) => metric(name, Unit::Count, numbers()),
+        Some(Value::PerEach { .. }) => {
+            let pair = |v: &&Value| {
+                if let Value::PerEach { sum, count } = v {
+                    (*sum as f64, *count as f64)
+                } else {
+                    (0.0, 0.0)
+                }
+            };
+            let (sums, counts): (Vec<f64>, Vec<f64>) = values.iter().map(pair).unzip();
+            metric_of(name, Unit::Plain, figure::ratio(&sums, &counts), numbers())
+        }
+        Some(Value::Peak(_) | Value::Halves(_)) => metric(name, Unit::Count, numbers()),
         _ => metric(name, Unit::Level, numbers()),
     }
 }

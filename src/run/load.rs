@@ -4,14 +4,15 @@ use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
+use super::warmup::Clock;
 use crate::cost::PriceBook;
 use crate::model::KINDS;
 use crate::model::build::{ROOT, RunSpec, build};
-use crate::scenario::overlay::{merge, parse_set, set};
+use crate::scenario::overlay::{self, merge, parse_set, set};
 use crate::scenario::witness::Witness;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, Sources, Span,
-    Table, nearest, parse, prices, read_entries, units,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Shelf,
+    Sources, Span, Table, nearest, parse, prices, read_entries, units,
 };
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -56,7 +57,8 @@ pub const SWEEP: Table = Table {
             "values",
             Kind::List(&Kind::Any),
             "The values, as they would stand in the scenario.",
-        ),
+        )
+        .sample("[512 MB, 1 GB]"),
         Field::optional("label", Kind::Text, "Words for the axis of charts; the path if absent."),
     ],
 };
@@ -77,6 +79,7 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
     let file = sources.load(path, diagnostics)?;
     let mut root = parse(sources, file, diagnostics)?;
     let folder = Folder(path.parent().map(Path::to_path_buf).unwrap_or_default());
+    overlay::repair(&mut root, &ROOT, diagnostics);
     let seen = Witness::new(&folder, digest);
     for argument in &options.set {
         let (path, place, value) = parse_set(argument, sources, diagnostics)?;
@@ -85,11 +88,12 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
     let own = root.get("catalog").and_then(Node::scalar).map(|own| folder.0.join(own));
     let folders: Vec<&Path> = options.catalogs.iter().chain(&own).map(PathBuf::as_path).collect();
     let catalog = Catalog::load_all(&folders, sources, diagnostics);
+    let files = Shelf::new(&seen);
     let reader = Loader {
         catalog: &catalog,
         prices: billing::listed(&catalog, diagnostics),
         diagnostics,
-        files: &seen,
+        files: &files,
         options,
     };
     let mut study = reader.study(&root)?;
@@ -269,7 +273,13 @@ impl Loader<'_> {
             }
             heard.push(own.sorted());
         }
+        let file = self.whole_file(root, &axes, &cells);
         report_all(&variants, &heard, self.diagnostics);
+        let declared = root
+            .get("variants")
+            .map_or(0, |node| node.entries().len())
+            .max(variants.len());
+        let points = combinations(&axes).len();
         let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
         let expectations = self.expectations(&block, &variants, &axes);
         if !self.diagnostics.has_errors() {
@@ -285,10 +295,56 @@ impl Loader<'_> {
             replications: self.options.replications.unwrap_or(run.replications),
             axes,
             cells,
+            file,
+            clock: Clock {
+                auto: run.warmup_auto,
+                open: run.length_open,
+            },
+            cells_of_file: declared * points,
             expectations,
             places: Vec::new(),
             manifest: Manifest::default(),
         })
+    }
+
+    /// The cells of all variants, where only some of them run: `cells` are those. What cannot be read has no say, and
+    /// is reported when it is to run.
+    fn whole_file(&self, root: &Node, axes: &[SweepAxis], cells: &[CellPlan]) -> Vec<CellPlan> {
+        let entries = root.get("variants").map_or(&[][..], Node::entries);
+        if self.options.variants.is_empty() || entries.is_empty() {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        for (key, overlay) in entries {
+            let picked = cells.iter().filter(|cell| cell.variant == key.text);
+            let before = all.len();
+            all.extend(picked.cloned());
+            if all.len() == before {
+                let quiet = Diagnostics::new();
+                let tree = merge(root, overlay, &quiet);
+                let read = |point: Vec<usize>| self.cell(&key.text, &tree, axes, &point, &quiet);
+                let others: Vec<CellPlan> = combinations(axes).into_iter().filter_map(read).map(|c| c.0).collect();
+                if !quiet.has_errors() {
+                    all.extend(others);
+                }
+            }
+        }
+        all
+    }
+
+    /// Reports `run` in a variant: what is compared must cover the same time, as often, with the same dice.
+    fn report_run(&self, name: &str, overlay: &Node) {
+        let Some((key, run)) = overlay.entries().iter().find(|(key, _)| key.text == "run") else {
+            return;
+        };
+        if matches!(&run.kind, NodeKind::Map(fields) if fields.is_empty()) {
+            return;
+        }
+        let message = format!("`run` in the variant `{name}`: all variants of a scenario run alike");
+        let help = "move it to the scenario's own `run`; what must run longer or otherwise is a scenario of its own, \
+                    or one run with `--set run.length=2h`";
+        self.diagnostics
+            .push(Diagnostic::new(Code::Conflict, key.span.to(run.span).first(3), message).help(help));
     }
 
     /// Reports swept paths that mean something in no variant.
@@ -353,7 +409,6 @@ impl Loader<'_> {
             variant: variant.to_owned(),
             point: axes().map(|(axis, &value)| axis.points[value].clone()).collect(),
             plan,
-            warmup_auto: run.warmup_auto,
             billing,
         };
         Some((cell, run))
@@ -392,6 +447,8 @@ impl Loader<'_> {
         }
         for (key, overlay) in entries.iter().filter(|(key, _)| wanted(&key.text)) {
             let place = key.span.to(overlay.span);
+            self.report_run(&key.text, overlay);
+            overlay::strange_names(root, overlay, self.diagnostics);
             list.push((key.text.clone(), place, merge(root, overlay, self.diagnostics)));
         }
         list
@@ -436,6 +493,12 @@ impl Loader<'_> {
         let axes: Vec<SweepAxis> = root.list("sweep").iter().map(read).collect();
         let paths: Vec<&(String, Span)> = axes.iter().flat_map(|axis| &axis.paths).collect();
         for (i, (path, span)) in paths.iter().enumerate() {
+            let own = path.strip_prefix("variants.").and_then(|path| path.split_once('.'));
+            if own.map_or(path.as_str(), |(_, rest)| rest).split('.').next() == Some("run") {
+                let message = "all cells of a scenario run alike: `run` cannot be swept";
+                let help = "compare separate runs, each with `--set run.length=2h`";
+                cx.error(Code::BadSweep, *span, message, help);
+            }
             if let Some((_, first)) = paths[..i].iter().find(|other| other.0 == *path) {
                 let problem = Diagnostic::new(Code::BadSweep, *span, format!("`{path}` is swept twice"));
                 let help = "list all its values in one entry";

@@ -3,6 +3,7 @@
 mod table;
 
 use super::guarded::GUARDED;
+use super::levels::LEVELS;
 use crate::model::KINDS;
 use crate::model::limits::Limit;
 use std::fmt::Write as _;
@@ -28,6 +29,10 @@ fn is(name: &str, word: &str) -> bool {
     }
     let part =
         |end: &str| end == "mean" || end == "max" || end.strip_prefix('p').is_some_and(|p| p.parse::<f64>().is_ok());
+    if let Some(stem) = name.strip_suffix(".p*") {
+        let quantile = |end: &str| end.strip_prefix(".p").is_some_and(|p| p.parse::<f64>().is_ok());
+        return word.strip_prefix(stem).is_some_and(quantile);
+    }
     match name.strip_suffix(".*") {
         None => name == word,
         Some(stem) => word
@@ -38,7 +43,7 @@ fn is(name: &str, word: &str) -> bool {
 
 /// All metrics: those of one kind of components, and those that several kinds share.
 pub fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-    METRICS.iter().chain(GUARDED)
+    METRICS.iter().chain(GUARDED).chain(LEVELS)
 }
 
 /// What a metric means: by its whole name (`functions.checkout.cold_ratio`) or by its last part (`cold_ratio`).
@@ -53,6 +58,11 @@ pub fn explain(word: &str) -> Option<String> {
     let mut text = String::new();
     for (owner, name, meaning) in all().filter(fits) {
         let _ = writeln!(text, "{} (metric)\n    {meaning}", full(owner, name));
+        if name.ends_with(".p*") {
+            text.push_str(
+                "    Quantiles over time: .p50, .p90, .p99 and .p99.9; levels.csv has the share of time by level.\n",
+            );
+        }
         if name.ends_with(".*") {
             text.push_str("    A distribution of durations: .mean, .p50, .p90, .p95, .p99, .p99.9 and .max.\n");
         }

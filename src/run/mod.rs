@@ -8,13 +8,17 @@ pub mod expect;
 pub mod failure;
 pub mod figures;
 pub mod guarded;
+mod levels;
 pub mod limits;
 pub mod load;
 pub mod mean_month;
+pub mod memory;
 pub mod size;
 pub mod metrics;
 pub mod study;
 pub mod summary;
+pub mod verdict;
+pub mod warmup;
 
 pub use failure::Failure;
 pub use load::{Loaded, Options, load};

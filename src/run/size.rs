@@ -33,10 +33,7 @@ pub fn size(cell: &mut CellPlan) -> Result<(), Failure> {
     for fleet in 0..cell.plan.fleets.len() {
         if let Some(goal) = cell.plan.fleets[fleet].size {
             let found = smallest(&cell.plan, fleet, &goal);
-            cell.plan.fleets[fleet].count = found.map_err(|cause| Failure {
-                variant: cell.variant.clone(),
-                cause,
-            })?;
+            cell.plan.fleets[fleet].count = found.map_err(|cause| Failure::of(cell, cause))?;
         }
     }
     Ok(())
@@ -56,7 +53,7 @@ fn try_out(pilot: &mut Plan, fleet: usize, goal: &SizeGoal, count: u64) -> Resul
     pilot.fleets[fleet].count = count;
     let result = World::new(pilot, PILOT).run();
     if let Some(halt) = result.halted {
-        return Err(Cause::Halted(halt));
+        return Err(Cause::halted(pilot, halt));
     }
     let p99_ns = p99(pilot, &result, fleet);
     Ok(Pilot {

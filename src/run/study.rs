@@ -9,11 +9,13 @@ use super::differences;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
+use super::verdict;
+use super::warmup::{self, Clock};
 use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::world::{RunResult, World};
-use crate::stats::mser5;
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One variant at one sweep point.
 #[derive(Clone, Debug)]
@@ -24,8 +26,6 @@ pub struct CellPlan {
     pub point: Vec<PointValue>,
     /// What runs.
     pub plan: Plan,
-    /// Whether its warm-up is to be found by a pilot run.
-    pub warmup_auto: bool,
     /// How it is billed.
     pub billing: BillingPlan,
 }
@@ -45,6 +45,13 @@ pub struct Study {
     pub axes: Vec<Axis>,
     /// Variants outermost, then the axes in order, the last one fastest.
     pub cells: Vec<CellPlan>,
+    /// All cells of the file, where only some of its variants run: they have a say in the warm-up, which must not
+    /// depend on who is picked. Empty where all run.
+    pub file: Vec<CellPlan>,
+    /// What the scenario leaves open about its time.
+    pub clock: Clock,
+    /// Cells of the whole file, those of variants that were not picked included.
+    pub cells_of_file: usize,
     /// What must come out.
     pub expectations: Vec<Expectation>,
     /// Where each of them stands.
@@ -52,11 +59,6 @@ pub struct Study {
     /// What it takes to repeat the study.
     pub manifest: Manifest,
 }
-
-/// Pilot runs have a run number of their own, so that they do not share dice with what is measured.
-const PILOT: u64 = u64::MAX;
-/// Windows of a pilot run, in which the end of the transient is looked for.
-const PILOT_WINDOWS: u64 = 400;
 
 impl Study {
     /// Runs in all, for a progress display.
@@ -67,29 +69,42 @@ impl Study {
     /// Runs everything. `progress` is called once after each run, from any thread.
     ///
     /// # Errors
-    /// If a run had to be given up, or no size of a fleet keeps its goals.
+    /// If in every cell a run had to be given up, or no size of a fleet keeps its goals; a cell for which that is so
+    /// beside others is refused: it has words instead of figures.
     pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Failure> {
-        self.find_warmup();
-        self.cells.par_iter_mut().try_for_each(super::size::size)?;
-        let cell = |cell: &CellPlan| {
-            let run = |number: u64| {
-                let result = World::new(&cell.plan, number).run();
-                progress();
-                match result.halted {
-                    None => Ok(result),
-                    Some(halt) => Err(Failure {
-                        variant: cell.variant.clone(),
-                        cause: Cause::Halted(halt),
-                    }),
-                }
-            };
-            let results: Result<Vec<RunResult>, Failure> = (0..self.replications).into_par_iter().map(run).collect();
-            let results = results?;
-            let mut figures = aggregate(cell, &results);
-            shares_of_windows(&self.expectations, cell, &results, &mut figures.metrics);
-            Ok(figures)
+        let warmed = warmup::find(&self);
+        warmed.apply(&mut self.cells);
+        let prepare = |cell: &mut CellPlan| {
+            let failure = super::size::size(cell).err();
+            if failure.is_none() {
+                warmup::start_steady(&mut cell.plan);
+            }
+            failure
         };
-        let cells: Vec<Cell> = self.cells.par_iter().map(cell).collect::<Result<_, Failure>>()?;
+        let sized: Vec<Option<Failure>> = self.cells.par_iter_mut().map(prepare).collect();
+        let figures = |cell: &CellPlan, results: &[RunResult]| {
+            let mut figures = aggregate(cell, results);
+            shares_of_windows(&self.expectations, cell, results, &mut figures.metrics);
+            verdict::classify(&mut figures, cell, results, self.cells_of_file);
+            figures
+        };
+        let each = self.cells.par_iter().zip(sized);
+        let outcomes: Vec<Result<Cell, Failure>> = each
+            .map(|(cell, failure)| match failure {
+                Some(failure) => Err(failure),
+                None => replicate(cell, self.replications, progress).map(|results| figures(cell, &results)),
+            })
+            .collect();
+        // Where nothing is left, there is nothing to report but why.
+        if outcomes.iter().all(Result::is_err)
+            && let Some(Err(failure)) = outcomes.first()
+        {
+            return Err(failure.clone());
+        }
+        let each = self.cells.iter().zip(outcomes);
+        let cells: Vec<Cell> = each
+            .map(|(cell, outcome)| outcome.unwrap_or_else(|failure| super::failure::refused(cell, &failure)))
+            .collect();
         let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);
         let expectations = self.expectations.iter().zip(&self.places).flat_map(judge).collect();
         let first = self.cells.first().map(|cell| &cell.plan);
@@ -107,50 +122,33 @@ impl Study {
             differences: differences::of(&cells),
             cells,
             expectations,
-            warnings: Vec::new(),
+            warmup: warmed.summary,
+            warnings: warmed.warnings,
             manifest: self.manifest,
         })
     }
-
-    /// Finds the warm-up where a scenario leaves it open: the longest transient that MSER-5 sees in a pilot run of each
-    /// variant, in whole windows, and at most half of the run. It is one for all cells, so that they stay comparable.
-    fn find_warmup(&mut self) {
-        if !self.cells.iter().any(|cell| cell.warmup_auto) {
-            return;
-        }
-        let mut pilots: Vec<&CellPlan> = Vec::new();
-        for cell in &self.cells {
-            if !pilots.iter().any(|pilot| pilot.variant == cell.variant) {
-                pilots.push(cell);
-            }
-        }
-        let longest = pilots
-            .into_par_iter()
-            .map(|cell| transient(&cell.plan))
-            .max()
-            .unwrap_or_default();
-        for cell in &mut self.cells {
-            let plan = &mut cell.plan;
-            let windows = longest.0.div_ceil(plan.window.0);
-            let most = plan.length.0 / 2 / plan.window.0;
-            plan.warmup = Duration(windows.min(most) * plan.window.0);
-        }
-    }
 }
 
-/// The length of the transient at the start of a run: levels and latencies by short windows, each judged by MSER-5.
-fn transient(plan: &Plan) -> Duration {
-    let window = Duration((plan.length.0 / PILOT_WINDOWS).max(1));
-    let pilot = Plan {
-        warmup: Duration::ZERO,
-        window,
-        // What a fault does is no transient at the start.
-        faults: Vec::new(),
-        ..plan.clone()
+/// All replications of a cell, in the order of their numbers. One that has to be given up ends those with higher
+/// numbers, and only those, so that always the same one is named.
+fn replicate(cell: &CellPlan, replications: u64, progress: &(dyn Fn() + Sync)) -> Result<Vec<RunResult>, Failure> {
+    let given_up = AtomicU64::new(u64::MAX);
+    let run = |number: u64| {
+        let wanted = || given_up.load(Ordering::Relaxed) > number;
+        if !wanted() {
+            return None;
+        }
+        let result = World::new(&cell.plan, number).run_while(&wanted);
+        progress();
+        if result.halted.is_some() {
+            given_up.fetch_min(number, Ordering::Relaxed);
+        }
+        Some(result)
     };
-    let result = World::new(&pilot, PILOT).run();
-    let judged = ["latency.p50", "instances", "depth"];
-    let lines = result.series.iter().filter(|line| judged.contains(&line.metric));
-    let dropped = lines.filter_map(|line| mser5(&line.values)).max().unwrap_or(0);
-    Duration(dropped as u64 * window.0)
+    let results: Vec<Option<RunResult>> = (0..replications).into_par_iter().map(run).collect();
+    let results: Vec<RunResult> = results.into_iter().flatten().collect();
+    match results.iter().find_map(|result| result.halted) {
+        Some(halt) => Err(Failure::of(cell, Cause::halted(&cell.plan, halt))),
+        None => Ok(results),
+    }
 }

@@ -7,6 +7,7 @@
 //! Units: durations in seconds, money in dollars, sizes in bytes, shares between 0 and 1. A number that does not exist
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
+use super::verdict::{Loss, Regime, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Version of the `summary.json` layout.
@@ -75,6 +76,9 @@ pub struct Summary {
     pub length_ns: u64,
     /// Simulated time discarded at the start of every replication, in nanoseconds.
     pub warmup_ns: u64,
+    /// How the warm-up was found.
+    #[serde(default)]
+    pub warmup: WarmupSummary,
     /// Width of the windows of every timeline, in nanoseconds.
     pub window_ns: u64,
     /// The swept parameters, in the order of the scenario; empty without a sweep.
@@ -90,6 +94,27 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// How to repeat this run.
     pub manifest: Manifest,
+}
+
+/// How the warm-up was found: from what the components remember, and from pilot runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WarmupSummary {
+    /// Whether the scenario left it open.
+    pub automatic: bool,
+    /// How long the system remembers a start, read from its plan, in nanoseconds.
+    pub floor_ns: u64,
+    /// What remembers the longest, such as `functions.api.idle_timeout`.
+    pub floor_of: Option<String>,
+    /// The longest transient that the pilot runs showed, in nanoseconds.
+    pub transient_ns: u64,
+    /// Pilot runs of each cell that had some.
+    pub pilots: u32,
+    /// Cells that had pilot runs.
+    pub pilot_cells: u32,
+    /// Whether no level, latency or number of cold starts still moved in one direction when the pilot runs ended.
+    pub settled: bool,
+    /// What did: the variant and the metric.
+    pub drifting: Vec<String>,
 }
 
 /// A swept parameter.
@@ -204,6 +229,30 @@ pub struct Cell {
     /// The faults of the scenario, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSummary>,
+    /// Whether it has an answer: what was found about its course, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
+    /// The figures of each regime, if its runs end in two places: no mean over both is any run's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regimes: Vec<Regime>,
+    /// Work that was lost where no client sees it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
+    /// How long each level lasted, by component and level.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<LevelShares>,
+    /// Why the cell has no figures: a run of it had to be given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// For how much of the measured time a level was at least so high.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LevelShares {
+    /// Dotted name, such as `functions.checkout.instances.busy`.
+    pub name: String,
+    /// (level, share of the time at or above it), levels ascending from the lowest seen; over all replications.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// A limit that was run into: whose it is, by whom, how often and when.
@@ -590,6 +639,7 @@ mod open_interval {
 
     type Ends = Option<(Option<f64>, Option<f64>)>;
 
+    #[allow(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub fn serialize<S: Serializer>(interval: &Option<(f64, f64)>, serializer: S) -> Result<S::Ok, S::Error> {
         let end = |value: f64| value.is_finite().then_some(value);
         let ends: Ends = interval.map(|(low, high)| (end(low), end(high)));

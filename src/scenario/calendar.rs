@@ -49,6 +49,27 @@ impl Zone {
         };
         Self(zone)
     }
+
+    /// The instant (ns since 1970) at which clocks show a time, given as ns since 1970 on them: the first if it comes
+    /// twice, an hour later if it is left out.
+    pub fn instant_of(&self, local: i64) -> Option<i64> {
+        if self.0 == TimeZone::UTC {
+            return Some(local);
+        }
+        let shown = TimeZone::UTC.to_datetime(Timestamp::from_nanosecond(i128::from(local)).ok()?);
+        let instant = self.0.to_ambiguous_timestamp(shown).compatible().ok()?;
+        i64::try_from(instant.as_nanosecond()).ok()
+    }
+
+    /// What clocks show at an instant (ns since 1970), as ns since 1970 on them, and the next instant at which they
+    /// are changed.
+    fn shown_at(&self, instant: i64) -> Option<(i64, Option<i64>)> {
+        let at = Timestamp::from_nanosecond(i128::from(instant)).ok()?;
+        let offset = i64::from(self.0.to_offset(at).seconds()) * 1_000_000_000;
+        let change = self.0.following(at).next();
+        let change = change.and_then(|change| i64::try_from(change.timestamp().as_nanosecond()).ok());
+        Some((instant + offset, change))
+    }
 }
 
 /// Reads a date, with a time or without, in a zone unless it says its own offset; `at(...)` around it is allowed.
@@ -101,14 +122,39 @@ impl Beginning {
     /// Reads when runs begin from the field `start` of a block: a date, in UTC unless it says otherwise.
     pub fn read(block: &Block) -> Self {
         let text = block.text("start");
-        let known = timestamp(text).or_else(|| instants_of(text.parse().ok()?, &Zone::UTC).first().copied());
-        known.map_or_else(
-            || {
-                complain(block.context(), block.span_of("start"), text);
-                Self::default()
-            },
-            Self,
-        )
+        Self::parse(text).unwrap_or_else(|| {
+            complain(block.context(), block.span_of("start"), text);
+            Self::default()
+        })
+    }
+
+    /// Reads a date, in UTC unless it says otherwise.
+    pub fn parse(text: &str) -> Option<Self> {
+        let local = || instants_of(text.parse().ok()?, &Zone::UTC).first().copied();
+        timestamp(text).or_else(local).map(Self)
+    }
+
+    /// The instant, in nanoseconds since 1970.
+    pub fn nanos(self) -> i64 {
+        i64::try_from(self.0.as_nanosecond()).unwrap_or(i64::MAX)
+    }
+
+    /// What clocks in a zone show from the beginning on: (since the beginning, ns since Monday midnight on the clocks),
+    /// once for the beginning and again at each instant within `length` at which they are changed.
+    pub fn clocks(self, zone: &Zone, length: Duration) -> Vec<(Duration, u64)> {
+        /// The first of January 1970 was a Thursday.
+        const SINCE_MONDAY: i64 = 3 * 86_400_000_000_000;
+        const WEEK: i64 = 7 * 86_400_000_000_000;
+        let (mut found, mut at) = (Vec::new(), self.nanos());
+        while let Some((shown, change)) = zone.shown_at(at) {
+            let since = Duration((at - self.nanos()) as u64);
+            found.push((since, (shown + SINCE_MONDAY).rem_euclid(WEEK) as u64));
+            match change {
+                Some(next) if next > at && ((next - self.nanos()) as u64) < length.0 => at = next,
+                _ => break,
+            }
+        }
+        found
     }
 
     /// How long after the beginning an instant is; `None` before it.

@@ -109,6 +109,10 @@ codes! {
         "The value is the same as without it, or another setting makes it irrelevant."
     MissingPrice "W006" "no price"
         "A meter is counted that the price book has no price for; the bill lacks it."
+    Hopeless "W007" "nothing can succeed in time"
+        "What a handler always takes is longer than the time that it, its caller or its queue allows, so that all of its work fails or is done again and again."
+    Multiplies "W008" "work that multiplies"
+        "A handler always sends several messages to what it is fed by, so that there are ever more of them, until a limit holds them up or the memory is used up."
 }
 
 impl Code {

@@ -1,10 +1,13 @@
-//! Measured data beside the scenario: columns of CSV files, plain or compressed with gzip.
+//! Files beside the scenario, plain or compressed with gzip, and what was made of them: read once for all cells.
 
-use super::diagnostic::{Code, nearest};
+use super::diagnostic::Code;
 use super::reader::Context;
-use super::tree::{Span, UNENDING, is_readable, shorten};
+use super::tree::{Span, UNENDING, is_readable};
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The most bytes of a data file, after decompression.
 pub const MAX_DATA_BYTES: u64 = 1 << 30;
@@ -13,6 +16,63 @@ pub const MAX_DATA_BYTES: u64 = 1 << 30;
 pub trait Files {
     /// The whole content of a file, named relative to the scenario; the error says why not.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// Where what is made of files is kept, if it is.
+    fn kept(&self) -> Option<&Kept> {
+        None
+    }
+}
+
+type Slot = Arc<OnceLock<Arc<dyn Any + Send + Sync>>>;
+
+/// What was made of files, by the question: cells of one scenario ask the same questions.
+#[derive(Default)]
+pub struct Kept(Mutex<BTreeMap<String, Slot>>);
+
+impl Kept {
+    /// The answer to a question, worked out by the first who asks; the others wait for it.
+    pub fn get<T: Send + Sync + 'static>(&self, question: String, work_out: impl FnOnce() -> T) -> Arc<T> {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.entry(question).or_default().clone()
+        };
+        let answer = slot.get_or_init(|| Arc::new(work_out())).clone();
+        answer.downcast().expect("each question has one kind of answer")
+    }
+}
+
+/// Files, with what was made of them kept.
+pub struct Shelf<'a> {
+    files: &'a dyn Files,
+    kept: Kept,
+}
+
+impl<'a> Shelf<'a> {
+    /// An empty one over these files.
+    pub fn new(files: &'a dyn Files) -> Self {
+        Self {
+            files,
+            kept: Kept::default(),
+        }
+    }
+}
+
+impl Files for Shelf<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.files.read(path)
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        Some(&self.kept)
+    }
+}
+
+/// The answer to a question about files: kept if there is a place for it.
+pub fn keep<T: Send + Sync + 'static>(files: &dyn Files, question: String, work_out: impl FnOnce() -> T) -> Arc<T> {
+    match files.kept() {
+        Some(kept) => kept.get(question, work_out),
+        None => Arc::new(work_out()),
+    }
 }
 
 /// Files in a folder: that of the scenario.
@@ -50,111 +110,24 @@ fn read_limited(reader: impl Read) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Reads a data file, decompressed if it starts like gzip; `None` after reporting at `span`.
+/// A file's content, decompressed if it starts like gzip; the error says why not.
+pub fn content(files: &dyn Files, path: &str) -> Result<Vec<u8>, String> {
+    let bytes = files.read(path)?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let plain = read_limited(flate2::read::MultiGzDecoder::new(bytes.as_slice()));
+        return plain.map_err(|e| format!("cannot decompress `{path}`: {e}"));
+    }
+    Ok(bytes)
+}
+
+/// What helps who names a file that is not there.
+pub const PATHS: &str = "paths are relative to the scenario's folder";
+
+/// The same; `None` after reporting at `span`.
 pub fn read_file(cx: &Context, span: Span, path: &str) -> Option<Vec<u8>> {
-    let bytes = cx.files.read(path).and_then(|bytes| {
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            let plain = read_limited(flate2::read::MultiGzDecoder::new(bytes.as_slice()));
-            plain.map_err(|e| format!("cannot decompress `{path}`: {e}"))
-        } else {
-            Ok(bytes)
-        }
-    });
+    let bytes = content(cx.files, path);
     if let Err(message) = &bytes {
-        let help = "paths are relative to the scenario's folder";
-        cx.error(Code::BadData, span, message.as_str(), help);
+        cx.error(Code::BadData, span, message.as_str(), PATHS);
     }
     bytes.ok()
-}
-
-/// The place of a column in the header; `None` after reporting.
-fn column_index(
-    cx: &Context,
-    reader: &mut csv::Reader<&[u8]>,
-    file: (&str, Span),
-    column: (&str, Span),
-) -> Option<usize> {
-    let bad = |span: Span, message: String, help: String| cx.error(Code::BadData, span, message, help);
-    let headers = match reader.headers() {
-        Ok(headers) => headers.clone(),
-        Err(error) => {
-            bad(
-                file.1,
-                format!("`{}` has no readable header: {error}", file.0),
-                "the first line names the columns, separated by commas".to_owned(),
-            );
-            return None;
-        }
-    };
-    let index = headers.iter().position(|h| h == column.0);
-    if index.is_none() {
-        if headers.is_empty() {
-            let help = "the first line names the columns, separated by commas".to_owned();
-            bad(file.1, format!("`{}` is empty", file.0), help);
-            return None;
-        }
-        let known: Vec<String> = headers.iter().take(12).map(shorten).collect();
-        let near = nearest(column.0, headers.iter());
-        let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-        let message = format!("`{}` has no column `{}`", file.0, column.0);
-        bad(column.1, message, format!("columns are {}{near}", known.join(", ")));
-    }
-    index
-}
-
-/// Reads one column of numbers out of a CSV file with a header; `None` after reporting. Empty fields are skipped, any
-/// other text that is not a finite number is a problem with its line.
-pub fn read_column(cx: &Context, file: (&str, Span), column: (&str, Span)) -> Option<Vec<f64>> {
-    let bytes = read_file(cx, file.1, file.0)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .comment(Some(b'#'))
-        .from_reader(bytes.as_slice());
-    let bad = |span: Span, message: String, help: String| cx.error(Code::BadData, span, message, help);
-    let index = column_index(cx, &mut reader, file, column)?;
-    let help = format!("every row needs a number in column `{}`", column.0);
-    let mut values = Vec::new();
-    let mut record = csv::StringRecord::new();
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                match record.get(index).unwrap_or("") {
-                    "" => {}
-                    text => match text.parse::<f64>() {
-                        Ok(v) if v.is_finite() => values.push(v),
-                        _ => {
-                            let message = format!("`{}`, line {line}: `{}` is not a number", file.0, shorten(text));
-                            bad(file.1, message, help);
-                            return None;
-                        }
-                    },
-                }
-            }
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                let message = match error.kind() {
-                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                        format!(
-                            "`{}`, line {line}: {len} fields, but the header has {expected_len}",
-                            file.0
-                        )
-                    }
-                    _ => format!("`{}`, line {line}: {error}", file.0),
-                };
-                bad(file.1, message, "every row has as many fields as the header".to_owned());
-                return None;
-            }
-        }
-    }
-    if values.is_empty() {
-        bad(
-            file.1,
-            format!("`{}` has no values in column `{}`", file.0, column.0),
-            help,
-        );
-        return None;
-    }
-    Some(values)
 }

@@ -320,9 +320,31 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, c)| c)
 }
 
+/// The candidate that the given word begins with, as `memory` is of `memorySize`; the longest if there are several.
+pub fn part_of<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if word.len() > 64 {
+        return None;
+    }
+    let mut snake = String::from("_");
+    for c in word.chars() {
+        match c {
+            '-' | ' ' => snake.push('_'),
+            c if c.is_uppercase() => snake.extend(std::iter::once('_').chain(c.to_lowercase())),
+            c => snake.push(c),
+        }
+    }
+    snake.push('_');
+    let within = |c: &&str| c.len() > 2 && *c != word && snake.starts_with(&format!("_{c}_"));
+    candidates
+        .into_iter()
+        .take(CANDIDATES_MAX)
+        .filter(within)
+        .max_by_key(|c| c.len())
+}
+
 /// The Damerau-Levenshtein distance (optimal string alignment): insertions, deletions, replacements and swaps of
 /// neighbours.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
     for i in 1..=a.len() {
@@ -456,6 +478,15 @@ help: did you mean `memory`?
             ("memory", None),
         ] {
             assert_eq!(nearest(word, words), expected, "{word}");
+        }
+        for (word, expected) in [
+            ("memorySize", Some("memory")),
+            ("timeout-seconds", Some("timeout")),
+            ("keep_alive_time", Some("keep_alive")),
+            ("memoryless", None),
+            ("memory", None),
+        ] {
+            assert_eq!(part_of(word, words), expected, "{word}");
         }
         assert_eq!(distance("ca", "abc"), 3);
         assert_eq!(distance("abcd", "acbd"), 1);

@@ -17,7 +17,9 @@ pub mod names;
 pub mod prices;
 pub mod cron;
 pub mod calendar;
+pub mod dates;
 pub mod data;
+pub mod recording;
 pub mod witness;
 pub mod reader;
 pub mod sampler;
@@ -28,8 +30,8 @@ pub mod schema;
 
 pub use catalog::{Catalog, Service};
 pub use codes::{CODES, Code};
-pub use data::{Files, Folder, NoFiles};
-pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
+pub use data::{Files, Folder, NoFiles, Shelf};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, distance, nearest, part_of};
 pub use names::{Names, Target};
 pub use parse::parse;
 pub use reader::{

@@ -5,9 +5,10 @@
 //! would mean nothing: distributions (`{ exponential: 5 ms }` over `{ median: 4 ms, p99: 9 ms }`), and the fields named
 //! in [`CHOICES`]. An overlay that stays with the choice merges as usual: `{ p99: 20 ms }` keeps the median.
 
-use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, distance, nearest};
 use super::parse::parse_part;
 use super::sampler::FORMS;
+use super::table::{Kind, Table};
 use super::tree::{Key, Node, NodeKind, Sources, Span};
 
 /// Fields whose map describes one choice: an overlay that shares no key with it replaces it.
@@ -70,6 +71,75 @@ fn merge_at(base: &Node, over: &Node, field: &str, depth: usize, diagnostics: &D
         span: over.span,
         kind: NodeKind::Map(entries),
     }
+}
+
+/// Takes keys of one's own (`x-...`, which hold anchors) off a scenario, and gives a section whose name is misspelt its
+/// right one after reporting it, so that nothing else is said to be missing for that.
+pub fn repair(root: &mut Node, table: &'static Table, diagnostics: &Diagnostics) {
+    if let NodeKind::Map(entries) = &mut root.kind {
+        entries.retain(|(key, _)| !key.text.starts_with("x-"));
+        let known: Vec<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
+        for (key, _) in entries.iter_mut().filter(|(key, _)| table.field(&key.text).is_none()) {
+            let Some(near) = nearest(&key.text, table.names()) else {
+                continue;
+            };
+            let section = table
+                .field(near)
+                .is_some_and(|field| matches!(field.kind, Kind::Map(_)));
+            if section && !known.iter().any(|other| other == near) {
+                let message = format!("`{}` is not a field of {}", key.text, table.called());
+                let problem = Diagnostic::new(Code::UnknownKey, key.span, message);
+                diagnostics.push(problem.help(format!("did you mean `{near}`?")).suggest(key.span, near));
+                near.clone_into(&mut key.text);
+            }
+        }
+    }
+}
+
+/// Reports components that a variant adds under names so near to one of the base that a slip is likely: nothing names
+/// them, or they are clients and schedules without a target.
+pub fn strange_names(base: &Node, over: &Node, diagnostics: &Diagnostics) {
+    for (section, node) in over.entries() {
+        let known = base.get(&section.text).map_or(&[][..], Node::entries);
+        let sends = ["clients", "schedules"].contains(&section.text.as_str());
+        let added = |key: &&(Key, Node)| !key.1.is_null() && !known.iter().any(|old| old.0.text == key.0.text);
+        for (key, component) in node.entries().iter().filter(added) {
+            let length = key.text.chars().count();
+            let allowed = if length < 6 { 1 } else { 2 };
+            let near = known
+                .iter()
+                .map(|(old, _)| old.text.as_str())
+                .find(|old| length > 2 && node.get(old).is_none() && distance(old, &key.text) <= allowed);
+            let Some(near) = near else { continue };
+            let meant = if sends {
+                component.get("to").is_some()
+            } else {
+                names(base, &key.text) || names(over, &key.text)
+            };
+            if !meant {
+                let message = format!("there is no `{}` under `{}` to change", key.text, section.text);
+                let problem = Diagnostic::new(Code::UnknownName, key.span, message);
+                diagnostics.push(problem.help(format!("did you mean `{near}`?")).suggest(key.span, near));
+            }
+        }
+    }
+}
+
+/// Whether a component names another one, as a value or as a key below the components' own keys.
+fn names(root: &Node, name: &str) -> bool {
+    fn within(node: &Node, name: &str) -> bool {
+        match &node.kind {
+            NodeKind::Scalar(text) => text == name,
+            NodeKind::Seq(items) => items.iter().any(|item| within(item, name)),
+            NodeKind::Map(entries) => entries
+                .iter()
+                .any(|(key, value)| key.text == name || within(value, name)),
+            NodeKind::Null => false,
+        }
+    }
+    let sections = root.entries().iter().filter(|(key, _)| key.text != "variants");
+    let mut components = sections.flat_map(|(_, section)| section.entries());
+    components.any(|(_, component)| within(component, name))
 }
 
 fn conflict(base: &Node, over: &Node, diagnostics: &Diagnostics) {

@@ -132,8 +132,15 @@ impl<'t> Builder<'t> {
             .is_some_and(|(_, v)| v.starts_with(|c: char| c.is_alphanumeric()));
         let indent = |line: &str| line.len() - line.trim_start().len();
         let deeper = line.trim().len() < line.len() && indent(line) > indent(previous);
-        let help = if line.contains('\t') {
+        let whole = &self.text[at_line(self.text, before.len())];
+        let help = if let Some(tab) = tab_near(self.text, before.len()) {
+            let message = "this is not valid YAML: a tab in the indentation";
+            self.problem(Code::Syntax, self.place(tab, tab + 1), message, "indent with spaces");
+            return;
+        } else if line.contains('\t') {
             "indent with spaces; YAML does not allow tabs there"
+        } else if unquoted(whole) && !error.info().contains("flow") {
+            "put the value in quotes: without them, `: ` within it and `*`, `&`, `%`, `@` at its start mean something else"
         } else if error.info().contains("flow mapping") || error.info().contains("flow sequence") {
             "a `{` or `[` above is not closed, or a comma is missing"
         } else if error.info().contains("quoted") {
@@ -319,6 +326,37 @@ impl<'t> Builder<'t> {
                 "write `<<: *anchor`",
             ),
         }
+    }
+}
+
+/// The whole line around a byte.
+fn at_line(text: &str, at: usize) -> std::ops::Range<usize> {
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    start..text[at..].find('\n').map_or(text.len(), |end| at + end)
+}
+
+/// The first tab in the indentation of the line around a byte, the one above or the one below: the parser stumbles
+/// over tabs wherever it notices them.
+fn tab_near(text: &str, at: usize) -> Option<usize> {
+    let here = at_line(text, at);
+    let above = at_line(text, here.start.saturating_sub(1));
+    let below = at_line(text, (here.end + 1).min(text.len()));
+    [above, here, below].into_iter().find_map(|line| {
+        let written = &text[line.clone()];
+        let indentation = &written[..written.len() - written.trim_start().len()];
+        indentation.find('\t').map(|tab| line.start + tab)
+    })
+}
+
+/// Whether the value in a line needs quotes that it does not have.
+fn unquoted(line: &str) -> bool {
+    let line = line.trim_start().trim_start_matches("- ");
+    let value = line.split_once(": ").map_or(line, |(_, value)| value.trim());
+    let value = value.split(" #").next().unwrap_or("").trim_end();
+    match value.chars().next() {
+        Some('*' | '&' | '%' | '@' | '`') => true,
+        Some('"' | '\'' | '{' | '[') | None => false,
+        _ => line.contains(": ") && (value.contains(": ") || value.ends_with(':')),
     }
 }
 

@@ -5,7 +5,7 @@
 //! programmer's error and panics.
 
 use super::data::Files;
-use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest, part_of};
 use super::names::{Names, Target};
 use super::parse::parse_part;
 use super::sampler;
@@ -93,13 +93,15 @@ impl<'a> Block<'a> {
     fn unknown(&self, key: &Key) {
         let message = format!("`{}` is not a field of {}", key.text, self.table.called());
         let problem = Diagnostic::new(Code::UnknownKey, key.span, message);
-        self.cx.report(match nearest(&key.text, self.table.names()) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")).suggest(key.span, near),
-            None => problem.help(format!(
-                "fields are {}",
-                list_words(&self.table.names().collect::<Vec<_>>())
-            )),
-        });
+        let near = nearest(&key.text, self.table.names());
+        self.cx
+            .report(match near.or_else(|| part_of(&key.text, self.table.names())) {
+                Some(near) => problem.help(format!("did you mean `{near}`?")).suggest(key.span, near),
+                None => problem.help(format!(
+                    "fields are {}",
+                    list_words(&self.table.names().collect::<Vec<_>>())
+                )),
+            });
     }
 
     fn missing(&self, name: &str) {
@@ -107,7 +109,7 @@ impl<'a> Block<'a> {
         for field in self.table.fields.iter().filter(absent) {
             let whose = if name.is_empty() { self.table.name } else { name };
             let message = format!("`{whose}` lacks `{}`", field.name);
-            let help = format!("add `{}: {}` ({})", field.name, field.kind.example(), field.doc);
+            let help = format!("add `{}: {}` ({})", field.name, field.example(), field.doc);
             self.cx
                 .report(Diagnostic::new(Code::MissingKey, self.place, message).help(help));
         }
@@ -482,8 +484,17 @@ pub fn single_key<'n>(cx: &Context, node: &'n Node) -> Option<(&'n Key, &'n Node
                     node.span,
                 ),
             };
-            let help = "write one `- key: value` for each";
-            cx.error(Code::NotOneKey, span, message, help);
+            let problem = Diagnostic::new(Code::NotOneKey, span, message);
+            // `- cpu 5 ms` and `- cpu:5 ms` are texts.
+            let halves = node.scalar().and_then(|text| text.split_once([' ', ':']));
+            cx.report(
+                match halves.map(|(key, value)| (key.trim(), value.trim_start_matches([' ', ':']))) {
+                    Some((key, value)) if !key.is_empty() && !value.is_empty() && !value.contains('\n') => problem
+                        .help("a key needs a `:` and a space after it")
+                        .suggest(node.span, format!("{key}: {value}")),
+                    _ => problem.help("write one `- key: value` for each"),
+                },
+            );
             None
         }
     }

@@ -3,9 +3,9 @@
 //! A bare duration is a constant. Everything else is a map with one description of the distribution, and optionally
 //! `offset` (added to every value) and `maximum` (no value is larger).
 
-use super::data::read_column;
 use super::diagnostic::{Code, Diagnostic};
 use super::reader::{Block, Context, read_duration};
+use super::recording::{DECIMAL, SEPARATOR, WHERE, column_of};
 use super::table::{Field, Kind, Range, Table};
 use super::tree::{Node, NodeKind};
 use crate::kernel::Sampler;
@@ -54,7 +54,8 @@ pub const SAMPLER: Table = Table {
             "mixture",
             Kind::List(&Kind::Any),
             "One of several distributions, each with its `weight`: `[{ weight: 9, median: 5 ms, p99: 9 ms }, ...]`.",
-        ),
+        )
+        .sample("[{ weight: 9, median: 5 ms, p99: 9 ms }, { weight: 1, median: 80 ms, p99: 200 ms }]"),
         Field::optional("offset", Kind::Duration, "Added to every value."),
         Field::optional("maximum", Kind::Duration, "Larger values are cut off to this one.").positive(),
         Field::optional(
@@ -133,6 +134,9 @@ pub const EMPIRICAL: Table = Table {
         Field::required("file", Kind::Text, "The file, relative to the scenario's folder."),
         Field::required("column", Kind::Text, "The column's name in the header."),
         Field::default("unit", Kind::Choice(UNITS), "ms", "What one unit of the column is."),
+        WHERE,
+        SEPARATOR,
+        DECIMAL,
     ],
 };
 
@@ -402,17 +406,7 @@ fn empirical(block: &Block) -> Option<Sampler> {
         return None;
     }
     let unit = UNIT_NS[block.choice("unit")];
-    let cx = block.context();
-    let values = read_column(cx, (file, block.span_of("file")), (column, block.span_of("column")))?;
-    if let Some(bad) = values.iter().find(|v| **v < 0.0) {
-        return impossible(
-            block,
-            "column",
-            format!("`{column}` has the negative value {bad}"),
-            "durations are never negative",
-        );
-    }
-    Some(Sampler::Empirical(values.into_iter().map(|v| v * unit).collect()))
+    column_of(block, unit).map(Sampler::Empirical)
 }
 
 fn quantiles(block: &Block) -> Option<Sampler> {

@@ -16,7 +16,7 @@ fn explain_field(table: &Table, field: &Field) -> String {
         text,
         "  value:   {}, such as `{}`",
         field.kind.describe(),
-        field.kind.example()
+        field.example()
     );
     let _ = writeln!(text, "  default: {}", default_words(field));
     let range = range_words(field);
@@ -120,10 +120,14 @@ fn kind_cell(kind: &Kind) -> String {
 
 /// A JSON Schema (draft 2020-12) of a scenario whose outermost block is `root`, for editors.
 pub fn json_schema(root: &'static Table) -> Value {
-    let definitions: BTreeMap<String, Value> = tables_below(&[root])
+    let mut definitions: BTreeMap<String, Value> = tables_below(&[root])
         .into_iter()
         .map(|table| (table.name.to_owned(), table_schema(table)))
         .collect();
+    // Keys of one's own hold anchors.
+    if let Some(Value::Object(outermost)) = definitions.get_mut(root.name) {
+        outermost.insert("patternProperties".to_owned(), json!({ "^x-": {} }));
+    }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": root.name,
@@ -146,7 +150,7 @@ fn table_schema(table: &Table) -> Value {
                 let _ = write!(doc, " Range: {range}.");
             }
             schema.insert("description".to_owned(), json!(doc));
-            schema.insert("examples".to_owned(), json!([field.kind.example()]));
+            schema.insert("examples".to_owned(), json!([field.example()]));
         }
         properties.insert(field.name.to_owned(), schema);
     }

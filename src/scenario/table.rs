@@ -30,6 +30,8 @@ pub struct Field {
     pub doc: &'static str,
     /// Where default and range come from; empty if from nowhere in particular.
     pub source: &'static str,
+    /// What may be written, for kinds that do not say it.
+    pub sample: &'static str,
 }
 
 /// Whether a field has to be there.
@@ -125,6 +127,7 @@ impl Field {
             range: Range::Any,
             doc,
             source: "",
+            sample: "",
         }
     }
 
@@ -162,6 +165,22 @@ impl Field {
     pub const fn positive(mut self) -> Self {
         self.range = Range::Positive;
         self
+    }
+
+    /// Says what may be written.
+    #[must_use]
+    pub const fn sample(mut self, sample: &'static str) -> Self {
+        self.sample = sample;
+        self
+    }
+
+    /// What may be written, by example.
+    pub fn example(&self) -> String {
+        match (self.sample, self.default, self.kind) {
+            ("", Presence::Default(text), Kind::Any) => text.to_owned(),
+            ("", ..) => self.kind.example(),
+            (sample, ..) => sample.to_owned(),
+        }
     }
 
     /// Says where default and range come from.
@@ -251,10 +270,10 @@ impl Kind {
             Self::Sampler => "{ median: 12 ms, p99: 40 ms }".to_owned(),
             Self::Target(_) => "orders".to_owned(),
             Self::List(of) => format!("[{}]", of.example()),
-            Self::Block(table) => table.fields.first().map_or_else(
-                || "{}".to_owned(),
-                |f| format!("{{ {}: {} }}", f.name, f.kind.example()),
-            ),
+            Self::Block(table) => table
+                .fields
+                .first()
+                .map_or_else(|| "{}".to_owned(), |f| format!("{{ {}: {} }}", f.name, f.example())),
             Self::Map(of) => format!("{{ name: {} }}", of.example()),
             Self::Steps => "[cpu: 12 ms]".to_owned(),
             Self::Any => "...".to_owned(),

@@ -116,10 +116,10 @@ const SKEW: f64 = 0.35;
 /// The skewness of residuals around zero; 0 if there is no spread.
 fn skewness(residuals: &[f64]) -> f64 {
     let n = residuals.len() as f64;
-    let moment = |power: i32| residuals.iter().map(|r| r.powi(power)).sum::<f64>() / n;
-    let variance = moment(2);
+    let mean = |of: fn(f64) -> f64| residuals.iter().map(|r| of(*r)).sum::<f64>() / n;
+    let variance = mean(|r| r * r);
     if variance > 0.0 {
-        moment(3) / (variance * variance.sqrt())
+        mean(|r| r * r * r) / (variance * variance.sqrt())
     } else {
         0.0
     }

@@ -4,7 +4,9 @@ pub mod figure;
 pub mod formulas;
 pub mod histogram;
 pub mod interval;
+pub mod levels;
 pub mod observe;
+pub mod stability;
 pub mod warmup;
 
 pub use histogram::Histogram;

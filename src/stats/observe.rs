@@ -5,6 +5,7 @@
 //! what the slowest were waiting for. All sums are integers: adding runs up in any order gives the same bytes.
 
 use super::histogram::{Histogram, bounds_of, index_of, room_for};
+use super::levels::Levels;
 
 /// One component's metric over the measured period of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,13 @@ pub enum Value {
         /// How many there were.
         whole: u64,
     },
+    /// A number of things for each of others, such as attempts per request: no share, it may be above 1.
+    PerEach {
+        /// The things.
+        sum: u64,
+        /// The others.
+        count: u64,
+    },
     /// The time average of a level.
     TimeMean {
         /// The level integrated over time, in level x ns.
@@ -36,8 +44,12 @@ pub enum Value {
         /// The time it was integrated over, in ns.
         over_ns: u64,
     },
+    /// A number of half things, such as the read units of a table.
+    Halves(u64),
     /// The highest level seen.
     Peak(u64),
+    /// How long a level lasted at each height.
+    Levels(Box<Levels>),
     /// A distribution of times, in ns.
     Latency(Box<Histogram>),
 }
@@ -47,10 +59,15 @@ impl Value {
     /// merge. Panics if the two are of different kinds, which is a programmer's error.
     pub fn merge(&mut self, other: &Self) {
         match (self, other) {
-            (Self::Count(a), Self::Count(b)) => *a += b,
+            (Self::Count(a), Self::Count(b)) | (Self::Halves(a), Self::Halves(b)) => *a += b,
+            (Self::Levels(a), Self::Levels(b)) => a.merge(b),
             (Self::Ratio { part, whole }, Self::Ratio { part: p, whole: w }) => {
                 *part += p;
                 *whole += w;
+            }
+            (Self::PerEach { sum, count }, Self::PerEach { sum: s, count: c }) => {
+                *sum += s;
+                *count += c;
             }
             (Self::TimeMean { area, over_ns }, Self::TimeMean { area: a, over_ns: o }) => {
                 *area += a;
@@ -67,8 +84,11 @@ impl Value {
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Count(n) | Self::Peak(n) => Some(*n as f64),
-            Self::Ratio { whole: 0, .. } | Self::TimeMean { over_ns: 0, .. } => None,
+            Self::Halves(n) => Some(*n as f64 / 2.0),
+            Self::Levels(levels) => levels.quantile(0.5).map(|level| level as f64),
+            Self::Ratio { whole: 0, .. } | Self::PerEach { count: 0, .. } | Self::TimeMean { over_ns: 0, .. } => None,
             Self::Ratio { part, whole } => Some(*part as f64 / *whole as f64),
+            Self::PerEach { sum, count } => Some(*sum as f64 / *count as f64),
             Self::TimeMean { area, over_ns } => Some(*area as f64 / *over_ns as f64),
             Self::Latency(h) => (!h.is_empty()).then(|| h.mean()),
         }
@@ -283,6 +303,8 @@ pub struct Gauge {
     area: u128,
     /// Area to be taken back that was larger than what the current window holds.
     debt: u128,
+    /// How long each level lasted; area that is taken back is not taken from here.
+    levels: Levels,
 }
 
 impl Gauge {
@@ -294,7 +316,26 @@ impl Gauge {
             since_ns: 0,
             area: 0,
             debt: 0,
+            levels: Levels::new(),
         }
+    }
+
+    /// How long each level lasted until the last change or flush.
+    pub fn levels(&self) -> Value {
+        Value::Levels(Box::new(self.levels.clone()))
+    }
+
+    /// Forgets how long each level lasted.
+    pub fn forget_levels(&mut self) {
+        self.levels.clear();
+    }
+
+    /// Moves the level to a new record, where its time begins to count anew.
+    #[must_use]
+    pub fn carry_over(&mut self) -> Self {
+        let mut gauge = std::mem::take(self);
+        gauge.forget_levels();
+        gauge
     }
 
     /// The level now.
@@ -359,7 +400,9 @@ impl Gauge {
             "time runs backwards: {now_ns} after {}",
             self.since_ns
         );
-        self.area += u128::from(self.level) * u128::from(now_ns - self.since_ns);
+        let lasted = now_ns - self.since_ns;
+        self.area += u128::from(self.level) * u128::from(lasted);
+        self.levels.add(self.level, lasted);
         self.since_ns = now_ns;
     }
 }

@@ -11,7 +11,7 @@
 
 use crate::kernel::sample::exp1;
 use crate::kernel::stream::unit;
-use crate::kernel::{Duration, Instant, Stream};
+use crate::kernel::{Duration, Instant, Sampler, Stream};
 use std::sync::Arc;
 
 /// A piece of a rate curve.
@@ -87,6 +87,11 @@ impl RateCurve {
     /// The pieces.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// Whether the pieces begin again after the last one.
+    pub fn repeats(&self) -> bool {
+        self.repeats
     }
 
     /// The same curve with another rate (per second) between `at` and `at + during`. A curve that repeats is written
@@ -171,8 +176,12 @@ pub enum ArrivalPlan {
     Modulated(Vec<(f64, f64)>),
     /// Exactly at these times (nanoseconds since the start, ascending).
     Times(Arc<[u64]>),
+    /// With gaps of this distribution, each independent of the others: a renewal process.
+    Gaps(Sampler),
     /// So many in each interval of this length.
     Counts {
+        /// When the first interval begins.
+        begin_ns: u64,
         /// Length of an interval.
         interval_ns: u64,
         /// Arrivals in each.
@@ -196,7 +205,9 @@ impl ArrivalPlan {
             Self::Times(times) => {
                 times.partition_point(|&t| t < length.0) as f64 / length.as_secs_f64().max(f64::MIN_POSITIVE)
             }
+            Self::Gaps(gap) => 1e9 / gap.mean().max(f64::MIN_POSITIVE),
             Self::Counts {
+                begin_ns,
                 interval_ns,
                 counts,
                 repeats,
@@ -204,7 +215,12 @@ impl ArrivalPlan {
             } => {
                 let wanted = (length.0 / interval_ns.max(&1)).max(1) as usize;
                 let n = if *repeats { counts.len().max(1) } else { wanted };
-                let sum: u64 = counts.iter().take(n).map(|&c| u64::from(c)).sum();
+                let late = if *repeats {
+                    0
+                } else {
+                    (begin_ns / interval_ns.max(&1)) as usize
+                };
+                let sum: u64 = counts.iter().take(n.saturating_sub(late)).map(|&c| u64::from(c)).sum();
                 sum as f64 / (n as f64 * *interval_ns as f64) * 1e9
             }
         }
@@ -220,6 +236,8 @@ pub struct Arrivals {
     edge: Instant,
     /// What is left to give in the current interval of a count trace, latest first.
     pending: Vec<u64>,
+    /// Whether there was an arrival, for those that come evenly.
+    begun: bool,
 }
 
 impl Arrivals {
@@ -233,6 +251,7 @@ impl Arrivals {
             index: 0,
             edge,
             pending: Vec::new(),
+            begun: false,
         }
     }
 
@@ -251,7 +270,8 @@ impl Arrivals {
     #[inline(never)]
     fn next_by_other_process(&mut self, plan: &ArrivalPlan, now: Instant, dice: &mut Stream) -> Instant {
         match plan {
-            ArrivalPlan::Constant(curve) => self.along(curve, now, 1.0),
+            ArrivalPlan::Constant(curve) => self.evenly(curve, now),
+            ArrivalPlan::Gaps(gap) => now + gap.draw(dice),
             ArrivalPlan::Poisson(curve) => self.along(curve, now, exp1(dice)),
             ArrivalPlan::Modulated(states) => self.modulated(states, now, dice),
             ArrivalPlan::Times(times) => {
@@ -260,12 +280,30 @@ impl Arrivals {
                 at
             }
             ArrivalPlan::Counts {
+                begin_ns,
                 interval_ns,
                 counts,
                 spread,
                 repeats,
-            } => self.counted(*interval_ns, counts, *spread, *repeats, dice),
+            } => self.counted((*begin_ns, *interval_ns), counts, *spread, *repeats, dice),
         }
+    }
+
+    /// Equal shares of the curve's integral, an arrival in the middle of each: so that an hour at one a minute has 60
+    /// of them, and an integral that is no whole number is rounded to the nearest.
+    fn evenly(&mut self, curve: &RateCurve, now: Instant) -> Instant {
+        if let Some(rate) = curve.steady {
+            // Each from the start, so that what a gap is rounded by does not add up.
+            let at = Instant::ZERO + Duration::from_nanos_f64((self.index as f64 + 0.5) / rate);
+            self.index += 1;
+            return at;
+        }
+        let share = if std::mem::replace(&mut self.begun, true) {
+            1.0
+        } else {
+            0.5
+        };
+        self.along(curve, now, share)
     }
 
     /// The time at which the integral of the curve since `now` reaches `mass`.
@@ -324,7 +362,7 @@ impl Arrivals {
 
     fn counted(
         &mut self,
-        interval_ns: u64,
+        (first_ns, interval_ns): (u64, u64),
         counts: &[u32],
         spread: Spread,
         repeats: bool,
@@ -336,7 +374,7 @@ impl Arrivals {
                 return Instant::NEVER;
             }
             let count = counts[self.index % counts.len()];
-            let begin = self.index as u64 * interval_ns;
+            let begin = first_ns + self.index as u64 * interval_ns;
             self.index += 1;
             empty += 1;
             match spread {
@@ -387,16 +425,46 @@ mod tests {
 
     #[test]
     fn constant_arrivals_follow_the_integral_of_the_curve() {
-        // A ramp from 0 to 10 a second over 10 s: the n-th arrival is at sqrt(2 n) seconds, then every 0.1 s.
+        // A ramp from 0 to 10 a second over 10 s: the n-th arrival is at sqrt(2 (n - 1/2)) seconds, then every 0.1 s.
         let plan = ArrivalPlan::Constant(RateCurve::new(vec![piece(10, 0.0, 10.0)], false));
         let times = times(&plan, 11.0);
         for (i, at) in times.iter().take(49).enumerate() {
             assert!(
-                (at - (2.0 * (i as f64 + 1.0)).sqrt()).abs() < 1e-7,
+                (at - (2.0 * (i as f64 + 0.5)).sqrt()).abs() < 1e-7,
                 "arrival {i} at {at}"
             );
         }
-        assert!((times[59] - 11.0).abs() < 1e-7, "{}", times[59]);
+        assert!((times[59] - 10.95).abs() < 1e-7, "{}", times[59]);
+    }
+
+    #[test]
+    fn even_arrivals_are_as_many_as_the_rate_says() {
+        let count = |per_second: f64, seconds: u64| {
+            let plan = ArrivalPlan::Constant(RateCurve::constant(per_second));
+            times(&plan, seconds as f64 - 1e-9).len()
+        };
+        assert_eq!(count(1.0 / 60.0, 3600), 60);
+        assert_eq!(count(1.0 / 7.0, 70), 10);
+        assert_eq!(count(3.0, 3600), 10_800);
+        // A gap of 1428.57 ns is no whole number of nanoseconds.
+        assert_eq!(count(700_000.0, 2), 1_400_000);
+        let spiked = RateCurve::constant(1.0).with_spike(secs(10), secs(10), 3.0, secs(60));
+        assert_eq!(times(&ArrivalPlan::Constant(spiked), 60.0).len(), 10 + 30 + 40);
+    }
+
+    #[test]
+    fn gaps_have_their_distribution() {
+        let plan = ArrivalPlan::Gaps(Sampler::Uniform { low: 5e7, high: 1.5e8 });
+        assert!((plan.mean_per_second(secs(60)) - 10.0).abs() < 1e-9);
+        let times = times(&plan, 10_000.0);
+        // A renewal process: the count has mean t / m and variance t s^2 / m^3.
+        let sd = (10_000.0 * (1e-1_f64.powi(2) / 12.0) / 1e-3).sqrt();
+        assert!((times.len() as f64 - 1e5).abs() < 4.0 * sd, "{}", times.len());
+        assert!(
+            times
+                .windows(2)
+                .all(|w| (0.049_999..=0.150_001).contains(&(w[1] - w[0])))
+        );
     }
 
     #[test]
@@ -424,7 +492,7 @@ mod tests {
     fn a_spike_replaces_the_rate_for_its_time_only() {
         let lay = |curve: RateCurve| curve.with_spike(secs(3), secs(2), 7.0, secs(10));
         let flat = ArrivalPlan::Constant(lay(RateCurve::constant(1.0)));
-        assert_eq!(times(&flat, 6.5).len(), 3 + 14 + 1);
+        assert_eq!(times(&flat, 6.7).len(), 3 + 14 + 2);
         // A saw-tooth from 0 to 2 every second has mean 1 outside the spike.
         let teeth = lay(RateCurve::new(vec![piece(1, 0.0, 2.0)], true));
         assert!((teeth.mean_per_second(secs(10)) - (8.0 + 14.0) / 10.0).abs() < 1e-9);
@@ -461,6 +529,7 @@ mod tests {
         assert_eq!(times(&plan, 10.0), [1.0, 1.0, 2.5]);
         let counts: Arc<[u32]> = Arc::new([2, 0, 4]);
         let even = ArrivalPlan::Counts {
+            begin_ns: 0,
             interval_ns: 1_000_000_000,
             counts,
             spread: Spread::Even,
@@ -469,6 +538,7 @@ mod tests {
         assert_eq!(times(&even, 4.0), [0.25, 0.75, 2.125, 2.375, 2.625, 2.875, 3.25, 3.75]);
         let counts: Arc<[u32]> = Arc::new([0, 0]);
         let none = ArrivalPlan::Counts {
+            begin_ns: 0,
             interval_ns: 1_000_000_000,
             counts,
             spread: Spread::Uniform,

@@ -1,6 +1,8 @@
 //! Clients as scenarios write them.
 
-use super::arrivals::{ArrivalPlan, Piece, RateCurve, Spread};
+use super::arrivals::{ArrivalPlan, Piece, RateCurve};
+use super::diurnal::{DIURNAL, read_diurnal};
+use super::recorded::{COUNTS, Clock, TIMES, read_counts, read_times};
 use super::{ClientPlan, Load};
 use crate::kernel::{Duration, Sampler};
 use crate::model::baggage::{self, Criticality};
@@ -8,7 +10,6 @@ use crate::model::guard::{self, Guarding, breaker};
 use crate::model::payload;
 use crate::model::program_fields::CALLABLE;
 use crate::model::retry::RetryPolicy;
-use crate::scenario::data::read_column;
 use crate::scenario::{Block, Code, Context, Field, Kind, Node, Range, Table, read_number};
 
 const BURSTY: Table = Table {
@@ -23,7 +24,7 @@ const BURSTY: Table = Table {
 };
 
 const STATE: Table = Table {
-    name: "state",
+    name: "traffic state",
     doc: "A state of a Markov-modulated Poisson process; states follow one another in turn.",
     fields: &[
         Field::required("rate", Kind::Rate, "Rate in this state."),
@@ -46,30 +47,6 @@ const POINT: Table = Table {
     ],
 };
 
-const DIURNAL: Table = Table {
-    name: "diurnal arrivals",
-    doc: "Poisson traffic that follows the hours of the day and the days of the week.",
-    fields: &[
-        Field::required("mean", Kind::Rate, "Mean rate over a whole week."),
-        Field::optional(
-            "hours",
-            Kind::List(&Kind::Number),
-            "24 weights, from midnight on; a work-day shape if absent.",
-        ),
-        Field::optional(
-            "weekdays",
-            Kind::List(&Kind::Number),
-            "Seven weights, from Monday on; all alike if absent.",
-        ),
-        Field::default(
-            "start",
-            Kind::Duration,
-            "0 h",
-            "Time since Monday midnight at which the run starts.",
-        ),
-    ],
-};
-
 const SPIKE: Table = Table {
     name: "spike",
     doc: "For a while the rate is this instead.",
@@ -77,41 +54,6 @@ const SPIKE: Table = Table {
         Field::required("at", Kind::Duration, "When it begins, since the start of the run."),
         Field::required("for", Kind::Duration, "How long it lasts.").positive(),
         Field::required("rate", Kind::Rate, "The rate during it."),
-    ],
-};
-
-const TIMES: Table = Table {
-    name: "trace of times",
-    doc: "Arrivals at the times in a column of a CSV file (`.gz` too); the earliest is the start of the run.",
-    fields: &[
-        Field::required("file", Kind::Text, "The file, relative to the scenario."),
-        Field::required("column", Kind::Text, "The column."),
-        Field::default(
-            "unit",
-            Kind::Choice(&["s", "ms", "us", "ns"]),
-            "s",
-            "What its numbers are in.",
-        ),
-        Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive(),
-    ],
-};
-
-const COUNTS: Table = Table {
-    name: "trace of counts",
-    doc: "As many arrivals in each interval as a column of a CSV file says (`.gz` too).",
-    fields: &[
-        Field::required("file", Kind::Text, "The file, relative to the scenario."),
-        Field::required("column", Kind::Text, "The column."),
-        Field::required("interval", Kind::Duration, "Length of an interval.").positive(),
-        Field::default(
-            "spread",
-            Kind::Choice(&["uniform", "even"]),
-            "uniform",
-            "Where in its interval an arrival is.",
-        ),
-        Field::default("scale", Kind::Number, "1", "Multiplies every count (rounded).").positive(),
-        Field::default("speed", Kind::Number, "1", "How many times faster than recorded.").positive(),
-        Field::default("repeat", Kind::Flag, "true", "Whether it begins again at its end."),
     ],
 };
 
@@ -138,6 +80,11 @@ pub const ARRIVALS: Table = Table {
             Kind::Block(&DIURNAL),
             "A Poisson process by hour and weekday.",
         ),
+        Field::optional(
+            "gaps",
+            Kind::Sampler,
+            "Gaps of this distribution, each independent of the others: `{ gamma: { mean: 100 ms, cv: 2 } }`.",
+        ),
         Field::optional("times", Kind::Block(&TIMES), "Replay of times."),
         Field::optional("counts", Kind::Block(&COUNTS), "Replay of counts per interval."),
         Field::optional(
@@ -155,18 +102,20 @@ pub const ARRIVALS: Table = Table {
             "batch",
             Kind::Any,
             "Requests per arrival: a number, or a distribution such as `{ mean: 5, cv: 1 }`.",
-        ),
+        )
+        .sample("5"),
     ],
 };
 
 /// The processes among the fields of [`ARRIVALS`].
-const PROCESSES: [&str; 8] = [
+const PROCESSES: [&str; 9] = [
     "constant",
     "poisson",
     "bursty",
     "modulated",
     "rates",
     "diurnal",
+    "gaps",
     "times",
     "counts",
 ];
@@ -242,19 +191,12 @@ pub const TABLE: Table = Table {
     ],
 };
 
-/// A work day: quiet at night, a peak before noon and a second one after it (shape of the public ELB and Azure traces:
-/// about a factor of two around a base of half the mean).
-const WORK_DAY: [f64; 24] = [
-    0.55, 0.5, 0.48, 0.47, 0.48, 0.52, 0.62, 0.8, 1.05, 1.3, 1.42, 1.45, 1.4, 1.42, 1.45, 1.42, 1.35, 1.25, 1.15, 1.1,
-    1.05, 0.95, 0.8, 0.66,
-];
-
 impl ClientPlan {
-    /// Reads a client. `paths` numbers the paths that gateways route by; `length` is the run's.
-    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], length: Duration) -> Option<Self> {
+    /// Reads a client. `paths` numbers the paths that gateways route by.
+    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], clock: &Clock) -> Option<Self> {
         let cx = block.context();
         let load = match (block.block("arrivals"), block.block("users")) {
-            (Some(arrivals), None) => read_arrivals(&arrivals, length),
+            (Some(arrivals), None) => read_arrivals(&arrivals, clock),
             (None, Some(users)) => Some(Load::Closed {
                 users: users.count("count") as u32,
                 think: users.sampler("think"),
@@ -324,7 +266,7 @@ pub fn cumulative<T: Copy>(weights: &[(f64, T)]) -> Vec<(f64, T)> {
     weights.iter().enumerate().map(share).collect()
 }
 
-fn read_arrivals(block: &Block, length: Duration) -> Option<Load> {
+fn read_arrivals(block: &Block, clock: &Clock) -> Option<Load> {
     let cx = block.context();
     let written: Vec<&str> = PROCESSES.into_iter().filter(|name| block.has(name)).collect();
     if written.is_empty() && block.has_strange_keys() {
@@ -357,13 +299,28 @@ fn read_arrivals(block: &Block, length: Duration) -> Option<Load> {
             (!states.is_empty()).then_some(ArrivalPlan::Modulated(states))?
         }
         "rates" => ArrivalPlan::Poisson(read_rates(block)?),
-        "diurnal" => ArrivalPlan::Poisson(read_diurnal(&block.block("diurnal")?)),
-        "times" => read_times(&block.block("times")?)?,
-        _ => read_counts(&block.block("counts")?)?,
+        "diurnal" => ArrivalPlan::Poisson(read_diurnal(&block.block("diurnal")?, clock)),
+        "gaps" => ArrivalPlan::Gaps(read_gaps(block)?),
+        "times" => read_times(&block.block("times")?, clock)?,
+        _ => read_counts(&block.block("counts")?, clock)?,
     };
-    let plan = lay_spikes(block, plan, length);
+    let plan = lay_spikes(block, plan, clock.horizon);
     let batch = block.node("batch").map(|node| read_batch(cx, node));
     Some(Load::Open { arrivals: plan, batch })
+}
+
+/// The shortest mean gap: shorter ones are batches.
+const GAP_MIN_NS: f64 = 10.0;
+
+fn read_gaps(block: &Block) -> Option<Sampler> {
+    let gaps = block.sampler_opt("gaps")?;
+    if gaps.mean() >= GAP_MIN_NS {
+        return Some(gaps);
+    }
+    let message = "the mean gap is less than 10 ns: arrivals would come without end";
+    let help = "give a longer one, or bring several requests at once with `batch`";
+    block.error(Code::OutOfRange, block.span_of("gaps"), message, help);
+    None
 }
 
 /// Requests of one arrival at most; larger draws are cut off to it.
@@ -444,97 +401,6 @@ fn read_rates(block: &Block) -> Option<RateCurve> {
         }),
     }
     Some(RateCurve::new(pieces, end.is_some()))
-}
-
-fn read_diurnal(block: &Block) -> RateCurve {
-    const HOUR: u64 = 3_600_000_000_000;
-    let cx = block.context();
-    let weights = |field: &str, default: &[f64]| {
-        let nodes = block.list(field);
-        if nodes.is_empty() {
-            return default.to_vec();
-        }
-        if nodes.len() != default.len() {
-            let message = format!("`{field}` needs {} weights, found {}", default.len(), nodes.len());
-            cx.error(
-                Code::OutOfRange,
-                block.span_of(field),
-                message,
-                "one for each, in order",
-            );
-            return default.to_vec();
-        }
-        nodes
-            .iter()
-            .map(|node| read_number(cx, node, Range::AtLeast(0.0)))
-            .collect()
-    };
-    let (hours, days) = (weights("hours", &WORK_DAY), weights("weekdays", &[1.0; 7]));
-    let total: f64 = hours.iter().sum::<f64>() * days.iter().sum::<f64>();
-    if total <= 0.0 {
-        let message = "the weights add up to nothing";
-        let help = "at least one hour and one weekday need a weight above zero";
-        block.error(Code::OutOfRange, block.span(), message, help);
-    }
-    let unit = block.rate("mean") / 1e9 * 168.0 / total.max(f64::MIN_POSITIVE);
-    let mut pieces: Vec<Piece> = (0..168)
-        .map(|hour| {
-            let rate = unit * hours[hour % 24] * days[hour / 24];
-            Piece {
-                length_ns: HOUR,
-                from: rate,
-                to: rate,
-            }
-        })
-        .collect();
-    let start = block.duration("start").0 % (168 * HOUR);
-    pieces.rotate_left((start / HOUR) as usize);
-    if !start.is_multiple_of(HOUR) {
-        let first = pieces[0];
-        pieces[0].length_ns = HOUR - start % HOUR;
-        pieces.push(Piece {
-            length_ns: start % HOUR,
-            ..first
-        });
-    }
-    RateCurve::new(pieces, true)
-}
-
-fn read_times(block: &Block) -> Option<ArrivalPlan> {
-    let span = block.span_of("column");
-    let file = (block.text("file"), block.span_of("file"));
-    let mut column = read_column(block.context(), file, (block.text("column"), span))?;
-    let unit_ns = [1e9, 1e6, 1e3, 1.0][block.choice("unit")] / block.number("speed");
-    column.sort_unstable_by(f64::total_cmp);
-    let first = *column.first()?;
-    Some(ArrivalPlan::Times(
-        column.iter().map(|t| ((t - first) * unit_ns).round() as u64).collect(),
-    ))
-}
-
-/// The most arrivals in one interval of a trace.
-const COUNT_MAX: f64 = 1e9;
-
-fn read_counts(block: &Block) -> Option<ArrivalPlan> {
-    let span = block.span_of("column");
-    let file = (block.text("file"), block.span_of("file"));
-    let column = read_column(block.context(), file, (block.text("column"), span))?;
-    let scale = block.number("scale");
-    if let Some(bad) = column
-        .iter()
-        .find(|&&count| !(0.0..=COUNT_MAX).contains(&(count * scale)))
-    {
-        let message = format!("`{}` has the count {bad} in column `{}`", file.0, block.text("column"));
-        let help = format!("counts are numbers of arrivals, from 0 to {COUNT_MAX} once scaled");
-        block.error(Code::BadData, span, message, help);
-        return None;
-    }
-    Some(ArrivalPlan::Counts {
-        interval_ns: ((block.duration("interval").0 as f64 / block.number("speed")).round() as u64).max(1),
-        counts: column.iter().map(|count| (count * scale).round() as u32).collect(),
-        spread: [Spread::Uniform, Spread::Even][block.choice("spread")],
-        repeats: block.flag("repeat"),
-    })
 }
 
 fn lay_spikes(block: &Block, plan: ArrivalPlan, length: Duration) -> ArrivalPlan {

@@ -10,7 +10,9 @@
 //! Validated by: M/M/c, M/G/1 (open), machine-repairman (closed) in tests/theory; retry traces by hand.
 
 pub mod arrivals;
+pub mod diurnal;
 pub mod fields;
+pub mod recorded;
 
 use super::baggage::{Bag, Criticality};
 use super::flow::{Flow, FlowResult};

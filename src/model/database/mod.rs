@@ -24,6 +24,7 @@ pub mod plan;
 pub mod proxy;
 mod record;
 pub mod serverless;
+mod warm;
 #[cfg(test)]
 mod tests;
 
@@ -653,6 +654,11 @@ pub(super) fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
         | Caller::Delivery { .. }
         | Caller::Nobody => None,
     }
+}
+
+/// The number of a proxy among all that count sessions.
+fn host_of_proxy(plan: &Plan, proxy: usize) -> usize {
+    plan.databases.len() + proxy
 }
 
 /// The functions whose handlers call component number `index` of a kind.

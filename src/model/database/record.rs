@@ -112,10 +112,10 @@ impl Record {
     /// Forgets what was counted; a window must have been closed just before.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            connections: std::mem::take(&mut self.connections),
-            capacity: std::mem::take(&mut self.capacity),
-            running: std::mem::take(&mut self.running),
-            milli_cores: std::mem::take(&mut self.milli_cores),
+            connections: self.connections.carry_over(),
+            capacity: self.capacity.carry_over(),
+            running: self.running.carry_over(),
+            milli_cores: self.milli_cores.carry_over(),
             window_began: self.window_began,
             ..Self::default()
         };
@@ -153,19 +153,17 @@ impl Record {
         };
         push("queries", Value::Count(total.queries));
         push("refused", Value::Count(total.refused));
-        push(
-            "refused_ratio",
-            Value::Ratio {
-                part: total.refused,
-                whole: total.refused + total.queries,
-            },
-        );
+        let (part, whole) = (total.refused, total.refused + total.queries);
+        push("refused_ratio", Value::Ratio { part, whole });
         push("cancelled", Value::Count(self.cancelled));
         push("connections", mean(total.connections));
         push("connections.peak", Value::Peak(total.connections_peak));
         push("connections.new", Value::Count(total.opened));
         push("running", mean(total.running));
         push("running.peak", Value::Peak(total.running_peak));
+        for (metric, gauge) in [("connections", &self.connections), ("running", &self.running)] {
+            push(metric, gauge.levels());
+        }
         push(
             "cpu",
             Value::Ratio {

@@ -8,6 +8,7 @@ use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::client::{ClientPlan, Load};
 use crate::model::function::plan::FunctionPlan;
 use crate::model::function::pool::Choice;
+use crate::model::initial::Initial;
 use crate::model::program::{CallPlan, Program, Step};
 use crate::model::request::Cause;
 use crate::model::retry::RetryPolicy;
@@ -58,6 +59,7 @@ fn proxy(connections: u64) -> ProxyPlan {
         borrow_timeout: Duration::FOREVER,
         overhead: Sampler::Constant(0.0),
         connect_time: Sampler::Constant(0.0),
+        initial: Initial::default(),
         pinning: 0.0,
         billed_vcpus: 2.0,
     }
@@ -129,6 +131,7 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         init: Sampler::Constant(0.0),
         init_limit: Duration::from_secs(10),
         idle_timeout: Sampler::constant(Duration::from_secs(10)),
+        initial: Initial::default(),
         maximum_age: None,
         choice: Choice::MostRecent,
         reserved: None,

@@ -162,7 +162,8 @@ pub const TABLE: Table = Table {
             "A quota is at most this: `concurrency` and `gateway_rate` of accounts, `rate` of gateways, externals and \
              topics, `reserved_concurrency`, `connections`, `read_capacity` and `write_capacity` of stores, \
              `maximum_concurrency` of externals.",
-        ),
+        )
+        .sample("{ concurrency: 100 }"),
     ],
 };
 

@@ -266,6 +266,8 @@ impl Fleets {
         for state in &mut self.state {
             state.record.reset();
             state.retriers.iter_mut().for_each(Retrier::reset);
+            state.levels.busy.forget_levels();
+            state.levels.queued.forget_levels();
         }
     }
 
@@ -276,6 +278,12 @@ impl Fleets {
             state
                 .record
                 .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
+            let levels = [("slots.busy", &state.levels.busy), ("queue", &state.levels.queued)];
+            out.extend(levels.map(|(metric, gauge)| Observation {
+                component: spec.component,
+                metric,
+                value: gauge.levels(),
+            }));
         }
     }
 }

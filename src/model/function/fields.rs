@@ -1,10 +1,12 @@
 //! Functions as scenarios write them.
 
 use super::asynchronous::{self, AsyncPlan};
+use super::changes::{CHANGE, When, read_changes};
 use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
 use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
 use crate::kernel::{Duration, Instant, Sampler};
+use crate::model::initial::Initial;
 use crate::model::program_fields::{HEEDS_DEADLINES, read_program};
 use crate::model::tracking::TrackingPlan;
 use crate::model::transfer::{self, TransferPlan};
@@ -12,12 +14,12 @@ use crate::model::{fault, payload};
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
 
 /// The most instances of one function: more than any provider grants, and few enough to be held in memory.
-const INSTANCES_MAX: f64 = 1e6;
+pub(super) const INSTANCES_MAX: f64 = 1e6;
 const TERABYTE: f64 = (1_u64 << 40) as f64;
 const MB: f64 = 1_048_576.0;
 
 const SCALING: Table = Table {
-    name: "scaling",
+    name: "instance scaling",
     doc: "How fast new instances may be added: a token bucket.",
     fields: &[
         Field::required("burst", Kind::Count, "Instances that may be added at once.").within(1.0, INSTANCES_MAX),
@@ -38,15 +40,6 @@ const RECYCLE: Table = Table {
             "Time over which the instances' moments are spread.",
         ),
         Field::default("share", Kind::Share, "100%", "The share of instances that is replaced."),
-    ],
-};
-
-const CHANGE: Table = Table {
-    name: "scheduled change",
-    doc: "From this instant on so many instances are provisioned.",
-    fields: &[
-        Field::required("at", Kind::Duration, "When it is asked for; preparation comes on top."),
-        Field::required("count", Kind::Count, "How many from then on.").within(0.0, INSTANCES_MAX),
     ],
 };
 
@@ -72,7 +65,7 @@ pub const PROVISIONED: Table = Table {
         Field::optional(
             "schedule",
             Kind::List(&Kind::Block(&CHANGE)),
-            "Changes, in the order of time.",
+            "Changes: by time since the start, in the order of time, by date, or by `cron`.",
         ),
         Field::optional(
             "repeat",
@@ -80,6 +73,12 @@ pub const PROVISIONED: Table = Table {
             "After how long the schedule begins again, such as `24 h`.",
         )
         .at_least(1e9),
+        Field::default(
+            "time_zone",
+            Kind::Text,
+            "UTC",
+            "The zone that dates and `cron` of the schedule are meant in; daylight saving is kept.",
+        ),
         Field::optional("tracking", Kind::Block(&TRACKING), "Target tracking."),
     ],
 };
@@ -191,6 +190,11 @@ pub const TABLE: Table = Table {
             "How long an idle instance is kept.",
         )
         .source("assumed: measurements of platforms lie between 5 and 15 minutes; services say their own"),
+        Field::optional(
+            "initial_instances",
+            Kind::Any,
+            "Instances that are warm and idle when the run begins: a number, or `steady` for its own mean number.",
+        ),
         Field::optional("maximum_age", Kind::Sampler, "Age at which an instance is replaced."),
         Field::default(
             "instance_choice",
@@ -224,7 +228,8 @@ pub const TABLE: Table = Table {
             "provisioned_concurrency",
             Kind::Any,
             "Instances kept ready: a number, or a block.",
-        ),
+        )
+        .sample("10"),
         Field::default(
             "provisioned_preparation",
             Kind::Sampler,
@@ -359,8 +364,8 @@ pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved
 const EPHEMERAL_FREE_MB: u64 = 512;
 
 impl FunctionPlan {
-    /// Reads a function; `account` is used if the function names none.
-    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>) -> Self {
+    /// Reads a function of runs that begin and last as `when` says; `account` is used if the function names none.
+    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>, when: When) -> Self {
         let memory_mb = (block.size("memory") as f64 / MB).round().max(1.0) as u64;
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block
@@ -384,6 +389,7 @@ impl FunctionPlan {
             Some(_) => Duration::FOREVER,
             None => block.duration("init_limit"),
         };
+        let most = block.count_opt("maximum_instances").unwrap_or(INSTANCES_MAX as u64);
         Self {
             component,
             name: name.to_owned(),
@@ -398,13 +404,14 @@ impl FunctionPlan {
             code_init,
             init_limit,
             idle_timeout: block.sampler("idle_timeout"),
+            initial: Initial::read(block, "initial_instances", most),
             maximum_age: block.sampler_opt("maximum_age"),
             choice: Choice::ALL[block.choice("instance_choice")],
             reserved: block.count_opt("reserved_concurrency"),
             maximum_instances: block.count_opt("maximum_instances"),
             scaling: block.block("scaling").map(|s| (s.count("burst"), s.rate("refill"))),
             requests_per_second_factor: block.number_opt("requests_per_second_factor"),
-            provisioned: read_provisioned(block),
+            provisioned: read_provisioned(block, when),
             recycles: block
                 .list("recycle")
                 .iter()
@@ -471,7 +478,7 @@ fn read_init(block: &Block, memory_mb: u64) -> Sampler {
     Sampler::Constant(0.0)
 }
 
-fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
+fn read_provisioned(block: &Block, when: When) -> Option<ProvisionedPlan> {
     let cx = block.context();
     let preparation = block.sampler("provisioned_preparation");
     let node = block.node("provisioned_concurrency")?;
@@ -487,20 +494,7 @@ fn read_provisioned(block: &Block) -> Option<ProvisionedPlan> {
         return (count > 0).then_some(plan);
     }
     let provisioned = Block::new(cx, node, &PROVISIONED);
-    let change = |node| {
-        let change = Block::new(cx, node, &CHANGE);
-        (Instant::ZERO + change.duration("at"), change.count("count"))
-    };
-    let schedule: Vec<_> = provisioned.list("schedule").iter().map(change).collect();
-    if !schedule.is_sorted_by(|a, b| a.0 < b.0) {
-        let message = "the instants of the schedule must ascend";
-        cx.error(
-            Code::OutOfRange,
-            provisioned.span_of("schedule"),
-            message,
-            "sort the entries by `at`",
-        );
-    }
+    let schedule = read_changes(&provisioned, when);
     if let Some(tracking) = provisioned.block("tracking")
         && tracking.count("minimum") > tracking.count("maximum")
     {

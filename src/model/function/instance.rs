@@ -4,10 +4,11 @@ mod placed;
 
 use super::plan::FunctionPlan;
 use super::pool::Pool;
+use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Instant, Key, Stream};
 use crate::model::session::Sessions;
 use crate::model::sharing::{Speeds, Station};
-use crate::stats::Gauge;
+use crate::stats::{Gauge, Value};
 
 /// One instance. Its place may be used again when it is gone. It never lies across two lines of the cache.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +103,16 @@ impl Instances {
     /// Instances alive; those whose time is up count until somebody looks at them.
     pub fn alive(&self) -> u64 {
         self.alive.level()
+    }
+
+    /// How long so many were busy.
+    pub fn busy_levels(&self) -> Value {
+        self.busy.levels()
+    }
+
+    /// Forgets how long so many were busy.
+    pub fn forget_levels(&mut self) {
+        self.busy.forget_levels();
     }
 
     /// The shared cores of an instance, if this function's instances share theirs among several requests.
@@ -351,6 +362,36 @@ impl Instances {
     pub fn stop(&mut self, index: u32, request: Key, now: Instant) {
         if let Some(station) = self.stations.get_mut(index as usize) {
             station.cancel(now, request);
+        }
+    }
+
+    /// Creates the instances that are warm when the run begins: idle, of all ages that they may have.
+    pub fn begin_warm(&mut self, spec: &FunctionPlan) {
+        let now = Instant::ZERO;
+        for _ in 0..spec.initial.count {
+            self.created += 1;
+            self.alive.add(now.0, 1);
+            let expires = now + spec.idle_timeout.draw(&mut self.keep_alive_dice);
+            let left = spec.maximum_age.as_ref().map(|age| {
+                let age = age.value(&mut self.keep_alive_dice);
+                Duration::from_nanos_f64(age * unit(&mut self.keep_alive_dice))
+            });
+            let retires = left.map_or(Instant::NEVER, |left| now + left);
+            self.earliest = self.earliest.min(expires.min(retires));
+            let created = self.created;
+            let index = self.place(
+                spec,
+                Instance {
+                    created,
+                    expires,
+                    retires,
+                    used: 0,
+                    alive: true,
+                    provisioned: false,
+                    spoiled: false,
+                },
+            );
+            self.pool.push(index, created);
         }
     }
 

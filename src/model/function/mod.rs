@@ -14,6 +14,7 @@
 //! (docs/validation.md).
 
 pub mod asynchronous;
+mod changes;
 mod event;
 pub mod fields;
 pub mod instance;
@@ -143,6 +144,9 @@ impl Functions {
                 cx.agenda.at(recycle.at, Class::Timer, super::Event::Function(event));
             }
             let state = &mut functions.state[index];
+            if state.scaled.is_none() && spec.initial.count > 0 {
+                state.instances.begin_warm(spec);
+            }
             if let Some(provisioned) = &mut state.provisioned {
                 provisioned.begin(function, spec, &mut state.instances, cx);
             }
@@ -385,6 +389,7 @@ impl Functions {
         self.close_window(plan, cx);
         for state in &mut self.state {
             state.record.reset();
+            state.instances.forget_levels();
             state.retriers.iter_mut().for_each(Retrier::reset);
         }
     }
@@ -401,6 +406,11 @@ impl Functions {
             state
                 .record
                 .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
+            out.push(Observation {
+                component: spec.component,
+                metric: "instances.busy",
+                value: state.instances.busy_levels(),
+            });
         }
     }
 }

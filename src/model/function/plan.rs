@@ -4,6 +4,7 @@ use super::asynchronous::AsyncPlan;
 use super::pool::Choice;
 use super::scaled::plan::Platform;
 use crate::kernel::{Duration, Instant, Sampler};
+use crate::model::initial::Initial;
 use crate::model::program::Program;
 use crate::model::tracking::TrackingPlan;
 use crate::model::transfer::TransferPlan;
@@ -65,6 +66,8 @@ pub struct FunctionPlan {
     pub init_limit: Duration,
     /// How long an idle instance is kept.
     pub idle_timeout: Sampler,
+    /// Instances that are warm when the run begins.
+    pub initial: Initial,
     /// How old an instance may become.
     pub maximum_age: Option<Sampler>,
     /// Which available instance serves.

@@ -37,6 +37,7 @@ mod tests;
 
 pub use event::Event;
 
+use super::budget::{Holder, Holding};
 use super::effects::Handed;
 use super::flow::FlowResult;
 use super::limit::TokenBucket;
@@ -190,6 +191,14 @@ impl Queues {
         }
     }
 
+    /// How many messages there are, in each queue.
+    pub fn holdings<'q>(&'q self, plan: &'q Plan) -> impl Iterator<Item = Holding> + 'q {
+        let queues = plan.queues.iter().zip(&self.state);
+        queues.map(|(spec, queue)| {
+            Holding::of::<Message>(Holder::Messages, Some(spec.component), queue.record.depth.level())
+        })
+    }
+
     /// A request reaches a queue: a send call. Its time is the caller's waiting.
     #[inline]
     pub fn offer(&mut self, plan: &Plan, queue: u16, key: Key, cx: &mut Cx) {
@@ -199,6 +208,11 @@ impl Queues {
             && !sends.take(cx.now(), 1)
         {
             state.record.counts.throttled += 1;
+            let target = Target {
+                kind: kind::QUEUE,
+                index: queue,
+            };
+            cx.hit(Limit::SendRate, target, key);
             return cx.reply(key, Status::Throttled);
         }
         if spec.send_latency.is_zero() {

@@ -148,9 +148,9 @@ impl Record {
     /// Forgets what was counted, but not what is there. A window has just been closed.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            depth: std::mem::take(&mut self.depth),
-            in_flight: std::mem::take(&mut self.in_flight),
-            concurrency: std::mem::take(&mut self.concurrency),
+            depth: self.depth.carry_over(),
+            in_flight: self.in_flight.carry_over(),
+            concurrency: self.concurrency.carry_over(),
             since: self.since,
             ..Self::new()
         };
@@ -187,10 +187,13 @@ impl Record {
         push("depth.peak", Value::Peak(self.total.depth.peak));
         push("in_flight", mean(self.total.in_flight));
         push("in_flight.peak", Value::Peak(self.total.in_flight.peak));
+        push("depth", self.depth.levels());
+        push("in_flight", self.in_flight.levels());
         push("age_oldest", Value::Latency(Box::new(self.ages)));
         if spec.poller.is_some() {
             push("concurrency", mean(self.total.concurrency));
             push("concurrency.peak", Value::Peak(self.total.concurrency.peak));
+            push("concurrency", self.concurrency.levels());
             push("wait", Value::Latency(Box::new(self.wait)));
         }
         let (whole, windows, worst) = self.latency.finish();

@@ -7,6 +7,7 @@ use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::client::{ClientPlan, Load};
 use crate::model::function::plan::FunctionPlan;
 use crate::model::function::pool::Choice;
+use crate::model::initial::Initial;
 use crate::model::program::{CallPlan, Program, Step};
 use crate::model::request::Cause;
 use crate::model::retry::RetryPolicy;
@@ -55,6 +56,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
         init: Sampler::Constant(0.0),
         init_limit: secs(10),
         idle_timeout: Sampler::constant(secs(600)),
+        initial: Initial::default(),
         maximum_age: None,
         choice: Choice::MostRecent,
         reserved: None,

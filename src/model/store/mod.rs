@@ -440,7 +440,7 @@ impl Stores {
                 state.settle(cx);
             }
             state.cached.purge(cx.now());
-            state.record.close_window(cx.now());
+            state.record.close_window(state.nodes.backlog_ns(cx.now()), cx.now());
         }
     }
 

@@ -60,6 +60,15 @@ impl Nodes {
         }
     }
 
+    /// Work that threads have taken on and not done at this instant: each is busy from now on until it is free.
+    pub(super) fn backlog_ns(&self, now: Instant) -> u128 {
+        let threads = self.nodes.iter().flat_map(|node| &node.threads);
+        let ahead = threads
+            .filter(|free| **free > now)
+            .map(|free| u128::from(free.since(now).0));
+        ahead.sum()
+    }
+
     /// Serves an operation of a key from `now` on: `work` on a thread, then so many bytes through the network card.
     /// `None` if there is no room in the queue. Says, too, how many wait then.
     pub(super) fn serve(

@@ -21,7 +21,7 @@ pub(super) struct Window {
     pub(super) hits: u64,
     pub(super) misses: u64,
     pub(super) half_units: [u64; SIDES],
-    /// Thread time and waiting time of what arrived.
+    /// Thread time of what was done (of what arrived, as long as the window is open), and waiting time of what arrived.
     pub(super) work_ns: u128,
     pub(super) wait_ns: u128,
     pub(super) waiting_peak: u64,
@@ -75,6 +75,8 @@ pub(super) struct Record {
     pub(super) partitions: u64,
     latency: WindowLatency,
     window_began: Instant,
+    /// Work that threads had taken on and not done when the window began.
+    backlog_ns: u128,
     total: Window,
     lines: Vec<Window>,
 }
@@ -87,8 +89,12 @@ impl Record {
         self.latency.record(took.0);
     }
 
-    pub(super) fn close_window(&mut self, now: Instant) {
+    /// Ends a window; threads have taken on so much work that they have not done.
+    pub(super) fn close_window(&mut self, backlog_ns: u128, now: Instant) {
         let window = &mut self.window;
+        // What was done is what was taken on, without what is left.
+        window.work_ns = (window.work_ns + self.backlog_ns).saturating_sub(backlog_ns);
+        self.backlog_ns = backlog_ns;
         window.length_ns = now.since(self.window_began).0;
         for (area, gauge) in window.capacity.iter_mut().zip(&mut self.capacity) {
             *area = gauge.flush(now.0).0;
@@ -105,9 +111,10 @@ impl Record {
     pub(super) fn reset(&mut self) {
         *self = Self {
             capacity: std::mem::take(&mut self.capacity),
-            connections: std::mem::take(&mut self.connections),
+            connections: self.connections.carry_over(),
             partitions: self.partitions,
             window_began: self.window_began,
+            backlog_ns: self.backlog_ns,
             ..Self::default()
         };
     }
@@ -130,7 +137,7 @@ impl Record {
                 value,
             });
         };
-        observe_whole(spec, &self.total, &mut push);
+        observe_whole(spec, &self.total, &self.connections, &mut push);
         let (latency, lines, worst) = self.latency.finish();
         push("latency", Value::Latency(Box::new(latency)));
         push("latency.p99.worst_window", Value::Latency(Box::new(worst)));
@@ -172,7 +179,7 @@ fn bill(spec: &StorePlan, total: &Window, measured: Duration, meters: &mut Meter
     }
 }
 
-fn observe_whole(spec: &StorePlan, total: &Window, push: &mut impl FnMut(&'static str, Value)) {
+fn observe_whole(spec: &StorePlan, total: &Window, connections: &Gauge, push: &mut impl FnMut(&'static str, Value)) {
     let mean = |area| Value::TimeMean {
         area,
         over_ns: total.length_ns,
@@ -180,8 +187,8 @@ fn observe_whole(spec: &StorePlan, total: &Window, push: &mut impl FnMut(&'stati
     push("operations", Value::Count(total.operations()));
     push("reads", Value::Count(total.done[0]));
     push("writes", Value::Count(total.done[1]));
-    push("read_units", Value::Count(total.half_units[0].div_ceil(2)));
-    push("write_units", Value::Count(total.half_units[1].div_ceil(2)));
+    push("read_units", Value::Halves(total.half_units[0]));
+    push("write_units", Value::Halves(total.half_units[1]));
     push("throttled", Value::Count(total.throttled()));
     push("throttled_table", Value::Count(total.throttled_table));
     push("throttled_partition", Value::Count(total.throttled_partition));
@@ -217,6 +224,7 @@ fn observe_whole(spec: &StorePlan, total: &Window, push: &mut impl FnMut(&'stati
     push("waiting.peak", Value::Peak(total.waiting_peak));
     push("connections", mean(total.connections));
     push("connections.peak", Value::Peak(total.connections_peak));
+    push("connections", connections.levels());
 }
 
 fn observe_windows(lines: &[Window], window: Duration, line: &mut impl FnMut(&'static str, SeriesUnit, Vec<f64>)) {

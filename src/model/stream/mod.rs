@@ -31,6 +31,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use super::budget::{Holder, Holding};
 use super::flow::FlowResult;
 use super::limits::Limit;
 use super::request::{Cause, Status};
@@ -177,6 +178,15 @@ pub struct Streams {
 }
 
 impl Streams {
+    /// How many records there are that are not done with, of each stream.
+    pub fn holdings<'s>(&'s self, plan: &'s Plan) -> impl Iterator<Item = Holding> + 's {
+        let streams = plan.streams.iter().zip(&self.state);
+        streams.map(|(spec, state)| {
+            let records = state.books.levels[record::level::DEPTH].level();
+            Holding::of::<shard::Record>(Holder::Records, Some(spec.component), records)
+        })
+    }
+
     /// The streams at the start of replication `run`, with what is scheduled for them on the agenda.
     pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
         let mut streams = Self {

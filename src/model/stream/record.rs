@@ -143,7 +143,7 @@ impl Record {
     /// Forgets what was counted, but not what is there. A window has just been closed.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            levels: std::mem::replace(&mut self.levels, std::array::from_fn(|_| Gauge::new())),
+            levels: std::array::from_fn(|level| self.levels[level].carry_over()),
             since: self.since,
             ..Self::new()
         };
@@ -218,6 +218,7 @@ impl Record {
             let (area, peak) = self.total.levels[i];
             push(LEVELS[i].0, Value::TimeMean { area, over_ns });
             push(LEVELS[i].1, Value::Peak(peak));
+            push(LEVELS[i].0, self.levels[i].levels());
         }
         let (whole, windows, worst) = self.latency.finish();
         if spec.mapping.is_some() {

@@ -79,7 +79,8 @@ pub const TABLE: Table = Table {
             "subscriptions",
             Kind::List(&Kind::Any),
             "The subscribers: names, or blocks (`coldcurve explain subscription`).",
-        ),
+        )
+        .sample("[orders]"),
         Field::optional(
             "attributes",
             Kind::Map(&Kind::Map(&Kind::Number)),

@@ -14,6 +14,7 @@
 
 pub mod fields;
 
+use super::budget::{Holder, Holding};
 use super::delivery::{ChannelPlan, Deliveries, Delivery, NO_MESSAGE, Outcome};
 use super::fault::Change;
 use super::limit::TokenBucket;
@@ -154,6 +155,15 @@ fn expired(topic: u16, delivery: u32) -> super::Event {
 }
 
 impl Topics {
+    /// How many deliveries are under way, of each.
+    pub fn holdings<'d>(&'d self, plan: &'d Plan) -> impl Iterator<Item = Holding> + 'd {
+        let topics = plan.topics.iter().zip(&self.state);
+        topics.map(|(spec, state)| {
+            let pending = state.deliveries.tally.pending();
+            Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
+        })
+    }
+
     /// The topics at the start of a run. All their dice are their messages' own.
     pub fn new(plan: &Plan) -> Self {
         let bucket = |quota: Option<(f64, u64)>| quota.map(|(rate, burst)| TokenBucket::new(rate, burst as f64));

@@ -37,13 +37,16 @@ pub const STATE: Table = Table {
             "choice",
             Kind::List(&Kind::Any),
             "Goes on where the first rule that holds leads.",
-        ),
+        )
+        .sample("[{ probability: 90%, next: done }]"),
         Field::optional(
             "parallel",
             Kind::List(&Kind::Any),
             "Runs branches, each with `states` of its own, at once and waits for all of them.",
-        ),
-        Field::optional("map", Kind::Any, "Runs the same states for each of many items."),
+        )
+        .sample("[{ states: { one: { pass: true } } }]"),
+        Field::optional("map", Kind::Any, "Runs the same states for each of many items.")
+            .sample("{ items: 10, states: { one: { pass: true } } }"),
         Field::optional("wait", Kind::Sampler, "Waits this long."),
         Field::optional("pass", Kind::Flag, "Does nothing."),
         Field::optional("succeed", Kind::Flag, "Ends the execution, branch or item well."),
@@ -107,7 +110,10 @@ pub const BRANCH: Table = Table {
             Kind::Text,
             "The state it begins with; the first one if absent.",
         ),
-        Field::required("states", Kind::Map(&Kind::Any), "Its states, by name."),
+        Field::required("states", Kind::Map(&Kind::Any), "Its states, by name.")
+            .sample("{ first: { task: checkout } }")
+            .sample("{ first: { task: checkout } }")
+            .sample("{ first: { task: checkout } }"),
     ],
 };
 

@@ -23,6 +23,7 @@ mod record;
 mod states;
 mod thread;
 
+use super::budget::{Holder, Holding};
 use super::flow::FlowResult;
 use super::limit::TokenBucket;
 use super::limits::Limit;
@@ -138,6 +139,14 @@ impl Shared {
 }
 
 impl Workflows {
+    /// How many executions are open, of each workflow; their threads are requests.
+    pub fn holdings<'w>(&'w self, plan: &'w Plan) -> impl Iterator<Item = Holding> + 'w {
+        let workflows = plan.workflows.iter().zip(&self.state);
+        workflows.map(|(spec, state)| {
+            Holding::of::<(Execution, Thread)>(Holder::Executions, Some(spec.component), state.record.open.level())
+        })
+    }
+
     /// The workflows at the start of a run. All their dice are their executions' own.
     pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
         let mut shared = Shared::default();

@@ -138,7 +138,7 @@ impl Record {
     /// Forgets what was counted, but not what is open. A window has just been closed.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            open: std::mem::take(&mut self.open),
+            open: self.open.carry_over(),
             since: self.since,
             ..Self::new(self.states.len())
         };
@@ -173,7 +173,11 @@ impl Record {
         let ended = self.counts.succeeded + self.counts.failed + self.counts.timed_out;
         let ratio = |part, whole| Value::Ratio { part, whole };
         push("failure_ratio", ratio(ended - self.counts.succeeded, ended));
-        push("transitions_per_execution", ratio(self.transitions_ended, ended));
+        let each = Value::PerEach {
+            sum: self.transitions_ended,
+            count: ended,
+        };
+        push("transitions_per_execution", each);
         // In microseconds, so that the sums of long executions fit.
         let [all, orchestrating, retrying] = self.time_ns.map(|ns| (ns / 1_000) as u64);
         push("orchestration_share", ratio(orchestrating, all));
@@ -184,6 +188,7 @@ impl Record {
         };
         push("open", open);
         push("open.peak", Value::Peak(self.open_peak));
+        push("open", self.open.levels());
         let (whole, windows, _) = self.duration.finish();
         push("duration", Value::Latency(Box::new(whole)));
         for (state, record) in spec.states.iter().zip(self.states) {

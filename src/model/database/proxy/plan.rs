@@ -2,6 +2,7 @@
 
 use crate::kernel::{Duration, Sampler};
 use crate::model::database::plan::DatabasePlan;
+use crate::model::initial::Initial;
 use crate::scenario::{Block, Field, Kind, Table};
 
 /// The fields of a proxy.
@@ -51,6 +52,11 @@ pub const TABLE: Table = Table {
             "The share of instances whose sessions keep their connection until the instance is gone.",
         )
         .source("Amazon RDS user guide, Avoiding pinning an RDS Proxy"),
+        Field::optional(
+            "initial_connections",
+            Kind::Any,
+            "Connections of the pool that are open when the run begins: a number, or `steady` for its own mean number.",
+        ),
     ],
 };
 
@@ -76,6 +82,8 @@ pub struct ProxyPlan {
     pub connect_time: Sampler,
     /// The share of instances whose sessions are pinned.
     pub pinning: f64,
+    /// Connections that are open when the run begins.
+    pub initial: Initial,
     /// vCPUs that it is billed for.
     pub billed_vcpus: f64,
 }
@@ -86,11 +94,13 @@ impl ProxyPlan {
         let database = block.target("to")?.index;
         let behind = databases.get(database as usize)?;
         let share = block.share("maximum_connections_percent");
+        let connections = ((behind.connections as f64 * share) as u64).max(1);
         Some(Self {
             component,
             name: name.to_owned(),
             database,
-            connections: ((behind.connections as f64 * share) as u64).max(1),
+            connections,
+            initial: Initial::read(block, "initial_connections", connections),
             borrow_timeout: block.duration("borrow_timeout"),
             overhead: block.sampler("overhead"),
             connect_time: block.sampler("connect_time"),

@@ -97,8 +97,8 @@ impl Record {
     /// Forgets what was counted; a window must have been closed just before.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            busy: std::mem::take(&mut self.busy),
-            waiting: std::mem::take(&mut self.waiting),
+            busy: self.busy.carry_over(),
+            waiting: self.waiting.carry_over(),
             window_began: self.window_began,
             ..Self::default()
         };
@@ -136,6 +136,8 @@ impl Record {
         push("pool.peak", Value::Peak(total.busy_peak));
         push("waiting", mean(total.waiting));
         push("waiting.peak", Value::Peak(total.waiting_peak));
+        push("pool.busy", self.busy.levels());
+        push("waiting", self.waiting.levels());
         push("borrow", Value::Latency(Box::new(borrow)));
         let mut line = |metric, unit, values: Vec<f64>| {
             series.push(Series {

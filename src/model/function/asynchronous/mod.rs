@@ -19,6 +19,7 @@ mod record;
 use super::plan::FunctionPlan;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Sampler};
+use crate::model::budget::{Holder, Holding};
 use crate::model::effects::Handed;
 use crate::model::limits::Limit;
 use crate::model::request::{BatchFate, Caller, Cause, Request, Status};
@@ -308,6 +309,14 @@ impl AsyncQueues {
         Self {
             state: plan.functions.iter().map(state).collect(),
         }
+    }
+
+    /// How many events there are, for each function.
+    pub fn holdings<'q>(&'q self, plan: &'q Plan) -> impl Iterator<Item = Holding> + 'q {
+        let functions = plan.functions.iter().zip(&self.state);
+        functions.map(|(spec, queue)| {
+            Holding::of::<Pending>(Holder::Asynchronous, Some(spec.component), queue.record.depth.level())
+        })
     }
 
     /// Handles an event.

@@ -116,7 +116,7 @@ impl Record {
     /// Forgets what was counted, but not what is there. A window has just been closed.
     pub(super) fn reset(&mut self) {
         *self = Self {
-            depth: std::mem::take(&mut self.depth),
+            depth: self.depth.carry_over(),
             since: self.since,
             ..Self::new()
         };
@@ -147,6 +147,7 @@ impl Record {
         let over_ns = self.length_ns;
         push("async.depth", Value::TimeMean { area, over_ns });
         push("async.depth.peak", Value::Peak(self.peak));
+        push("async.depth", self.depth.levels());
         push("async.age", Value::Latency(Box::new(self.age)));
         push("async.latency", Value::Latency(Box::new(self.latency)));
         let mut line = |metric, unit, value: &dyn Fn(&Window) -> f64| {

@@ -117,7 +117,7 @@ impl Function {
     /// The start of a run: the first instances are ready.
     pub(super) fn begin_scaled(&mut self, spec: &FunctionPlan, function: u16, cx: &mut Cx) {
         let now = cx.now();
-        for _ in 0..self.pool().plan.initial {
+        for _ in 0..self.pool().plan.initial.max(spec.initial.count) {
             let instance = self.instances.create_apart(spec, now);
             self.instances.started_apart(spec, instance, now);
             let (_, created, _) = self.instances.state_apart(instance);

@@ -1,0 +1,74 @@
+//! How much work a study is, before and while it is done.
+
+use crate::model::budget;
+use crate::model::client::Load;
+use crate::report::format;
+use crate::run::Study;
+use crate::run::summary::Unit;
+use indicatif::ProgressBar;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Requests that one thread simulates a second, roughly: a client, a gateway, a function and a table.
+const REQUESTS_PER_SECOND: f64 = 1e6;
+/// Estimates above this are worth a line, in seconds.
+const LONG_S: f64 = 30.0;
+
+/// Requests that the clients of all cells send in all runs; users of closed clients are taken to wait for nothing.
+fn requests(study: &Study) -> f64 {
+    let of_run = |plan: &crate::model::Plan| -> f64 {
+        let seconds = plan.length.as_secs_f64();
+        let rate = |load: &Load| match load {
+            Load::Open { arrivals, batch } => {
+                arrivals.mean_per_second(plan.length) * batch.as_ref().map_or(1.0, crate::kernel::Sampler::mean)
+            }
+            Load::Closed { users, think } => f64::from(*users) / (think.mean() / 1e9).max(1e-3),
+        };
+        plan.clients.iter().map(|client| rate(&client.load)).sum::<f64>() * seconds
+    };
+    let cells = study.cells.iter().map(|cell| of_run(&cell.plan));
+    cells.sum::<f64>() * study.replications as f64
+}
+
+/// What there is to say before a study that takes long.
+pub(super) fn words(study: &Study, threads: usize) -> Option<String> {
+    let requests = requests(study);
+    let at_once = (threads.max(1) as u64).min(study.runs().max(1));
+    let seconds = requests / REQUESTS_PER_SECOND / at_once as f64;
+    (seconds > LONG_S).then(|| {
+        format!(
+            "about {} requests in {} runs: expect some {} on {} thread{}; a shorter `length` or fewer `--replications` \
+             take less",
+            format::value(Unit::Count, requests),
+            study.runs(),
+            format::value(Unit::Seconds, seconds),
+            at_once,
+            if at_once == 1 { "" } else { "s" }
+        )
+    })
+}
+
+/// The time that all runs simulate together, in seconds.
+pub(super) fn simulated_s(study: &Study) -> f64 {
+    let cells = study.cells.iter().map(|cell| cell.plan.length.as_secs_f64());
+    cells.sum::<f64>() * study.replications as f64
+}
+
+/// Does the work while the bar says how much time has been simulated.
+pub(super) fn watch<T>(bar: &ProgressBar, all: f64, work: impl FnOnce() -> T) -> T {
+    let (over, before) = (AtomicBool::new(false), budget::simulated_ns());
+    std::thread::scope(|scope| {
+        let display = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) && !bar.is_hidden() {
+                let simulated = budget::simulated_ns().saturating_sub(before) as f64 / 1e9;
+                let seconds = |s| format::value(Unit::Seconds, s);
+                bar.set_message(format!("{} of {} simulated", seconds(simulated.min(all)), seconds(all)));
+                std::thread::park_timeout(Duration::from_millis(200));
+            }
+        });
+        let done = work();
+        over.store(true, Ordering::Relaxed);
+        display.thread().unpark();
+        done
+    })
+}

@@ -1,0 +1,179 @@
+//! Recordings played by hand.
+
+use super::*;
+use crate::kernel::{Instant, Stream, StreamKey};
+use crate::model::client::Load;
+use crate::model::client::arrivals::Arrivals;
+use crate::scenario::{Catalog, Files, Sources, parse};
+
+/// Data files by their names.
+struct Table(&'static [(&'static str, &'static str)]);
+
+impl Files for Table {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let file = self.0.iter().find(|(name, _)| *name == path);
+        file.map(|(_, text)| text.as_bytes().to_vec())
+            .ok_or_else(|| format!("no {path}"))
+    }
+}
+
+/// The seconds at which each of some clients sends in a minute, and what is said about them.
+fn played(run: &str, files: &'static [(&'static str, &'static str)], clients: &[&str]) -> (Vec<Vec<f64>>, String) {
+    let named = clients.iter().enumerate();
+    let named: Vec<String> = named
+        .map(|(i, arrivals)| format!("  c{i}: {{ to: f, arrivals: {{ {arrivals} }} }}\n"))
+        .collect();
+    let named = named.concat();
+    let text =
+        format!("run: {{ length: 1 min, warmup: 0 s{run} }}\nclients:\n{named}functions: {{ f: {{ handler: [] }} }}\n");
+    let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+    let file = sources.add("test.yaml", text);
+    let root = parse(&sources, file, &diagnostics).expect("YAML");
+    let built = crate::model::build::build(&root, &Catalog::default(), &diagnostics, &Table(files));
+    let said = diagnostics.render(&sources, false);
+    let times = |plan: &ArrivalPlan| {
+        let mut dice = Stream::new(5, 0, StreamKey::new("client", "arrivals"));
+        let mut arrivals = Arrivals::new(plan, &mut dice);
+        let mut next = || arrivals.next(plan, Instant::ZERO, &mut dice);
+        let all = std::iter::from_fn(|| Some(next()).filter(|at| *at < Instant(60_000_000_000)));
+        all.map(crate::kernel::Instant::as_secs_f64).collect()
+    };
+    let clients = built.map_or_else(Vec::new, |(plan, _)| plan.clients);
+    let loads = clients.iter().map(|client| match &client.load {
+        Load::Open { arrivals, .. } => times(arrivals),
+        Load::Closed { .. } => Vec::new(),
+    });
+    (loads.collect(), said)
+}
+
+fn counts(times: &[f64], width: f64) -> Vec<usize> {
+    let mut counts = vec![0; (60.0 / width) as usize];
+    for at in times {
+        counts[(at / width) as usize] += 1;
+    }
+    counts
+}
+
+#[test]
+fn blank_counts_are_zero() {
+    let files = &[("gaps.csv", "n,m,x\n100,1,\n-,2,\nNaN,,\nnull,-,\n,4,\n1,5,\n")];
+    let (times, said) = played("", files, &["counts: { file: gaps.csv, column: n, interval: 10 s }"]);
+    assert_eq!(counts(&times[0], 10.0), [100, 0, 0, 0, 0, 1]);
+    assert_eq!(said.trim(), "");
+    let (_, said) = played("", files, &["counts: { file: gaps.csv, column: x, interval: 10 s }"]);
+    assert!(said.contains("has no request"), "{said}");
+}
+
+#[test]
+fn a_table_with_intervals_as_columns_is_refused_or_read_across() {
+    let files = &[(
+        "2019.csv",
+        "HashFunction,Trigger,1,2,3\na,http,1,2,3\nb,queue,10,20,30\na,timer,0,0,7\n",
+    )];
+    let (_, said) = played("", files, &["counts: { file: 2019.csv, column: 1, interval: 10 s }"]);
+    assert!(said.contains("columns: [\"1\", \"3\"]"), "{said}");
+    let across = "counts: { file: 2019.csv, columns: [1, 3], where: { HashFunction: a }, interval: 20 s }";
+    let all = "counts: { file: 2019.csv, columns: [1, 3], interval: 20 s }";
+    let (times, said) = played("", files, &[across, all]);
+    assert_eq!(counts(&times[0], 20.0), [1, 2, 10], "{said}");
+    assert_eq!(counts(&times[1], 20.0), [11, 22, 40]);
+}
+
+#[test]
+fn recordings_of_one_scenario_share_their_zero() {
+    let files = &[("a.csv", "t\n100\n101\n102\n"), ("b.csv", "t\n111\n110\n")];
+    let (a, b) = ("times: { file: a.csv, column: t", "times: { file: b.csv, column: t");
+    let play = |a: &str, b: &str| played("", files, &[a, b]);
+    let (times, said) = play(&format!("{a} }}"), &format!("{b} }}"));
+    assert_eq!(times, [vec![0.0, 1.0, 2.0], vec![10.0, 11.0]]);
+    assert!(
+        said.contains("the recording ends 11 s after the start, and the run lasts 1 min"),
+        "{said}"
+    );
+    let (times, _) = play(
+        &format!("{a}, from: 101 s, until: 102 s }}"),
+        &format!("{b}, offset: 5 s }}"),
+    );
+    assert_eq!(times, [vec![0.0], vec![14.0, 15.0]]);
+    let (times, said) = play(
+        &format!("{a}, zero: 101 s }}"),
+        &format!("{b}, zero: 90 s, speed: 2 }}"),
+    );
+    assert_eq!(times, [vec![0.0, 1.0], vec![10.0, 10.5]]);
+    assert!(said.contains("1 requests come before the run begins"), "{said}");
+}
+
+#[test]
+fn dates_are_instants_in_any_order_and_go_by_the_start_of_the_run() {
+    let files = &[
+        (
+            "logs.csv",
+            "\"@timestamp\";took\n2026-10-01 13:34:59.250;48,5\n2026-10-01 13:34:57.000;51,0\n2026-10-01 13:34:55.5;0,5\n",
+        ),
+        ("access.tsv", "time\tms\n01/Oct/2026:15:35:05 +0200\t1\n"),
+        ("epoch.csv", "t\n1790861699000\n"),
+    ];
+    let logs = "times: { file: logs.csv, column: \"@timestamp\" }";
+    let (times, _) = played("", files, &[logs, "times: { file: access.tsv, column: time }"]);
+    assert_eq!(times, [vec![0.0, 1.5, 3.75], vec![9.5]]);
+    let (times, _) = played(
+        ", start: 2026-10-01T13:34:50Z",
+        files,
+        &[logs, "times: { file: epoch.csv, column: t }"],
+    );
+    assert_eq!(times, [vec![5.5, 7.0, 9.25], vec![9.0]]);
+    // Berlin is two hours ahead in October.
+    let berlin = "times: { file: logs.csv, column: \"@timestamp\", time_zone: Europe/Berlin }";
+    let (times, _) = played(", start: 2026-10-01T11:34:50Z", files, &[berlin]);
+    assert_eq!(times, [vec![5.5, 7.0, 9.25]]);
+    let ends = "times: { file: logs.csv, column: \"@timestamp\", marks: end, duration: took, duration_unit: ms }";
+    let (times, _) = played(", start: 2026-10-01T13:34:50Z", files, &[ends]);
+    assert_eq!(times, [vec![5.4995, 6.949, 9.2015]]);
+    let (times, said) = played(", start: 2026-10-02", files, &[logs]);
+    assert!(times.is_empty() && said.contains("all 3 requests"), "{said}");
+}
+
+#[test]
+fn counts_with_instants_find_their_intervals() {
+    let files = &[(
+        "cw.csv",
+        "Label,when,n\nx,2026-10-01 00:00:40,4\nx,2026-10-01 00:00:00,1\ny,2026-10-01 00:00:40,30\nx,2026-10-01 00:00:20,-\n",
+    )];
+    let (_, said) = played("", files, &["counts: { file: cw.csv, column: n, interval: 20 s }"]);
+    assert!(said.contains("add `at: when`"), "{said}");
+    let all = "counts: { file: cw.csv, column: n, at: when, interval: 20 s }";
+    let one =
+        "counts: { file: cw.csv, column: n, at: when, interval: 20 s, where: { Label: x }, from: 2026-10-01 00:00:10 }";
+    let (times, said) = played("", files, &[all, one]);
+    assert_eq!(counts(&times[0], 20.0), [1, 0, 34], "{said}");
+    assert_eq!(counts(&times[1], 20.0), [0, 0, 4]);
+    let (_, said) = played(
+        "",
+        files,
+        &["counts: { file: cw.csv, column: n, at: when, interval: 15 s }"],
+    );
+    assert!(said.contains("no whole number of intervals"), "{said}");
+}
+
+#[test]
+fn what_is_doubtful_is_said() {
+    let files = &[
+        ("t.csv", "t\n-1\n5\n70\n"),
+        ("c.csv", "t|n\n1|1,5\n"),
+        ("d.csv", "t\n2026-10-01\n"),
+    ];
+    let said = |arrivals: &[&str]| played("", files, arrivals).1;
+    assert!(said(&["times: { file: t.csv, column: t }"]).contains("times before zero"));
+    let late = said(&["times: { file: t.csv, column: t, zero: 0 s }"]);
+    assert!(late.contains("1 of 2 requests come after the end of the run"), "{late}");
+    assert!(said(&["counts: { file: c.csv, column: n, interval: 1 min }"]).contains("decimal: comma"));
+    assert!(said(&["times: { file: t.csv, column: t, where: { t: 9 } }"]).contains("no row with `9`"));
+    let mixed = said(&[
+        "times: { file: t.csv, column: t, from: 0 s }",
+        "times: { file: d.csv, column: t }",
+    ]);
+    assert!(
+        mixed.contains("no common clock") || mixed.contains("before zero"),
+        "{mixed}"
+    );
+}

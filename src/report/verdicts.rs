@@ -1,0 +1,173 @@
+//! How verdicts are shown: the marks behind and around figures, the lines in words, and one row a regime.
+
+use super::format::MISSING;
+use crate::run::summary::{BillSummary, Cell, Metric, Summary};
+use crate::run::verdict::{Class, Regime};
+use std::fmt::Write as _;
+
+/// Above the lines in words.
+pub const HEADING: &str = "What to know before believing these figures";
+
+/// Behind figures of a system that grows.
+const GROWING: &str = "\u{25b2}";
+
+/// A figure and its half-width with the mark of a cell that grows: its value is that of the moment, so its interval
+/// means nothing.
+pub fn marked(cell: &Cell, field: (String, String)) -> (String, String) {
+    if cell.is(Class::Growing) && field.0 != MISSING {
+        (format!("{} {GROWING}", field.0), String::new())
+    } else {
+        field
+    }
+}
+
+/// A monthly bill and its half-width: in parentheses, and without the half-width, if no month is like that.
+pub fn bill(cell: &Cell, field: (String, String)) -> (String, String) {
+    if cell.is(Class::NoTraffic) {
+        return (MISSING.into(), String::new());
+    }
+    // The rows of a regime are of one kind, and were still not meant to be compared.
+    if cell.has_month() || cell.is(Class::TwoRegimes) || field.0 == MISSING {
+        return field;
+    }
+    (format!("({})", field.0), String::new())
+}
+
+/// Whether a bill holds all the work that came, so that it may stand beside others of the same traffic.
+pub fn has_whole_bill(cell: &Cell) -> bool {
+    cell.is_comparable() && !cell.is(Class::Draining)
+}
+
+/// A cell of one regime, as a row of a table.
+fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
+    let runs = regime.runs.len();
+    let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
+    let metrics: Vec<Metric> = regime.metrics.clone();
+    Cell {
+        variant: format!("{}: {runs} of {all} {}", cell.variant, regime.name),
+        point: cell.point.clone(),
+        requests: cell.requests,
+        events: cell.events,
+        metrics,
+        distributions: Vec::new(),
+        timelines: Vec::new(),
+        causes: Vec::new(),
+        bill: BillSummary {
+            lines: Vec::new(),
+            total: regime.bill,
+            per_million: None,
+            notes: Vec::new(),
+        },
+        limits: Vec::new(),
+        faults: Vec::new(),
+        levels: Vec::new(),
+        refused: None,
+        verdicts: cell.verdicts.clone(),
+        regimes: Vec::new(),
+        // What was lost was lost in the runs that collapsed, as far as anybody knows.
+        losses: if regime.fails { cell.losses.clone() } else { Vec::new() },
+    }
+}
+
+/// The summary with one cell a regime in place of each cell that has two: what tables are made of.
+pub fn by_regime(summary: &Summary) -> Summary {
+    let rows = |cell: &Cell| -> Vec<Cell> {
+        if cell.regimes.is_empty() {
+            return vec![cell.clone()];
+        }
+        cell.regimes.iter().map(|regime| of_regime(cell, regime)).collect()
+    };
+    Summary {
+        cells: summary.cells.iter().flat_map(rows).collect(),
+        ..summary.clone()
+    }
+}
+
+/// What the marks mean, of those that occur.
+pub fn legend(summary: &Summary) -> Vec<String> {
+    let mut marks = Vec::new();
+    let mut add = |occurs: fn(&Cell) -> bool, words: &str| {
+        if summary.cells.iter().any(occurs) {
+            marks.push(words.to_owned());
+        }
+    };
+    add(Cell::is_bad, "! fails, loses, or does not keep up");
+    add(
+        |cell| cell.is(Class::Growing),
+        "\u{25b2} growing at the end: no steady value, shown for its size",
+    );
+    add(
+        |cell| !has_whole_bill(cell) && !cell.is(Class::NoTraffic) && cell.regimes.is_empty(),
+        "($...) leaves out work that is still owed; never compared",
+    );
+    add(
+        |cell| has_whole_bill(cell) && !cell.has_month(),
+        "($...) is not the bill of a month: what was measured does not repeat itself",
+    );
+    if marks.is_empty() {
+        marks
+    } else {
+        vec![marks.join("  ")]
+    }
+}
+
+/// What was found about each cell that is not plainly steady or loses work: one line a finding, cells that share one
+/// named together.
+pub fn lines(summary: &Summary) -> Vec<String> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    for cell in &summary.cells {
+        for words in words(cell) {
+            match found.iter_mut().find(|line| line.0 == words) {
+                Some(line) => line.1.push(label(cell)),
+                None => found.push((words, vec![label(cell)])),
+            }
+        }
+    }
+    let line = |(words, cells): (String, Vec<String>)| {
+        if cells.len() == summary.cells.len() {
+            return words;
+        }
+        let more = cells.len().saturating_sub(MOST_NAMES);
+        let mut names = cells[..cells.len() - more].join("; ");
+        if more > 0 {
+            let _ = write!(names, "; {more} more");
+        }
+        format!("{names}: {words}")
+    };
+    found.into_iter().map(line).collect()
+}
+
+/// So many cells are named in a line; the others are counted.
+const MOST_NAMES: usize = 4;
+
+/// The findings about one cell, in words, those that say that all is well left out.
+pub fn words(cell: &Cell) -> Vec<String> {
+    let findings = cell.verdicts.iter().filter(|verdict| verdict.class != Class::Steady);
+    let findings = findings.map(|verdict| match &verdict.hint {
+        Some(hint) => format!("{}; {hint}", verdict.words),
+        None => verdict.words.clone(),
+    });
+    findings
+        .chain(cell.losses.iter().map(|loss| loss.words.clone()))
+        .collect()
+}
+
+fn label(cell: &Cell) -> String {
+    let points = cell.point.iter().map(|value| value.text.as_str());
+    let parts: Vec<&str> = std::iter::once(cell.variant.as_str()).chain(points).collect();
+    parts.join(", ")
+}
+
+/// The name of a class, as in `summary.json`.
+pub fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::NoTraffic => "no_traffic",
+        Class::TwoRegimes => "two_regimes",
+        Class::Growing => "growing",
+        Class::Draining => "draining",
+        Class::Periodic => "periodic",
+        Class::TooShort => "too_short",
+        Class::Episode => "episode",
+        Class::Steady => "steady",
+    }
+}

@@ -1,0 +1,455 @@
+//! Whether a cell has an answer at all: is there traffic, one steady state, and does it cover what a month holds?
+//!
+//! The levels that show work waiting (queues, streams, events, connections, executions, busy instances) are judged
+//! window by window, against an input that stays what it is: after the last spike, fault or change of rate, and in
+//! whole periods of what repeats itself. The chance of a false alarm is one in [`FALSE_ALARMS`] for all cells of the
+//! file and all their lines together.
+
+mod input;
+mod kinds;
+mod words;
+
+pub use input::{Input, label};
+pub use kinds::{Class, Loss, Regime, Verdict};
+
+use super::aggregate::aggregate;
+use super::study::CellPlan;
+use super::summary::{Cell, name};
+use crate::kernel::Duration;
+use crate::model::client::Load;
+use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
+use crate::model::world::{RunResult, World};
+use crate::model::{Plan, kind};
+use crate::stats::stability::{Course, Gap, LEAST_WINDOWS, Trend, course, growth, two_places};
+use crate::stats::{Series, Value};
+use rayon::prelude::*;
+
+/// One file in so many may have a false alarm.
+const FALSE_ALARMS: f64 = 200.0;
+/// Periods from which on a part of one more does not matter.
+const MANY_PERIODS: f64 = 20.0;
+
+/// A level that shows whether work piles up: kind, metric, what is counted, and whether it is a backlog, which is work
+/// that waits.
+const LINES: [(u8, &str, &str, bool); 9] = [
+    (kind::QUEUE, "depth", "messages", true),
+    (kind::STREAM, "depth", "records", true),
+    (kind::FUNCTION, "async.depth", "events", true),
+    (kind::FLEET, "queue", "requests", true),
+    (kind::PROXY, "waiting", "requests", true),
+    (kind::WORKFLOW, "open", "executions", true),
+    (kind::DATABASE, "running", "queries", true),
+    (kind::FUNCTION, "instances.busy", "instances", false),
+    (kind::FLEET, "slots.busy", "slots", false),
+];
+
+/// A line of a cell: its place among the series, its name, and what is counted.
+struct Line {
+    index: usize,
+    name: String,
+    things: &'static str,
+    backlog: bool,
+}
+
+/// The lines of a cell that can be judged.
+fn lines(plan: &Plan, results: &[RunResult]) -> Vec<Line> {
+    let Some(first) = results.first() else {
+        return Vec::new();
+    };
+    let line = |(index, series): (usize, &Series)| {
+        let target = plan.components[series.component as usize].target;
+        let known = LINES
+            .iter()
+            .find(|line| line.0 == target.kind && line.1 == series.metric)?;
+        // Nobody works on what a queue without a reader holds, such as dead letters: that is loss, not backlog.
+        let unread = |queue: &&crate::model::queue::plan::QueuePlan| {
+            queue.component == series.component && queue.poller.is_none()
+        };
+        if target.kind == kind::QUEUE && plan.queues.iter().any(|queue| unread(&queue)) {
+            return None;
+        }
+        let used = results
+            .iter()
+            .any(|run| run.series[index].values.iter().any(|level| *level > 0.0));
+        used.then(|| Line {
+            index,
+            name: format!("{}.{}", label(plan, series.component), series.metric),
+            things: known.2,
+            backlog: known.3,
+        })
+    };
+    first.series.iter().enumerate().filter_map(line).collect()
+}
+
+/// The windows of a series of all runs from `from` on.
+fn windows(results: &[RunResult], index: usize, from: usize) -> Vec<Vec<f64>> {
+    let of = |run: &RunResult| {
+        let values = &run.series[index].values;
+        values[from.min(values.len())..].to_vec()
+    };
+    results.iter().map(of).collect()
+}
+
+/// Judges a cell of a file that has `cells` of them, and adds what was found to it.
+pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[RunResult], cells: usize) {
+    let plan = &of.plan;
+    cell.losses = losses(plan, results);
+    if results.is_empty() {
+        return;
+    }
+    let mut found = Vec::new();
+    if no_traffic(plan, results) {
+        found.push(Verdict::new(Class::NoTraffic, words::no_traffic()));
+    } else {
+        let input = Input::of(plan);
+        let lines = lines(plan, results);
+        let split = split(plan, results, &lines);
+        if let Some(upper) = &split {
+            cell.regimes = regimes(of, results, upper);
+            found.push(two_regimes(of, results, &cell.regimes));
+        }
+        // Runs of two kinds have no common course: those that run well are judged, the others have been named.
+        let well: Vec<RunResult> = match &split {
+            Some(upper) => pick(results, upper, false),
+            None => Vec::new(),
+        };
+        let judged = if split.is_some() { &well } else { results };
+        courses(plan, judged, &lines, &input, cells, &mut found);
+        of_input(plan, &input, &mut found);
+    }
+    if found.is_empty() {
+        found.push(Verdict::new(Class::Steady, words::steady(cell)));
+    }
+    found.sort_by_key(|verdict| verdict.class);
+    cell.verdicts = found;
+}
+
+fn pick(results: &[RunResult], upper: &[bool], wanted: bool) -> Vec<RunResult> {
+    let runs = results.iter().zip(upper).filter(|(_, upper)| **upper == wanted);
+    runs.map(|(run, _)| run.clone()).collect()
+}
+
+/// A count of one component's observation, of all runs.
+fn count(results: &[RunResult], component: u32, metric: &str) -> u64 {
+    let all = results.iter().flat_map(|run| &run.observations);
+    all.filter(|o| o.component == component && o.metric == metric)
+        .map(|o| if let Value::Count(n) = o.value { n } else { 0 })
+        .sum()
+}
+
+fn no_traffic(plan: &Plan, results: &[RunResult]) -> bool {
+    let clients = plan
+        .clients
+        .iter()
+        .map(|client| count(results, client.component, "requests"));
+    let schedules = plan
+        .schedules
+        .iter()
+        .map(|schedule| count(results, schedule.component, "fired"));
+    let functions = plan
+        .functions
+        .iter()
+        .map(|function| count(results, function.component, "invocations"));
+    let queues = plan
+        .queues
+        .iter()
+        .map(|queue| count(results, queue.component, "received"));
+    let under_way: u64 = results.iter().map(|run| run.in_flight).sum();
+    under_way + clients.chain(schedules).chain(functions).chain(queues).sum::<u64>() == 0
+}
+
+/// Which runs are in the upper of two places, if there are two: by errors first, then by latency, then by backlogs.
+fn split(plan: &Plan, results: &[RunResult], lines: &[Line]) -> Option<Vec<bool>> {
+    let of_clients = |metric: &'static str| {
+        let series = results[0].series.iter().enumerate();
+        series
+            .filter(move |(_, line)| {
+                line.metric == metric && plan.components[line.component as usize].target.kind == kind::CLIENT
+            })
+            .map(|(index, _)| index)
+    };
+    for index in of_clients(name::ERROR_RATIO) {
+        let runs = windows(results, index, 0);
+        let found = two_places(&runs, Gap::Difference(0.5), true);
+        if let Some(upper) = found.or_else(|| two_places(&runs, Gap::Difference(0.2), false)) {
+            return Some(upper);
+        }
+    }
+    let latency = Gap::Factor { times: 5.0, floor: 1e6 };
+    let backlog = Gap::Factor {
+        times: 20.0,
+        floor: 5.0,
+    };
+    let medians = of_clients(name::LATENCY_P50).map(|index| (index, latency));
+    let depths = lines
+        .iter()
+        .filter(|line| line.backlog)
+        .map(|line| (line.index, backlog));
+    medians
+        .chain(depths)
+        .find_map(|(index, gap)| two_places(&windows(results, index, 0), gap, false))
+}
+
+/// The figures of each of two groups of runs.
+fn regimes(cell: &CellPlan, results: &[RunResult], upper: &[bool]) -> Vec<Regime> {
+    let regime = |fails: bool| {
+        let part = aggregate(cell, &pick(results, upper, fails));
+        let runs = upper.iter().enumerate().filter(|(_, upper)| **upper == fails);
+        Regime {
+            name: if fails { "collapse" } else { "run well" }.to_owned(),
+            fails,
+            runs: runs.map(|(run, _)| run as u32).collect(),
+            bill: part.bill.total,
+            metrics: part.metrics,
+        }
+    };
+    vec![regime(false), regime(true)]
+}
+
+/// The verdict on a cell with two regimes; whether the empty start decides is tried with as many runs as it had.
+fn two_regimes(cell: &CellPlan, results: &[RunResult], regimes: &[Regime]) -> Verdict {
+    let all = results.len();
+    let mut verdict = Verdict::new(Class::TwoRegimes, words::two_regimes(regimes, all));
+    let Some((ramped, ramp)) = ramped(&cell.plan) else {
+        return verdict;
+    };
+    let runs = (0..all as u64)
+        .into_par_iter()
+        .map(|run| World::new(&ramped, run).run());
+    let runs: Vec<RunResult> = runs.collect();
+    if runs.iter().any(|run| run.halted.is_some()) {
+        return verdict;
+    }
+    // A run has collapsed if it fails, or waits, like those that did.
+    let figure = |runs: &[RunResult]| -> Vec<f64> {
+        let part = aggregate(cell, runs);
+        let metric = |wanted: &str| part.metric(wanted).map(|metric| metric.per_replication.clone());
+        metric(name::ERROR_RATIO).unwrap_or_default()
+    };
+    let mean = |regime: &Regime| {
+        let errors = regime.metrics.iter().find(|metric| metric.name == name::ERROR_RATIO);
+        errors.map_or(0.0, |errors| errors.estimate.mean)
+    };
+    let (low, high) = (mean(&regimes[0]), mean(&regimes[1]));
+    if high - low < 0.1 {
+        return verdict;
+    }
+    let border = f64::midpoint(low, high);
+    let collapsed = figure(&runs).iter().filter(|errors| **errors > border).count();
+    verdict.hint = Some(words::start(collapsed, all, regimes[1].runs.len(), ramp));
+    verdict
+}
+
+/// The same plan with traffic that ramps up from nothing over the warm-up, or over a fifth of the run.
+fn ramped(plan: &Plan) -> Option<(Plan, Duration)> {
+    let fifth = Duration(plan.length.0 / 5);
+    let ramp = if plan.warmup > Duration::ZERO {
+        plan.warmup.min(fifth)
+    } else {
+        fifth
+    };
+    let mut changed = false;
+    let mut ramped = plan.clone();
+    for client in &mut ramped.clients {
+        let Load::Open { arrivals, .. } = &mut client.load else {
+            continue;
+        };
+        if let ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve) = arrivals
+            && let Some(slow) = curve.ramped(ramp)
+        {
+            *curve = slow;
+            changed = true;
+        }
+    }
+    changed.then_some((ramped, ramp))
+}
+
+/// What the lines did: grew, fell, or are not settled.
+fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, cells: usize, found: &mut Vec<Verdict>) {
+    let alpha = 1.0 / (FALSE_ALARMS * cells.max(1) as f64 * lines.len().max(1) as f64);
+    let window = plan.window.as_secs_f64();
+    let from = input
+        .last_change
+        .0
+        .saturating_sub(plan.warmup.0)
+        .div_ceil(plan.window.0) as usize;
+    let period = input
+        .periods
+        .iter()
+        .rev()
+        .map(|(_, period)| (period.0 / plan.window.0) as usize);
+    let seen = results
+        .first()
+        .map_or(0, |run| (run.measured.0 / plan.window.0) as usize);
+    let enough = seen.saturating_sub(from) >= LEAST_WINDOWS;
+    let from = if enough { from } else { 0 };
+    // The longest period of which there are two; a longer one has its own verdict.
+    let period = period.into_iter().find(|p| *p > 1 && 2 * p <= seen - from).unwrap_or(1);
+    let unseen = input
+        .periods
+        .iter()
+        .any(|(_, p)| (p.0 / plan.window.0) as usize * 2 > seen);
+    for line in lines {
+        let runs = windows(results, line.index, from);
+        let add = |class, words: String, trend: Trend| Verdict {
+            metric: Some(line.name.clone()),
+            since_s: Some(plan.warmup.as_secs_f64() + (from as f64 + trend.since) * window),
+            per_second: Some(trend.per_window / window),
+            doubles_every_s: trend.doubles.map(|windows| windows * window),
+            p_value: Some(trend.p_value),
+            ..Verdict::new(class, words)
+        };
+        let evidence = |trend: &Trend| words::Evidence {
+            line: &line.name,
+            things: line.things,
+            since_s: plan.warmup.as_secs_f64() + (from as f64 + trend.since) * window,
+            or_before: from > 0 && trend.since <= 2.0,
+            per_second: trend.per_window / window,
+            doubles_s: trend.doubles.map(|windows| windows * window),
+            last: trend.last,
+            left_s: (plan.length.0.saturating_sub(plan.warmup.0)) as f64 / 1e9,
+        };
+        match course(&runs, period, alpha) {
+            Course::Growing(trend) if enough && !unseen => {
+                found.push(add(Class::Growing, words::growing(&evidence(&trend)), trend));
+            }
+            Course::Growing(trend) | Course::Rising(trend) => {
+                // What an input that still changes does to the level is its own affair.
+                let changes = !enough || unseen;
+                if line.backlog || !changes {
+                    found.push(add(Class::TooShort, words::rising(&evidence(&trend), changes), trend));
+                }
+            }
+            Course::Falling(trend) if line.backlog && !unseen && trend.last >= 1.0 => {
+                found.push(add(Class::Draining, words::draining(&evidence(&trend)), trend));
+            }
+            Course::Falling(_) | Course::Level => {}
+        }
+    }
+    if seen < LEAST_WINDOWS && found.is_empty() {
+        found.extend(few_windows(plan, results, seen));
+    }
+}
+
+/// Where there are too few windows to see a trend, what is under way at the end tells whether the system kept up.
+fn few_windows(plan: &Plan, results: &[RunResult], seen: usize) -> Option<Verdict> {
+    let mut left: u64 = results.iter().map(|run| run.in_flight).sum();
+    let mut came: u64 = results.iter().map(|run| run.requests).sum();
+    for queue in plan.queues.iter().filter(|queue| queue.poller.is_some()) {
+        left += count(results, queue.component, "remaining");
+        came += count(results, queue.component, "received");
+    }
+    let many = left >= 10 && left * 10 >= came;
+    many.then(|| Verdict::new(Class::TooShort, words::few_windows(seen, left, left + came)))
+}
+
+/// The chance that a steady system shows as much growth as the line of a cell that shows most, times its lines: what
+/// the study of false alarms looks at.
+pub fn least_p_value(plan: &Plan, results: &[RunResult]) -> f64 {
+    let lines = lines(plan, results);
+    let least = lines.iter().map(|line| growth(&windows(results, line.index, 0)));
+    (least.fold(1.0, f64::min) * lines.len() as f64).min(1.0)
+}
+
+/// What grows, falls or is not settled in the runs of one cell of a file that has `cells` of them.
+pub fn moving(plan: &Plan, results: &[RunResult], cells: usize) -> Vec<Verdict> {
+    let mut found = Vec::new();
+    courses(
+        plan,
+        results,
+        &lines(plan, results),
+        &Input::of(plan),
+        cells,
+        &mut found,
+    );
+    found
+}
+
+/// Whether the runs of one cell end in two places.
+pub fn has_two_regimes(plan: &Plan, results: &[RunResult]) -> bool {
+    split(plan, results, &lines(plan, results)).is_some()
+}
+
+/// What the input says about a month made of this run.
+fn of_input(plan: &Plan, input: &Input, found: &mut Vec<Verdict>) {
+    let measured = plan.length.0.saturating_sub(plan.warmup.0) as f64;
+    if input.is_over() {
+        let end = input.last_change.as_secs_f64();
+        found.push(Verdict::new(
+            Class::Episode,
+            words::episode(end, plan.length.as_secs_f64()),
+        ));
+        return;
+    }
+    if let Some((who, period)) = input.period() {
+        let periods = measured / period.0 as f64;
+        if periods < MANY_PERIODS && (periods - periods.round()).abs() > 0.01 * periods.max(1.0) {
+            let words = words::periodic(who, period.as_secs_f64(), measured / 1e9, plan.warmup.as_secs_f64());
+            found.push(Verdict {
+                metric: Some(who.clone()),
+                ..Verdict::new(Class::Periodic, words)
+            });
+        }
+    }
+    for (who, times) in &input.once {
+        found.push(Verdict {
+            metric: Some(who.clone()),
+            ..Verdict::new(Class::Periodic, words::once(who, *times, measured / 1e9))
+        });
+    }
+}
+
+/// Work that was lost where no client sees it: metrics, out of which others, and what happened to it.
+const LOSSES: [(u8, &str, &str, &str); 11] = [
+    (kind::QUEUE, "dead_lettered", "sent", "end as dead letters"),
+    (kind::QUEUE, "expired", "sent", "expire unread"),
+    (
+        kind::STREAM,
+        "discarded",
+        "records",
+        "are discarded after their last try",
+    ),
+    (kind::STREAM, "expired", "records", "expire unread"),
+    (kind::STREAM, "skipped", "records", "are skipped"),
+    (kind::FUNCTION, "async.lost", "async.received", "are lost"),
+    (kind::TOPIC, "lost", "deliveries", "are lost"),
+    (kind::SCHEDULE, "lost", "deliveries", "are lost"),
+    (kind::WORKFLOW, "failed", "started", "fail"),
+    (kind::WORKFLOW, "timed_out", "started", "time out"),
+    (kind::WORKFLOW, "throttled", "offered", "are refused"),
+];
+
+/// What was lost in a cell.
+fn losses(plan: &Plan, results: &[RunResult]) -> Vec<Loss> {
+    let mut found = Vec::new();
+    for (at, component) in (0..).zip(&plan.components) {
+        for (_, metric, whole, what) in LOSSES.iter().filter(|loss| loss.0 == component.target.kind) {
+            let lost = count(results, at, metric);
+            if lost == 0 {
+                continue;
+            }
+            // A message that was moved in from elsewhere, or sent before the measured time, counts as well.
+            let of = count(results, at, whole).max(lost);
+            found.push(Loss {
+                metric: format!("{}.{metric}", label(plan, at)),
+                words: words::loss(&label(plan, at), component.target.kind, lost, of, what),
+                lost,
+                of,
+            });
+        }
+    }
+    found
+}
+
+impl RateCurve {
+    /// The same rate, reached over `ramp` from nothing; none if it changes anyway.
+    fn ramped(&self, ramp: Duration) -> Option<Self> {
+        let [only] = self.pieces() else { return None };
+        let piece = crate::model::client::arrivals::Piece {
+            length_ns: ramp.0,
+            from: 0.0,
+            to: only.to,
+        };
+        Some(Self::new(vec![piece], false))
+    }
+}
