@@ -126,8 +126,8 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// How to name a file or folder from another folder, with `..` where it takes that: what a manifest says is meant for the
-/// scenario's own folder, wherever it was run and wherever that lies.
+/// How to name a file or folder from another folder, with `..` where it takes that: what a manifest says is meant for
+/// the scenario's own folder, wherever it was run and wherever that lies.
 fn seen_from(folder: &Path, path: &Path) -> PathBuf {
     let here = Path::new(".");
     let folder = if folder.as_os_str().is_empty() { here } else { folder };
