@@ -209,10 +209,11 @@ impl<'p> World<'p> {
     }
 
     fn run_to_end(&mut self, wanted: &dyn Fn() -> bool) {
-        let mut stalled = 0;
+        // The first looks come soon, so that there is something to see of what grows fast.
+        let (mut stalled, mut stretch) = (0, STRETCH >> 6);
         while self.halted.is_none() {
             let before = self.cx.now();
-            for _ in 0..STRETCH {
+            for _ in 0..stretch {
                 let Some(event) = self.next_event() else {
                     return;
                 };
@@ -220,6 +221,7 @@ impl<'p> World<'p> {
                     return;
                 }
             }
+            stretch = (2 * stretch).min(STRETCH);
             stalled = if self.cx.now() == before { stalled + 1 } else { 0 };
             self.halted = if wanted() {
                 self.halt(stalled)
