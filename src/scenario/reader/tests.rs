@@ -564,17 +564,7 @@ fn impossible_combinations_of_distributions() {
 fn data_files() {
     let bad = |file: &str, column: &str, says: &str| {
         let text = format!("times:\n  x: {{ empirical: {{ file: {file}, column: {column} }} }}\n");
-        one(
-            &text,
-            if file == "negative.csv" {
-                Code::Impossible
-            } else {
-                Code::BadData
-            },
-            2,
-            says,
-            None,
-        );
+        one(&text, Code::BadData, 2, says, None);
     };
     bad("none.csv", "time", "no such file");
     bad("bad.csv", "time", "`bad.csv`, line 3: `ten` is not a number");
