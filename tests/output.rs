@@ -75,21 +75,34 @@ fn reading_a_device_or_a_pipe_ends() {
 fn a_full_standard_output_is_an_error_and_titles_do_not_steer() {
     let scratch = Scratch::new("full");
     scratch.write("plain.yaml", PLAIN);
-    let run = |out: Stdio| {
+    let run = |line: &str, out: Stdio| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coldcurve"));
         command
-            .args(["run", "plain.yaml", "--no-files"])
-            .current_dir(scratch.path());
+            .args(line.split(' '))
+            .current_dir(scratch.path())
+            .env("NO_COLOR", "1");
         command.stdout(out).output().expect("the program starts")
     };
-    let full = run(fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("a device")
-        .into());
-    assert_ne!(full.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&full.stderr).contains("standard output"));
-    assert!(!String::from_utf8_lossy(&run(Stdio::piped()).stdout).contains('\u{202e}'));
+    for line in [
+        "run plain.yaml --no-files",
+        "run plain.yaml --no-files --format json",
+        "check plain.yaml",
+        "test plain.yaml",
+        "explain",
+        "--help",
+        "--version",
+    ] {
+        let device = fs::File::options().write(true).open("/dev/full").expect("a device");
+        let full = run(line, device.into());
+        assert_eq!(full.status.code(), Some(3), "{line}");
+        let said = String::from_utf8_lossy(&full.stderr);
+        assert!(said.contains("standard output: No space left"), "{line}: {said}");
+    }
+    let seen = run("run plain.yaml --no-files", Stdio::piped());
+    assert!(!String::from_utf8_lossy(&seen.stdout).contains('\u{202e}'));
+    let wrong = run("check --\u{1b}[2J", Stdio::piped());
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(!String::from_utf8_lossy(&wrong.stderr).contains('\u{1b}'));
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! How often a steady cell is taken for one that is not, and how often one that grows is named.
 //!
 //! `cargo run --release --example classify` tries 2,000 cells of each steady system for their p-values, 20 files of 500
-//! cells for false alarms, and 100 overloaded queues: about an hour of CPU. A number divides all that:
+//! cells for false alarms, and 100 overloaded queues: about seven CPU minutes. A number divides all that:
 //! `cargo run --release --example classify -- 10`.
 
 mod systems;

@@ -13,6 +13,7 @@ use crate::run::{Loaded, Options, load};
 use crate::scenario::visible;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -146,7 +147,36 @@ const UNWRITTEN: u8 = 3;
 
 /// Runs the command line and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let code = match Cli::try_parse() {
+        Ok(cli) => obey(&cli),
+        Err(instead) => tell(&instead),
+    };
+    if let Some(why) = UNPRINTED.get() {
+        complain(&format!("error: cannot write to standard output: {why}"));
+        return ExitCode::from(if code == 0 { UNWRITTEN } else { code });
+    }
+    ExitCode::from(code)
+}
+
+/// Tells what is to be told instead of a command: the help, the version, what is wrong with the arguments.
+fn tell(instead: &clap::Error) -> u8 {
+    let plain = instead.to_string();
+    if instead.use_stderr() {
+        match visible(&plain) {
+            Cow::Owned(text) => complain_rendered(text.trim_end()),
+            // With its colours.
+            Cow::Borrowed(_) => {
+                let _ = instead.print();
+            }
+        }
+        return BAD_INPUT;
+    }
+    note_unprinted(instead.print().and_then(|()| std::io::stdout().flush()));
+    0
+}
+
+/// Does what a command says and returns its exit code.
+fn obey(cli: &Cli) -> u8 {
     let code = match &cli.command {
         Command::Run(args) => run(args),
         Command::Check { scenarios, catalogs } => Ok(check(scenarios, catalogs)),
@@ -156,15 +186,10 @@ pub fn main() -> ExitCode {
         }
         Command::New { path } => new::write(path).map_err(Refusal::from),
     };
-    let code = code.unwrap_or_else(|Refusal(text)| {
+    code.unwrap_or_else(|Refusal(text)| {
         complain_rendered(&text);
         BAD_INPUT
-    });
-    if let Some(why) = UNPRINTED.get() {
-        complain(&format!("error: cannot write to standard output: {why}"));
-        return ExitCode::from(if code == 0 { UNWRITTEN } else { code });
-    }
-    ExitCode::from(code)
+    })
 }
 
 /// Why there is nothing to go on with, in a text that is safe to show.
@@ -184,11 +209,15 @@ fn say(text: &str) {
     print(&visible(text));
 }
 
-/// Prints to standard output what has been made safe to show. A reader that went away (`| head`) is no error; a full
-/// disk is.
+/// Prints to standard output what has been made safe to show.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    note_unprinted(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Notes why something could not be printed. A reader that went away (`| head`) is no error; a full disk is.
+fn note_unprinted(result: std::io::Result<()>) {
+    if let Err(error) = result
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
         UNPRINTED.get_or_init(|| error.to_string());
