@@ -29,7 +29,7 @@ use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
 use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Key, Kind, Names, Node, NodeKind, Shelf,
-    Table, Target, prices, read_duration, units,
+    Table, Target, prices, read_duration,
 };
 use std::collections::BTreeSet;
 
@@ -219,22 +219,6 @@ pub const ROOT: Table = Table {
 /// The most windows of a run: every metric keeps a number for each of them, in every replication.
 const WINDOWS_MAX: u64 = 200_000;
 
-/// Percentiles that somebody asks for: above 0 and below 100.
-fn percentiles(block: &Block) -> Vec<f64> {
-    let cx = block.context();
-    let read = |node: &Node| {
-        let number = node.scalar().and_then(|text| units::parse_number(text).ok());
-        let found = number.filter(|percentile| *percentile > 0.0 && *percentile < 100.0);
-        if found.is_none() && number.is_some() {
-            let message = format!("there is no percentile {}", node.scalar().unwrap_or_default());
-            let help = "percentiles lie between 0 and 100, such as `99.5`; `max` is reported anyway";
-            cx.error(Code::OutOfRange, node.span, message, help);
-        }
-        found
-    };
-    block.list("percentiles").iter().filter_map(read).collect()
-}
-
 /// What `run` says beside the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSpec {
@@ -372,7 +356,7 @@ impl<'a> Builder<'a> {
         let before = self.cx.diagnostics.pushed();
         plan.length = block.duration("length");
         plan.window = block.duration("window");
-        plan.percentiles = percentiles(&block);
+        plan.percentiles = super::percentiles::read(&block);
         plan.seed = block.count("seed");
         self.start = Beginning::read(&block);
         self.clock = Clock::new(self.start, block.has("start"), plan.length);

@@ -22,6 +22,7 @@ pub mod flow;
 pub mod limit;
 pub mod limits;
 mod lint;
+mod percentiles;
 pub mod payload;
 mod places;
 pub mod program;

@@ -1,5 +1,5 @@
-//! What the marks in the table mean, only those that occur; and what the reader should know of single figures: which rest
-//! on too few events, which sit on a jump of the distribution, and where windows are too small for a p99.
+//! What the marks in the table mean, only those that occur; and what the reader should know of single figures: which
+//! rest on too few events, which sit on a jump of the distribution, and where windows are too small for a p99.
 
 use std::fmt::Write as _;
 

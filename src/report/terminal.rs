@@ -220,8 +220,8 @@ fn columns(summary: &Summary) -> Vec<Column> {
     columns
 }
 
-/// How much more every bill is than that of the cheapest, with the same dice; with `?` where chance does not let them be
-/// told apart.
+/// How much more every bill is than that of the cheapest, with the same dice; with `?` where chance does not let them
+/// be told apart.
 fn minus(summary: &Summary) -> Option<Column> {
     if summary.differences.is_empty() {
         return None;

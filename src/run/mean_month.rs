@@ -1,9 +1,9 @@
 //! The bill of the mean month: the meters of all runs together make one month, which is billed once.
 //!
-//! A bill is no sum over runs: tiers, minimums and free tiers bend it, so the mean of the runs' bills is not the bill of
-//! the mean month. Ten minutes that happen to lie above a free tier would be billed for it, and those below would not
-//! pay less than nothing. The interval is the jackknife's over runs; where the bill bends within what the quantities may
-//! be, it also holds the bills of the lowest and of the highest quantities.
+//! A bill is no sum over runs: tiers, minimums and free tiers bend it, so the mean of the runs' bills is not the bill
+//! of the mean month. Ten minutes that happen to lie above a free tier would be billed for it, and those below would
+//! not pay less than nothing. The interval is the jackknife's over runs; where the bill bends within what the
+//! quantities may be, it also holds the bills of the lowest and of the highest quantities.
 
 use super::aggregate::count;
 use super::figures::metric_of;

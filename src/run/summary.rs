@@ -475,8 +475,8 @@ impl ExpectationResult {
     }
 }
 
-/// How much larger a figure of a cell is than that of another one whose runs have the same dice: what chance does to both
-/// alike falls away.
+/// How much larger a figure of a cell is than that of another one whose runs have the same dice: what chance does to
+/// both alike falls away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The variant of the cell.

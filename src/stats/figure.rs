@@ -4,15 +4,17 @@
 //! A run's requests share queues and instances, so nothing inside a run is taken for independent: the spread comes from
 //! the runs. What differs is the law that the spread is judged by.
 //!
-//! - **Ratios are ratios of sums** over all runs, never means of ratios, which are biased where runs differ in size; the
-//!   spread is that of the runs' residuals (delta method).
+//! - **Ratios are ratios of sums** over all runs, never means of ratios, which are biased where runs differ in size;
+//!   the spread is that of the runs' residuals (delta method).
 //! - **Rare events** (fewer than [`PLENTY`] separate ones) have the limits of Clopper and Pearson at the *effective*
 //!   number of events, as Korn and Graubard do for samples from clusters: the number seen over the variance that runs
 //!   show beyond that of independent events, and never more than runs without any allow for (if `r` of `n` runs have
-//!   events that come in separate lots, there were about `-n ln(1 - r/n)` lots). No event at all still has an upper limit.
-//! - **Quantiles** have Woodruff's interval: the t-interval of the share of each run's values above the pooled quantile,
-//!   mapped back through the pooled distribution. It respects skewness and jumps, stays within what was seen and has no
-//!   upper limit where the share may be zero. Where few separate events lie beyond the quantile, it is widened likewise.
+//!   events that come in separate lots, there were about `-n ln(1 - r/n)` lots). No event at all still has an upper
+//!   limit.
+//! - **Quantiles** have Woodruff's interval: the t-interval of the share of each run's values above the pooled
+//!   quantile, mapped back through the pooled distribution. It respects skewness and jumps, stays within what was seen
+//!   and has no upper limit where the share may be zero. Where few separate events lie beyond the quantile, it is
+//!   widened likewise.
 //!
 //! Every figure carries its *leave-one-out* values, from which a paired difference of two figures takes its interval
 //! (jackknife over common run numbers).
@@ -43,7 +45,8 @@ const COMMON: f64 = 0.25;
 pub struct Figure {
     /// The figure and its interval.
     pub estimate: Estimate,
-    /// The figure without run 0, without run 1, ...; NaN where that run alone had a value. Empty where it has no meaning.
+    /// The figure without run 0, without run 1, ...; NaN where that run alone had a value. Empty where it has no
+    /// meaning.
     pub leave_one_out: Vec<f64>,
     /// How many separate events it rests on at most; `None` where that is no question.
     pub events: Option<f64>,
@@ -109,8 +112,8 @@ fn t(n: usize) -> f64 {
     student_t_quantile(0.5 + CONFIDENCE / 2.0, (n - 1) as f64)
 }
 
-/// How far an interval reaches farther to the side of the skew, for each unit of the runs' skewness: as much as makes up
-/// for what t-intervals miss on that side (measured: docs/statistics.md).
+/// How far an interval reaches farther to the side of the skew, for each unit of the runs' skewness: as much as makes
+/// up for what t-intervals miss on that side (measured: docs/statistics.md).
 const SKEW: f64 = 0.35;
 
 /// The skewness of residuals around zero; 0 if there is no spread.
@@ -125,8 +128,8 @@ fn skewness(residuals: &[f64]) -> f64 {
     }
 }
 
-/// How far the interval of a sum of residuals over `whole` reaches down and up: Student's t, farther to the side to which
-/// the residuals are skewed. What is the same in all runs is the same but for the rounding of sums.
+/// How far the interval of a sum of residuals over `whole` reaches down and up: Student's t, farther to the side to
+/// which the residuals are skewed. What is the same in all runs is the same but for the rounding of sums.
 fn halves(residuals: &[f64], whole: f64, size: f64) -> (f64, f64) {
     let n = residuals.len() as f64;
     let squares: f64 = residuals.iter().map(|r| r * r).sum();
@@ -138,8 +141,8 @@ fn halves(residuals: &[f64], whole: f64, size: f64) -> (f64, f64) {
     (half * (1.0 + (-skew).max(0.0)), half * (1.0 + skew.max(0.0)))
 }
 
-/// The mean of one value a run, with its t-interval, which does not go below zero if no value does. Runs without a value
-/// (NaN) are left out.
+/// The mean of one value a run, with its t-interval, which does not go below zero if no value does. Runs without a
+/// value (NaN) are left out.
 pub fn mean(values: &[f64]) -> Figure {
     let ones: Vec<f64> = values.iter().map(|v| f64::from(u8::from(v.is_finite()))).collect();
     let seen: Vec<f64> = values.iter().map(|v| if v.is_finite() { *v } else { 0.0 }).collect();
@@ -322,7 +325,8 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
     let with_any = above.iter().filter(|a| **a > 0.0).count();
     let events = lots(beyond * total, beyond, with_any, n);
     if events < PLENTY_BEYOND && beyond < COMMON {
-        // Lots of exponential sizes have twice the variance of single events; the fewer, the less is known of the sizes.
+        // Lots of exponential sizes have twice the variance of single events; the fewer, the less is known of the
+        // sizes.
         let excess = 2.0 + 6.0 / events.max(0.5);
         most = most.max(beyond * (1.0 + t(n) * (excess / events.max(0.5)).sqrt()));
         least = 0.0;
@@ -422,8 +426,8 @@ fn jump(pooled: &Histogram, low: f64, high: f64) -> Option<(f64, f64)> {
     (b > JUMP * a && b - a > 0.5 * (high - low) && dense).then_some((a, b))
 }
 
-/// A figure that was computed as a whole and again without each run: the jackknife's interval, not below zero if no value
-/// is negative.
+/// A figure that was computed as a whole and again without each run: the jackknife's interval, not below zero if no
+/// value is negative.
 pub fn jackknife(centre: f64, leave_one_out: &[f64]) -> Estimate {
     let n = leave_one_out.len();
     if n < 2 || !centre.is_finite() || leave_one_out.iter().any(|v| !v.is_finite()) {

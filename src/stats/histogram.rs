@@ -2,10 +2,11 @@
 //!
 //! Every power of two is cut into `2^P` buckets of equal width; below `2^(P+1)` a bucket holds one value and nothing is
 //! lost. A bucket is at most `2^-P` of its values wide: with `P = 8` that is 0.39 %, and values below 512 are exact.
-//! Quantiles are interpolated inside their bucket, so that they move with every value and not from midpoint to midpoint:
-//! a median of replications that jumps between two midpoints has no spread to tell its uncertainty from. Wherever the
-//! value stands in its bucket, the error stays below the bucket's width. Counts are integers, so merging is addition:
-//! the same bytes come out whatever the order of merges, which quantile sketches with centroids cannot promise.
+//! Quantiles are interpolated inside their bucket, so that they move with every value and not from midpoint to
+//! midpoint: a median of replications that jumps between two midpoints has no spread to tell its uncertainty from.
+//! Wherever the value stands in its bucket, the error stays below the bucket's width. Counts are integers, so merging
+//! is addition: the same bytes come out whatever the order of merges, which quantile sketches with centroids cannot
+//! promise.
 //!
 //! Sources: the layout is that of Gil Tene's `HdrHistogram` (<https://hdrhistogram.org>), with a power of two instead
 //! of a number of decimal digits.
@@ -171,9 +172,9 @@ impl Histogram {
         ((self.quantile_at(q) + 0.5) as u64).clamp(self.min(), self.max)
     }
 
-    /// The `q`-quantile, `q` in 0..=1: the value with a fraction `q` of all values at or below it, to within 0.4 %. Inside
-    /// a bucket the values are taken to be spread evenly between its ends, which the least and the greatest value
-    /// narrow. 0 if there are no values.
+    /// The `q`-quantile, `q` in 0..=1: the value with a fraction `q` of all values at or below it, to within 0.4 %.
+    /// Inside a bucket the values are taken to be spread evenly between its ends, which the least and the greatest
+    /// value narrow. 0 if there are no values.
     pub fn quantile_at(&self, q: f64) -> f64 {
         if self.count == 0 {
             return 0.0;

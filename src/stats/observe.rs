@@ -496,8 +496,8 @@ impl WindowLatency {
         &self.whole
     }
 
-    /// All latencies, those of the unfinished window included, the lines of the closed windows, and the latencies of the
-    /// window with the greatest p99.
+    /// All latencies, those of the unfinished window included, the lines of the closed windows, and the latencies of
+    /// the window with the greatest p99.
     pub fn finish(mut self) -> (Histogram, Vec<WindowStats>, Histogram) {
         self.whole.merge(&self.current);
         (self.whole, self.windows, self.worst)
