@@ -1,6 +1,6 @@
 //! How often the intervals that coldcurve prints cover a known truth.
 //!
-//! `cargo run --release --example coverage -- --short` is the form that every change has to pass (200 studies a figure,
+//! `cargo run --release --example coverage -- --short` is the short form (200 studies a figure,
 //! at least 88 % covered); without `--short` it runs 2,000 studies a figure and wants 93 to 97 % where at least 50
 //! separate events are expected, and at least 93 % elsewhere (rarer events, jumps, bounds). `-- --only TEXT` takes the
 //! systems whose name contains TEXT, `-- --studies N` another number of studies. Study number `k` has seed `k`; every

@@ -6,8 +6,8 @@
 //! requests whose time is up when their turn comes.
 //! Not modelled: the cost of a refusal; limits that find themselves (`CoDel`, gradients).
 //! Units: limits in requests and nanoseconds.
-//! Sources: Google, "Site Reliability Engineering" (2016), chapters 21 and 22; Maurer, "Fail at Scale" (ACM Queue
-//! 2015). Validated by: M/M/c/K and M/M/c+D (tests/theory), traces by hand.
+//! Sources: Google, "Site Reliability Engineering" (2016), chapters 21 and 22; Maurer, "Fail at Scale" (ACM Queue 2015).
+//! Validated by: M/M/c/K and M/M/c+D (tests/theory), traces by hand.
 
 use super::balancer::Dispatch;
 use super::plan::FleetPlan;

@@ -13,9 +13,9 @@
 //! Units: capacity in units a second; a unit is so many bytes of one item, rounded up, or a request.
 //! Sources: Amazon `DynamoDB` Developer Guide (capacity modes, burst and adaptive capacity, auto scaling, quotas);
 //! Elhemali and others (2022), "Amazon `DynamoDB`: a scalable, predictably performant, and fully managed `NoSQL`
-//! database service", USENIX ATC; Amazon S3 user guide (request rates per prefix); `OpenSearch` documentation, thread
-//! pools. Validated by: token buckets with a bank and partition limits by hand and as M/D/1/K, hits of a cache with a
-//! time to live, M/M/c and M/M/c/K for threads and queues (tests/theory/stores.rs).
+//! database service", USENIX ATC; Amazon S3 user guide (request rates per prefix); `OpenSearch` documentation, thread pools.
+//! Validated by: token buckets with a bank and partition limits by hand and as M/D/1/K, hits of a cache with a time to
+//! live, M/M/c and M/M/c/K for threads and queues (tests/theory/stores.rs).
 
 mod cached;
 mod capacity;

@@ -6,8 +6,8 @@
 //!     service: aws.step_functions.standard
 //!     states:
 //!       reserve: { task: stock, next: pay }
-//!       pay: { task: payments, retry: [{ errors: [throttled], max_attempts: 5 }], catch: [{ next: release }], next:
-//!       done } release: { task: stock, next: cancelled }
+//!       pay: { task: payments, retry: [{ errors: [throttled], max_attempts: 5 }], catch: [{ next: release }], next: done }
+//!       release: { task: stock, next: cancelled }
 //!       done: succeed
 //!       cancelled: fail
 //! ```
