@@ -1,84 +1,111 @@
 //! How long a level lasted at each height: what capacity is sized by, such as the concurrency that is exceeded for 1 %
 //! of the time.
 //!
-//! Time is kept by level in whole nanoseconds: exactly for levels below 128, above that in buckets at most 1/64 wide.
+//! Time is kept by level in whole nanoseconds: exactly for levels below 1,024, above that in buckets at most 1/64 wide.
 //! Adding runs up in any order gives the same bytes.
 
 use super::histogram::{bounds_of, index_of, room_for};
 
-/// Sub-buckets per octave, as a power of two.
+/// Sub-buckets per octave of high levels, as a power of two.
 const PRECISION: u32 = 6;
+/// Levels below this are kept one by one; it is the start of an octave.
+const EXACT: u64 = 1 << 10;
 
 /// Time by level.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Levels {
-    ns: Vec<u64>,
-    /// The highest level that lasted, exactly.
+    /// By level, for those below [`EXACT`].
+    exact: Vec<u64>,
+    /// By bucket, for those from there on.
+    coarse: Vec<u64>,
+    /// The highest level of those in buckets, exactly.
     top: u64,
 }
 
 impl Levels {
     /// No time at all.
     pub const fn new() -> Self {
-        Self { ns: Vec::new(), top: 0 }
+        Self {
+            exact: Vec::new(),
+            coarse: Vec::new(),
+            top: 0,
+        }
     }
 
     /// The level was `level` for `ns` more.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, level: u64, ns: u64) {
-        match self.ns.get_mut(index_of::<PRECISION>(level)) {
-            Some(time) if level <= self.top => *time += ns,
-            _ => self.grow(level, ns),
+        match self.exact.get_mut(level as usize) {
+            Some(time) => *time += ns,
+            None => self.add_rare(level, ns),
         }
     }
 
-    #[cold]
+    /// The same for a level that is high, or was not seen before.
     #[inline(never)]
-    fn grow(&mut self, level: u64, ns: u64) {
+    fn add_rare(&mut self, level: u64, ns: u64) {
         if ns == 0 {
             return;
         }
-        let index = index_of::<PRECISION>(level);
-        if self.ns.len() <= index {
-            self.ns.resize(room_for::<PRECISION>(index), 0);
+        if level < EXACT {
+            // Doubled, so that levels that rise one by one are seldom new.
+            self.exact.resize((2 * level).clamp(16, EXACT) as usize, 0);
+            self.exact[level as usize] += ns;
+            return;
         }
-        self.ns[index] += ns;
+        let index = index_of::<PRECISION>(level);
+        if self.coarse.len() <= index {
+            self.coarse.resize(room_for::<PRECISION>(index), 0);
+        }
+        self.coarse[index] += ns;
         self.top = self.top.max(level);
     }
 
     /// Adds another run's time.
     pub fn merge(&mut self, other: &Self) {
-        if self.ns.len() < other.ns.len() {
-            self.ns.resize(other.ns.len(), 0);
+        for (mine, its) in [(&mut self.exact, &other.exact), (&mut self.coarse, &other.coarse)] {
+            if mine.len() < its.len() {
+                mine.resize(its.len(), 0);
+            }
+            mine.iter_mut().zip(its).for_each(|(a, b)| *a += b);
         }
-        self.ns.iter_mut().zip(&other.ns).for_each(|(a, b)| *a += b);
         self.top = self.top.max(other.top);
     }
 
     /// Forgets everything, but keeps the memory.
     pub fn clear(&mut self) {
-        self.ns.fill(0);
+        self.exact.fill(0);
+        self.coarse.fill(0);
         self.top = 0;
+    }
+
+    /// The levels that there were, lowest first: the lowest and the highest of the bucket, and the time in ns.
+    fn parts(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let exact = self.exact.iter().zip(0..).map(|(&ns, level)| (level, level, ns));
+        let bucket = |(index, &ns): (usize, &u64)| {
+            let (low, high) = bounds_of::<PRECISION>(index);
+            (low, high.min(self.top), ns)
+        };
+        let coarse = self.coarse.iter().enumerate().map(bucket);
+        exact.chain(coarse).filter(|(_, _, ns)| *ns > 0)
     }
 
     /// All time, in ns.
     pub fn total_ns(&self) -> u128 {
-        self.ns.iter().map(|&ns| u128::from(ns)).sum()
+        self.parts().map(|(_, _, ns)| u128::from(ns)).sum()
     }
 
     /// The lowest level that is not exceeded for a share `q` of the time; `None` if there was no time.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let total = self.total_ns();
         // At least one nanosecond, so that the least level is one that there was.
-        let wanted = (q * total as f64).ceil().max(1.0) as u128;
+        let wanted = ((q * total as f64).ceil().max(1.0) as u128).min(total);
         let mut below = 0;
-        let found = self.ns.iter().position(|&ns| {
-            below += u128::from(ns);
-            below >= wanted.min(total)
+        let found = self.parts().find(|(_, _, ns)| {
+            below += u128::from(*ns);
+            below >= wanted
         });
-        found
-            .filter(|_| total > 0)
-            .map(|index| bounds_of::<PRECISION>(index).1.min(self.top))
+        found.map(|(_, high, _)| high)
     }
 
     /// The levels that there were, lowest first, each with the share of the time that it was so high or higher. Of a
@@ -86,12 +113,12 @@ impl Levels {
     pub fn at_or_above(&self) -> Vec<(u64, f64)> {
         let total = self.total_ns();
         let mut left = total;
-        let mut points = Vec::new();
-        for (index, &ns) in self.ns.iter().enumerate().filter(|(_, ns)| **ns > 0) {
-            points.push((bounds_of::<PRECISION>(index).0, left as f64 / total as f64));
+        let share = |(low, _, ns): (u64, u64, u64)| {
+            let share = left as f64 / total as f64;
             left -= u128::from(ns);
-        }
-        points
+            (low, share)
+        };
+        self.parts().map(share).collect()
     }
 }
 
@@ -103,13 +130,13 @@ mod tests {
     fn quantiles_and_shares_by_hand() {
         let mut levels = Levels::new();
         assert_eq!(levels.quantile(0.5), None);
-        for (level, ns) in [(0, 50), (3, 30), (2, 15), (900, 5), (7, 0)] {
+        for (level, ns) in [(0, 50), (3, 30), (2, 15), (9_000, 5), (7, 0), (2_000, 0)] {
             levels.add(level, ns);
         }
         let quantiles = [0.0, 0.5, 0.51, 0.65, 0.95, 0.951, 1.0].map(|q| levels.quantile(q));
-        assert_eq!(quantiles, [0, 0, 2, 2, 3, 900, 900].map(Some));
+        assert_eq!(quantiles, [0, 0, 2, 2, 3, 9_000, 9_000].map(Some));
         let shares = levels.at_or_above();
-        let (low, _) = bounds_of::<PRECISION>(index_of::<PRECISION>(900));
+        let (low, _) = bounds_of::<PRECISION>(index_of::<PRECISION>(9_000));
         assert_eq!(shares, [(0, 1.0), (2, 0.5), (3, 0.35), (low, 0.05)]);
         let mut twice = levels.clone();
         twice.merge(&levels);

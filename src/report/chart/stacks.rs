@@ -6,7 +6,9 @@ use super::plot::{self, Bar, Bars, Entry, Look, Panel, Series, stack_colour};
 use super::{Focus, HEIGHT, Named, WIDTH, file_part, focus};
 use crate::report::format;
 use crate::report::limits;
+use crate::report::verdicts;
 use crate::run::summary::{Cell, Summary, Timeline, Unit, name};
+use crate::run::verdict::Class;
 
 /// Named parts of a stack; what is smaller is added up as "other".
 const MOST_PARTS: usize = 6;
@@ -51,15 +53,17 @@ pub fn bill_bars(focus: &Focus) -> Option<(Bars, Vec<Entry>)> {
         cell.bill.lines.iter().map(line).collect()
     };
     let total = |cell: &Cell| {
-        let (mean, half) = format::money_short(&cell.bill.total);
-        (
-            if half.is_empty() {
-                mean
-            } else {
-                format!("{mean} {half}")
-            },
-            cell.bill.total.drawn_interval(),
-        )
+        if cell.is(Class::TwoRegimes) {
+            // The mean over both is the bill of no run.
+            return ("two regimes".to_owned(), None);
+        }
+        let (mean, half) = verdicts::bill(cell, format::money_short(&cell.bill.total));
+        let interval = cell.bill.total.drawn_interval().filter(|_| cell.has_month());
+        match (half.is_empty(), cell.is(Class::Growing)) {
+            (_, true) => (format!("{mean} growing: no month is like that"), interval),
+            (true, false) => (mean, interval),
+            (false, false) => (format!("{mean} {half}"), interval),
+        }
     };
     Some(stacked(focus, "bill per month", Unit::Dollars, parts, total))
 }

@@ -105,7 +105,7 @@ fn broken_text_is_a_problem_with_a_place() {
         ("", Code::EmptyFile, 1, 1, "empty"),
         ("# nothing\n", Code::EmptyFile, 1, 1, "empty"),
         ("a:\n  b: 1\n c: 2\n", Code::Syntax, 3, 2, "expected key"),
-        ("a:\n\tb: 1\n", Code::Syntax, 2, 1, "tabs"),
+        ("a:\n\tb: 1\n", Code::Syntax, 2, 1, "a tab in the indentation"),
         ("a: [1, 2\n", Code::Syntax, 1, 4, "unclosed bracket"),
         ("a: \"x\nb: 1\n", Code::Syntax, 2, 1, "quoted"),
         ("a: b: c\n", Code::Syntax, 1, 5, "not allowed"),
