@@ -183,12 +183,11 @@ impl Histogram {
         let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
         let mut seen = 0;
         let (first, last) = (index_of::<PRECISION>(self.min), index_of::<PRECISION>(self.max));
-        for index in first..=last {
-            let n = self.counts[index];
-            if n > 0 && (seen + n) as f64 >= rank {
-                return self.inside(index, (rank - seen as f64).max(0.0) / n as f64);
-            }
+        for (index, &n) in (first..).zip(&self.counts[first..=last]) {
             seen += n;
+            if n > 0 && seen as f64 >= rank {
+                return self.inside(index, (rank - (seen - n) as f64).max(0.0) / n as f64);
+            }
         }
         self.max as f64
     }

@@ -20,6 +20,8 @@ pub struct Levels {
     coarse: Vec<u64>,
     /// The highest level of those in buckets, exactly.
     top: u64,
+    /// Level x ns of those in buckets, exactly.
+    coarse_area: u128,
 }
 
 impl Levels {
@@ -29,7 +31,17 @@ impl Levels {
             exact: Vec::new(),
             coarse: Vec::new(),
             top: 0,
+            coarse_area: 0,
         }
+    }
+
+    /// The level integrated over time, in level x ns, exactly.
+    pub fn area(&self) -> u128 {
+        let exact = self.exact.iter().zip(0..);
+        let exact: u128 = exact
+            .map(|(&ns, level): (_, u64)| u128::from(level) * u128::from(ns))
+            .sum();
+        exact + self.coarse_area
     }
 
     /// The level was `level` for `ns` more.
@@ -59,6 +71,7 @@ impl Levels {
         }
         self.coarse[index] += ns;
         self.top = self.top.max(level);
+        self.coarse_area += u128::from(level) * u128::from(ns);
     }
 
     /// Adds another run's time.
@@ -70,6 +83,7 @@ impl Levels {
             mine.iter_mut().zip(its).for_each(|(a, b)| *a += b);
         }
         self.top = self.top.max(other.top);
+        self.coarse_area += other.coarse_area;
     }
 
     /// Forgets everything, but keeps the memory.
@@ -77,6 +91,7 @@ impl Levels {
         self.exact.fill(0);
         self.coarse.fill(0);
         self.top = 0;
+        self.coarse_area = 0;
     }
 
     /// The levels that there were, lowest first: the lowest and the highest of the bucket, and the time in ns.

@@ -300,7 +300,9 @@ pub struct Gauge {
     level: u64,
     peak: u64,
     since_ns: u64,
-    area: u128,
+    /// Area (level x ns) of `levels` that windows before this one had: what is beyond it is that of this window, so
+    /// that a change of the level adds to one number only.
+    before: u128,
     /// Area to be taken back that was larger than what the current window holds.
     debt: u128,
     /// How long each level lasted; area that is taken back is not taken from here.
@@ -314,7 +316,7 @@ impl Gauge {
             level: 0,
             peak: 0,
             since_ns: 0,
-            area: 0,
+            before: 0,
             debt: 0,
             levels: Levels::new(),
         }
@@ -326,8 +328,12 @@ impl Gauge {
     }
 
     /// Forgets how long each level lasted.
+    ///
+    /// What the current window has so far goes with it, so this belongs right behind a flush.
     pub fn forget_levels(&mut self) {
+        debug_assert!(self.levels.area() == self.before, "a window is under way");
         self.levels.clear();
+        self.before = 0;
     }
 
     /// Moves the level to a new record, where its time begins to count anew.
@@ -380,10 +386,12 @@ impl Gauge {
     /// Closes a window at `now_ns`: its area (level x ns) and its peak. The level stays, and is the peak to start from.
     pub fn flush(&mut self, now_ns: u64) -> (u128, u64) {
         self.advance(now_ns);
-        let paid = self.debt.min(self.area);
-        let window = (self.area - paid, self.peak);
+        let all = self.levels.area();
+        let area = all - self.before;
+        self.before = all;
+        let paid = self.debt.min(area);
+        let window = (area - paid, self.peak);
         self.debt -= paid;
-        self.area = 0;
         self.peak = self.level;
         window
     }
@@ -400,9 +408,7 @@ impl Gauge {
             "time runs backwards: {now_ns} after {}",
             self.since_ns
         );
-        let lasted = now_ns - self.since_ns;
-        self.area += u128::from(self.level) * u128::from(lasted);
-        self.levels.add(self.level, lasted);
+        self.levels.add(self.level, now_ns - self.since_ns);
         self.since_ns = now_ns;
     }
 }
@@ -455,6 +461,8 @@ pub struct WindowLatency {
     whole: Histogram,
     /// The window with the greatest p99 so far.
     worst: Histogram,
+    /// Its p99, in ns.
+    worst_p99_ns: u64,
     windows: Vec<WindowStats>,
 }
 
@@ -465,6 +473,7 @@ impl WindowLatency {
             current: Histogram::new(),
             whole: Histogram::new(),
             worst: Histogram::new(),
+            worst_p99_ns: 0,
             windows: Vec::new(),
         }
     }
@@ -480,7 +489,8 @@ impl WindowLatency {
         let line = WindowStats::of(&self.current);
         self.windows.push(line);
         self.whole.merge(&self.current);
-        if line.count > 0 && (self.worst.is_empty() || line.p99_ns > self.worst.quantile(0.99)) {
+        if line.count > 0 && (self.worst.is_empty() || line.p99_ns > self.worst_p99_ns) {
+            self.worst_p99_ns = line.p99_ns;
             std::mem::swap(&mut self.worst, &mut self.current);
         }
         self.current.reset();
@@ -508,6 +518,7 @@ impl WindowLatency {
         self.current.reset();
         self.whole.reset();
         self.worst.reset();
+        self.worst_p99_ns = 0;
         self.windows.clear();
     }
 }
