@@ -160,8 +160,8 @@ fn single_server(name: &'static str, seconds: u64, episodes: f64) -> System {
 /// times in which a long queue builds up, a handful in a minute and a half.
 fn many_servers(short: bool) -> System {
     let queue = Mmc::new(850.0, 100.0, 10);
-    let seconds = if short { 20 } else { 200 };
-    let mut p99 = truth("latency.p99", queue.response_quantile(0.99), 10.0);
+    let seconds = if short { 20 } else { 100 };
+    let mut p99 = truth("latency.p99", queue.response_quantile(0.99), 5.0);
     p99.long_only = true;
     System {
         name: "M/M/10 at .85",
@@ -271,9 +271,9 @@ fn free_tier() -> System {
 fn pair(short: bool) -> System {
     let quantile = |q: f64, mu: f64| -(1.0 - q).ln() / (mu - 80.0);
     let slower = 1000.0 / 11.0;
-    let seconds = if short { 250 } else { 2000 };
+    let seconds = if short { 160 } else { 500 };
     let difference = |q: f64| quantile(q, slower) - quantile(q, 100.0);
-    let mut p99 = truth("latency.p99", difference(0.99), 15.0);
+    let mut p99 = truth("latency.p99", difference(0.99), 4.0);
     p99.long_only = true;
     System {
         name: "paired difference, M/M/1 at .8 and .88",
@@ -285,9 +285,9 @@ fn pair(short: bool) -> System {
             seconds + 5
         ),
         truths: vec![
-            truth("latency.mean", 1.0 / (slower - 80.0) - 1.0 / 20.0, 100.0),
-            truth("latency.p50", difference(0.5), 100.0),
-            truth("latency.p90", difference(0.9), 50.0),
+            truth("latency.mean", 1.0 / (slower - 80.0) - 1.0 / 20.0, 60.0),
+            truth("latency.p50", difference(0.5), 60.0),
+            truth("latency.p90", difference(0.9), 15.0),
             p99,
         ],
         many: false,
