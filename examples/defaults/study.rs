@@ -52,8 +52,8 @@ pub const SYSTEMS: [System; 4] = [
     },
 ];
 
-/// What the runs of one study counted: cold starts and invocations of each.
-pub type Counts = Vec<(f64, f64)>;
+/// The share of cold starts as a study prints it: the figure and its interval.
+pub type Printed = (f64, (f64, f64));
 
 impl System {
     /// The scenario, with a second variant that has nothing to do with it if `beside`.
@@ -72,7 +72,7 @@ impl System {
         )
     }
 
-    fn counts(&self, run: &str, beside: bool, seed: u64, replications: u64) -> Counts {
+    fn printed(&self, run: &str, beside: bool, seed: u64, replications: u64) -> Printed {
         // The number of this process and the case keep studies that run at once apart.
         let folder = std::env::temp_dir().join(format!("coldcurve-defaults-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder for scenarios");
@@ -89,56 +89,31 @@ impl System {
         };
         let Loaded { study, .. } = load(&file, &options);
         let summary = study.expect("a sound scenario").run(&|| ()).expect("runs that end");
-        let cell = &summary.cells[0];
-        let values = |metric: &str| &cell.metric(metric).expect("a function's metric").per_replication;
-        let (ratios, calls) = (values("functions.f.cold_ratio"), values("functions.f.invocations"));
-        let part = |(ratio, calls): (&f64, &f64)| (if *calls > 0.0 { ratio * calls } else { 0.0 }, *calls);
-        ratios.iter().zip(calls).map(part).collect()
+        let found = summary.cells[0].metric("functions.f.cold_ratio");
+        let share = &found.expect("a function's metric").estimate;
+        (share.mean, share.interval.expect("several runs"))
     }
 
     /// The share of cold starts: by the exact law, or from 64 runs of 50 hours, each after five that do not count.
     pub fn truth(&self) -> f64 {
         match self.expiry {
             Some(expiry) => KeepAlive::new(self.rate, self.service, expiry).p_cold(),
-            None => pooled(&self.counts(
-                "run: { length: 55 h, warmup: 5 h, window: 1 h }\n",
-                false,
-                1_000_003,
-                64,
-            )),
+            None => {
+                self.printed(
+                    "run: { length: 55 h, warmup: 5 h, window: 1 h }\n",
+                    false,
+                    1_000_003,
+                    64,
+                )
+                .0
+            }
         }
     }
 
     /// A study with default settings.
-    pub fn study(&self, beside: bool, seed: u64, replications: u64) -> Counts {
-        self.counts("", beside, seed, replications)
+    pub fn study(&self, beside: bool, seed: u64, replications: u64) -> Printed {
+        self.printed("", beside, seed, replications)
     }
-}
-
-/// Cold starts of all runs over their invocations.
-pub fn pooled(counts: &Counts) -> f64 {
-    let (cold, calls) = counts
-        .iter()
-        .fold((0.0, 0.0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
-    cold / calls
-}
-
-/// The 97.5 % points of Student's t with 3 and 15 degrees of freedom.
-fn student(runs: usize) -> f64 {
-    match runs {
-        4 => 3.182_446,
-        16 => 2.131_450,
-        _ => panic!("studies of 4 and of 16 runs"),
-    }
-}
-
-/// Whether the 95 % interval of the ratio of sums (delta method) holds `truth`.
-pub fn covers(counts: &Counts, truth: f64) -> bool {
-    let (ratio, n) = (pooled(counts), counts.len() as f64);
-    let calls = counts.iter().map(|run| run.1).sum::<f64>() / n;
-    let squares: f64 = counts.iter().map(|(cold, own)| (cold - ratio * own).powi(2)).sum();
-    let error = (squares / (n * (n - 1.0))).sqrt() / calls;
-    (ratio - truth).abs() <= student(counts.len()) * error
 }
 
 /// What many studies say together.
@@ -152,14 +127,14 @@ pub struct Verdict {
 }
 
 /// Judges studies of one system.
-pub fn judge(studies: &[Counts], truth: f64) -> Verdict {
-    let all: Vec<f64> = studies.iter().map(pooled).collect();
-    let n = all.len() as f64;
-    let mean = all.iter().sum::<f64>() / n;
-    let squares: f64 = all.iter().map(|x| (x - mean).powi(2)).sum();
+pub fn judge(studies: &[Printed], truth: f64) -> Verdict {
+    let n = studies.len() as f64;
+    let mean = studies.iter().map(|study| study.0).sum::<f64>() / n;
+    let squares: f64 = studies.iter().map(|study| (study.0 - mean).powi(2)).sum();
+    let covers = |(_, (low, high)): &&Printed| *low <= truth && truth <= *high;
     Verdict {
         bias: mean / truth,
         z: (mean - truth) / (squares / (n * (n - 1.0))).sqrt(),
-        covered: studies.iter().filter(|study| covers(study, truth)).count() as f64 / n,
+        covered: studies.iter().filter(covers).count() as f64 / n,
     }
 }

@@ -431,7 +431,7 @@ fn regimes(summary: &Summary) -> io::Result<String> {
     for cell in &summary.cells {
         let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
         for regime in &cell.regimes {
-            for metric in &regime.metrics {
+            for metric in &regime.cell.metrics {
                 let (low, high) = ends(&metric.estimate);
                 let fields = [
                     regime.name.clone(),

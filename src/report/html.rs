@@ -41,14 +41,15 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> Stri
         summary.replications,
         summary.seed
     );
-    results(&mut out, &verdicts::by_regime(summary));
+    let shown = verdicts::by_regime(summary);
+    results(&mut out, &shown);
     for line in verdicts::legend(summary) {
         let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&line));
     }
     list(&mut out, verdicts::HEADING, &verdicts::lines(summary));
-    let cells: Vec<(String, &Cell)> = summary.cells.iter().map(|cell| (label(cell), cell)).collect();
+    let cells: Vec<(String, &Cell)> = shown.cells.iter().map(|cell| (label(cell), cell)).collect();
     list(&mut out, "Faults", &limits::faults(&cells));
-    limits_table(&mut out, summary);
+    limits_table(&mut out, &shown);
     expectations(&mut out, summary);
     list(&mut out, "Warnings", &summary.warnings);
     for (named, document) in pictures.iter().zip(documents) {
@@ -58,7 +59,7 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> Stri
             escaped(&named.caption)
         );
     }
-    bills(&mut out, summary);
+    bills(&mut out, &shown);
     repeat(&mut out, summary);
     out.push_str("</body>\n</html>\n");
     visible(&out).into_owned()
@@ -224,11 +225,7 @@ fn bills(out: &mut String, summary: &Summary) {
     out.push_str("<h2>Bills per month</h2>\n");
     for cell in found {
         let total = format::estimate(Unit::Dollars, &cell.bill.total);
-        let total = escaped(&if cell.regimes.is_empty() {
-            verdicts::bill(cell, (total, String::new())).0
-        } else {
-            "two regimes: the lines are means over both".to_owned()
-        });
+        let total = escaped(&verdicts::bill(cell, (total, String::new())).0);
         let _ = writeln!(
             out,
             "<details><summary>{}: {total}</summary>\n<div class=\"wide\"><table>",

@@ -94,9 +94,9 @@ fn composed(summary: &Summary, view: View) -> String {
     super::marks::explain(&mut out, &shown, view);
     verdict_lines(&mut out, summary, view);
     bill_notes(&mut out, summary, view);
-    slowest(&mut out, summary, view);
-    faults(&mut out, summary, view);
-    limits_table(&mut out, summary, view);
+    slowest(&mut out, &shown, view);
+    faults(&mut out, &shown, view);
+    limits_table(&mut out, &shown, view);
     expectations(&mut out, summary, view);
     if !summary.warnings.is_empty() {
         let _ = writeln!(out, "\n{}", view.paint("1;33", "Warnings"));

@@ -1,7 +1,7 @@
 //! How verdicts are shown: the marks behind and around figures, the lines in words, and one row a regime.
 
 use super::format::MISSING;
-use crate::run::summary::{BillSummary, Cell, Metric, Summary};
+use crate::run::summary::{Cell, Summary};
 use crate::run::verdict::{Class, Regime};
 use std::fmt::Write as _;
 
@@ -42,34 +42,19 @@ pub fn has_whole_bill(cell: &Cell) -> bool {
 fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
     let runs = regime.runs.len();
     let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
-    let metrics: Vec<Metric> = regime.metrics.clone();
     Cell {
-        variant: format!("{}: {runs} of {all} {}", cell.variant, regime.name),
-        point: cell.point.clone(),
-        requests: cell.requests,
-        events: cell.events,
-        metrics,
-        distributions: Vec::new(),
-        timelines: Vec::new(),
-        causes: Vec::new(),
-        bill: BillSummary {
-            lines: Vec::new(),
-            total: regime.bill,
-            per_million: None,
-            notes: Vec::new(),
+        // Along a sweep, those of one kind make up a line.
+        variant: if cell.point.is_empty() {
+            format!("{}: {runs} of {all} {}", cell.variant, regime.name)
+        } else {
+            format!("{}: {}", cell.variant, regime.name)
         },
-        limits: Vec::new(),
-        faults: Vec::new(),
-        levels: Vec::new(),
-        refused: None,
         verdicts: cell.verdicts.clone(),
-        regimes: Vec::new(),
-        // What was lost was lost in the runs that collapsed, as far as anybody knows.
-        losses: if regime.fails { cell.losses.clone() } else { Vec::new() },
+        ..regime.cell.clone()
     }
 }
 
-/// The summary with one cell a regime in place of each cell that has two: what tables are made of.
+/// The summary with one cell a regime in place of each cell that has two: what tables and pictures are made of.
 pub fn by_regime(summary: &Summary) -> Summary {
     let rows = |cell: &Cell| -> Vec<Cell> {
         if cell.regimes.is_empty() {

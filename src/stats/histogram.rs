@@ -14,6 +14,9 @@
 /// Sub-buckets per octave of [`Histogram`], as a power of two: 256.
 pub const PRECISION: u32 = 8;
 
+/// Buckets that are added up at once where a quantile is looked for.
+const STRIP: usize = 16;
+
 /// The bucket that holds `value` when every octave has `2^P` buckets.
 #[inline]
 pub const fn index_of<const P: u32>(value: u64) -> usize {
@@ -168,28 +171,52 @@ impl Histogram {
 
     /// The `q`-quantile, `q` in 0..=1, to the nearest integer; see [`Self::quantile_at`]. 0 if there are no values.
     pub fn quantile(&self, q: f64) -> u64 {
+        self.quantiles([q])[0]
+    }
+
+    /// Several of them in one pass, for `q` in ascending order.
+    pub fn quantiles<const N: usize>(&self, q: [f64; N]) -> [u64; N] {
         // Rounding must not lead past the greatest value, which a float may not be able to tell.
-        ((self.quantile_at(q) + 0.5) as u64).clamp(self.min(), self.max)
+        self.quantiles_at(q)
+            .map(|value| ((value + 0.5) as u64).clamp(self.min(), self.max))
     }
 
     /// The `q`-quantile, `q` in 0..=1: the value with a fraction `q` of all values at or below it, to within 0.4 %.
     /// Inside a bucket the values are taken to be spread evenly between its ends, which the least and the greatest
     /// value narrow. 0 if there are no values.
     pub fn quantile_at(&self, q: f64) -> f64 {
+        self.quantiles_at([q])[0]
+    }
+
+    fn quantiles_at<const N: usize>(&self, q: [f64; N]) -> [f64; N] {
         if self.count == 0 {
-            return 0.0;
+            return [0.0; N];
         }
-        // 0.07 x 100 is a little more than 7 in binary; that must not lead to the next value.
-        let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
-        let mut seen = 0;
         let (first, last) = (index_of::<PRECISION>(self.min), index_of::<PRECISION>(self.max));
-        for (index, &n) in (first..).zip(&self.counts[first..=last]) {
-            seen += n;
-            if n > 0 && seen as f64 >= rank {
-                return self.inside(index, (rank - (seen - n) as f64).max(0.0) / n as f64);
+        // Values in buckets before `from`.
+        let (mut from, mut below) = (first, 0);
+        q.map(|q| {
+            // 0.07 x 100 is a little more than 7 in binary; that must not lead to the next value.
+            let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
+            // At least the first value; a whole number is compared faster.
+            let wanted = (rank.ceil() as u64).max(1);
+            for strip in self.counts[from..=last].chunks(STRIP) {
+                let all: u64 = strip.iter().sum();
+                if below + all < wanted {
+                    below += all;
+                    from += strip.len();
+                    continue;
+                }
+                let mut seen = below;
+                for (index, &n) in (from..).zip(strip) {
+                    if seen + n >= wanted {
+                        return self.inside(index, (rank - seen as f64).max(0.0) / n as f64);
+                    }
+                    seen += n;
+                }
             }
-        }
-        self.max as f64
+            self.max as f64
+        })
     }
 
     /// The value below which `share` of the values of bucket `index` lie.
@@ -205,13 +232,25 @@ impl Histogram {
         (low.max(self.min) as f64, high.min(self.max) as f64)
     }
 
-    /// Half the width of the bucket that holds `value`: how finely the histogram sees there. 0 where it is exact.
+    /// How finely the histogram sees at `value`: half the width of its bucket, times how much the bucket's count differs
+    /// from those beside it. Between equal buckets values are spread evenly, as interpolation takes them to be; in one
+    /// that stands out they may all be at one place. 0 where the histogram is exact.
     pub fn resolution(&self, value: f64) -> f64 {
         if self.min() == self.max || self.count == 0 {
             return 0.0;
         }
-        let (low, high) = self.ends(index_of::<PRECISION>((value as u64).clamp(self.min, self.max)));
-        (high - low) / 2.0
+        let index = index_of::<PRECISION>((value as u64).clamp(self.min, self.max));
+        let (low, high) = self.ends(index);
+        let beside = [
+            index.checked_sub(1).map_or(0, |before| self.at(before)),
+            self.at(index + 1),
+        ];
+        let differs = beside
+            .map(|n| n.abs_diff(self.at(index)))
+            .into_iter()
+            .max()
+            .unwrap_or(0);
+        (high - low) / 2.0 * (differs as f64 / self.at(index).max(1) as f64).min(1.0)
     }
 
     /// The end of an interval, moved to the end of its bucket where that borders a gap: there the values need not be

@@ -357,7 +357,7 @@ impl Gauge {
     }
 
     /// From `now_ns` on the level is `level`. Time must not run backwards.
-    #[inline]
+    #[inline(always)]
     pub fn set(&mut self, now_ns: u64, level: u64) {
         self.advance(now_ns);
         self.level = level;
@@ -401,7 +401,7 @@ impl Gauge {
         self.debt
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, now_ns: u64) {
         debug_assert!(
             now_ns >= self.since_ns,
@@ -440,12 +440,13 @@ impl WindowStats {
 
     /// The line that stands for the values of `h`.
     pub fn of(h: &Histogram) -> Self {
+        let [p50_ns, p90_ns, p99_ns, p999_ns] = h.quantiles([0.5, 0.9, 0.99, 0.999]);
         Self {
             count: h.count(),
-            p50_ns: h.quantile(0.5),
-            p90_ns: h.quantile(0.9),
-            p99_ns: h.quantile(0.99),
-            p999_ns: h.quantile(0.999),
+            p50_ns,
+            p90_ns,
+            p99_ns,
+            p999_ns,
             max_ns: h.max(),
             mean_ns: h.mean(),
         }

@@ -57,6 +57,23 @@ pub struct Trend {
     pub doubles: Option<f64>,
 }
 
+/// How many windows show a steady level, for one that still rises, but more and more slowly: until only a hundredth of the
+/// way is left, and as many again to measure. From the means of its thirds, taken for those of an exponential approach;
+/// none if they are not like that.
+pub fn settled_after(runs: &[Vec<f64>]) -> Option<f64> {
+    const LEFT: f64 = 0.01;
+    let third = runs.iter().map(Vec::len).min()? / 3;
+    let mean = |part: usize| {
+        let values = runs
+            .iter()
+            .flat_map(|run| &run[run.len() - (3 - part) * third..][..third]);
+        values.sum::<f64>() / (runs.len() * third) as f64
+    };
+    let ratio = (mean(2) - mean(1)) / (mean(1) - mean(0));
+    let windows = 2.0 * third as f64 * libm::log(LEFT) / libm::log(ratio);
+    (third > 0 && ratio > 0.0 && ratio < 1.0).then_some(windows)
+}
+
 /// One contrast of every run, and whether their mean is above zero.
 struct Contrast {
     mean: f64,
@@ -358,6 +375,19 @@ mod tests {
 
     fn study(rho: f64, runs: u64, first: u64) -> Vec<Vec<f64>> {
         (0..runs).map(|run| queue(rho, 30, 400, first * 100 + run)).collect()
+    }
+
+    #[test]
+    fn a_level_that_slows_down_is_settled_in_time() {
+        // Towards 10 with a time constant of 20 windows: a hundredth is left after 92.
+        let run: Vec<f64> = (0..60)
+            .map(|window| 10.0 - 10.0 * libm::exp(-f64::from(window) / 20.0))
+            .collect();
+        let found = settled_after(&[run.clone(), run]).expect("an approach");
+        assert!((found - 2.0 * 20.0 * libm::log(100.0)).abs() < 0.01, "{found}");
+        let line: Vec<f64> = (0..60).map(f64::from).collect();
+        assert_eq!(settled_after(&[line]), None, "what rises for ever does not settle");
+        assert_eq!(settled_after(&[vec![1.0, 2.0]]), None, "too few windows");
     }
 
     #[test]

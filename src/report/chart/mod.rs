@@ -11,6 +11,7 @@ pub mod stacks;
 use self::canvas::{Dash, Marker, PALETTE, Picture};
 use self::plot::Look;
 use super::format::span_ns;
+use super::verdicts;
 use crate::run::summary::{Cell, Summary};
 
 /// Width of every picture in pixels.
@@ -31,8 +32,9 @@ pub struct Named {
     pub picture: Picture,
 }
 
-/// Every picture that the summary has data for, the overview first.
+/// Every picture that the summary has data for, the overview first. Runs of two regimes are shown apart.
 pub fn pictures(summary: &Summary) -> Vec<Named> {
+    let summary = &verdicts::by_regime(summary);
     let mut pictures = Vec::new();
     pictures.extend(overview(summary));
     pictures.extend(expected::expected(summary));

@@ -53,10 +53,6 @@ pub fn bill_bars(focus: &Focus) -> Option<(Bars, Vec<Entry>)> {
         cell.bill.lines.iter().map(line).collect()
     };
     let total = |cell: &Cell| {
-        if cell.is(Class::TwoRegimes) {
-            // The mean over both is the bill of no run.
-            return ("two regimes".to_owned(), None);
-        }
         let (mean, half) = verdicts::bill(cell, format::money_short(&cell.bill.total));
         let interval = cell.bill.total.drawn_interval().filter(|_| cell.has_month());
         match (half.is_empty(), cell.is(Class::Growing)) {

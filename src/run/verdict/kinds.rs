@@ -1,6 +1,6 @@
 //! What a verdict on a cell is: plain data, part of `summary.json`.
 
-use crate::run::summary::{Cell, Estimate, Metric};
+use crate::run::summary::Cell;
 use serde::{Deserialize, Serialize};
 
 /// The classes, in their order of precedence.
@@ -76,10 +76,15 @@ pub struct Regime {
     pub fails: bool,
     /// Their run numbers.
     pub runs: Vec<u32>,
-    /// The cell's metrics over these runs alone.
-    pub metrics: Vec<Metric>,
-    /// Their bill, dollars per month.
-    pub bill: Estimate,
+    /// The cell as these runs alone show it.
+    pub cell: Cell,
+}
+
+impl Regime {
+    /// The mean of a metric over these runs; not a number if they have none.
+    pub fn mean(&self, metric: &str) -> f64 {
+        self.cell.metric(metric).map_or(f64::NAN, |metric| metric.estimate.mean)
+    }
 }
 
 /// Work that was lost, or that failed where nobody waits for an answer.

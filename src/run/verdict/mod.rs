@@ -20,7 +20,8 @@ use crate::model::client::Load;
 use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::world::{RunResult, World};
 use crate::model::{Plan, kind};
-use crate::stats::stability::{Course, Gap, LEAST_WINDOWS, Trend, course, growth, two_places};
+use crate::scenario::Target;
+use crate::stats::stability::{Course, Gap, LEAST_WINDOWS, Trend, course, growth, settled_after, two_places};
 use crate::stats::{Series, Value};
 use rayon::prelude::*;
 
@@ -49,6 +50,8 @@ struct Line {
     name: String,
     things: &'static str,
     backlog: bool,
+    /// At what age what waits there is lost, if the run is too short for any to become so old.
+    kept: Option<Duration>,
 }
 
 /// The lines of a cell that can be judged.
@@ -76,9 +79,21 @@ fn lines(plan: &Plan, results: &[RunResult]) -> Vec<Line> {
             name: format!("{}.{}", label(plan, series.component), series.metric),
             things: known.2,
             backlog: known.3,
+            kept: kept(plan, target).filter(|age| known.3 && *age >= plan.length),
         })
     };
     first.series.iter().enumerate().filter_map(line).collect()
+}
+
+/// At what age what waits at a component is lost.
+fn kept(plan: &Plan, at: Target) -> Option<Duration> {
+    let index = at.index as usize;
+    match at.kind {
+        kind::QUEUE => Some(plan.queues[index].retention),
+        kind::STREAM => Some(plan.streams[index].retention),
+        kind::FUNCTION => Some(plan.functions[index].asynchronous.maximum_age),
+        _ => None,
+    }
 }
 
 /// The windows of a series of all runs from `from` on.
@@ -193,14 +208,15 @@ fn split(plan: &Plan, results: &[RunResult], lines: &[Line]) -> Option<Vec<bool>
 /// The figures of each of two groups of runs.
 fn regimes(cell: &CellPlan, results: &[RunResult], upper: &[bool]) -> Vec<Regime> {
     let regime = |fails: bool| {
-        let part = aggregate(cell, &pick(results, upper, fails));
+        let own = pick(results, upper, fails);
+        let mut part = aggregate(cell, &own);
+        part.losses = losses(&cell.plan, &own);
         let runs = upper.iter().enumerate().filter(|(_, upper)| **upper == fails);
         Regime {
             name: if fails { "collapse" } else { "run well" }.to_owned(),
             fails,
             runs: runs.map(|(run, _)| run as u32).collect(),
-            bill: part.bill.total,
-            metrics: part.metrics,
+            cell: part,
         }
     };
     vec![regime(false), regime(true)]
@@ -226,12 +242,8 @@ fn two_regimes(cell: &CellPlan, results: &[RunResult], regimes: &[Regime]) -> Ve
         let metric = |wanted: &str| part.metric(wanted).map(|metric| metric.per_replication.clone());
         metric(name::ERROR_RATIO).unwrap_or_default()
     };
-    let mean = |regime: &Regime| {
-        let errors = regime.metrics.iter().find(|metric| metric.name == name::ERROR_RATIO);
-        errors.map_or(0.0, |errors| errors.estimate.mean)
-    };
-    let (low, high) = (mean(&regimes[0]), mean(&regimes[1]));
-    if high - low < 0.1 {
+    let (low, high) = (regimes[0].mean(name::ERROR_RATIO), regimes[1].mean(name::ERROR_RATIO));
+    if high.is_nan() || high - low < 0.1 {
         return verdict;
     }
     let border = f64::midpoint(low, high);
@@ -307,7 +319,8 @@ fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, ce
             per_second: trend.per_window / window,
             doubles_s: trend.doubles.map(|windows| windows * window),
             last: trend.last,
-            left_s: (plan.length.0.saturating_sub(plan.warmup.0)) as f64 / 1e9,
+            wanted_s: window * settled_after(&runs).map_or(4.0 * seen as f64, |all| all.max(2.0 * seen as f64)),
+            kept_s: line.kept.map(Duration::as_secs_f64),
         };
         match course(&runs, period, alpha) {
             Course::Growing(trend) if enough && !unseen => {

@@ -20,8 +20,10 @@ pub struct Evidence<'a> {
     pub doubles_s: Option<f64>,
     /// Its level in the last window.
     pub last: f64,
-    /// What was measured.
-    pub left_s: f64,
+    /// What would have to be measured.
+    pub wanted_s: f64,
+    /// At what age what waits is lost, if nothing can have become so old.
+    pub kept_s: Option<f64>,
 }
 
 /// A whole number, with commas.
@@ -111,12 +113,15 @@ pub fn growing(evidence: &Evidence) -> String {
     let (since, last) = (time(evidence.since_s), number(evidence.last));
     let speed = rate(evidence.per_second, things);
     let before = if evidence.or_before { " or before" } else { "" };
+    let lost = evidence.kept_s.map_or(String::new(), |age| {
+        format!("; none became {} old, when {things} are lost", time(age))
+    });
     match evidence.doubles_s {
         Some(doubles) => format!(
-            "{line} grows: it doubles every {}, to {last} {things} at the end",
+            "{line} grows: it doubles every {}, to {last} {things} at the end{lost}",
             time(doubles)
         ),
-        None => format!("{line} grows by {speed} since {since}{before}, to {last} at the end"),
+        None => format!("{line} grows by {speed} since {since}{before}, to {last} at the end{lost}"),
     }
 }
 
@@ -142,7 +147,7 @@ pub fn rising(evidence: &Evidence, input_changes: bool) -> String {
     } else {
         "it slows down, but has not settled"
     };
-    let longer = time(4.0 * evidence.left_s);
+    let longer = time(evidence.wanted_s);
     format!(
         "too short to say: {line} still rises by {} at the end ({}): {why}; measure about {longer}",
         rate(evidence.per_second, things),
@@ -189,12 +194,8 @@ pub fn once(who: &str, times: usize, measured_s: f64) -> String {
 }
 
 pub fn two_regimes(regimes: &[Regime], all: usize) -> String {
-    let mean = |regime: &Regime, wanted: &str| {
-        let metric = regime.metrics.iter().find(|metric| metric.name == wanted);
-        metric.map_or(f64::NAN, |metric| metric.estimate.mean)
-    };
     let [well, bad] = regimes else { return String::new() };
-    let (low, high) = (mean(well, name::ERROR_RATIO), mean(bad, name::ERROR_RATIO));
+    let (low, high) = (well.mean(name::ERROR_RATIO), bad.mean(name::ERROR_RATIO));
     let (bad_runs, rest) = (bad.runs.len(), well.runs.len());
     let start = format!("two regimes: {bad_runs} of {all} runs collapsed");
     if high - low >= 0.1 {
@@ -204,7 +205,7 @@ pub fn two_regimes(regimes: &[Regime], all: usize) -> String {
             percent(low)
         );
     }
-    let (fast, slow) = (mean(well, name::LATENCY_P50), mean(bad, name::LATENCY_P50));
+    let (fast, slow) = (well.mean(name::LATENCY_P50), bad.mean(name::LATENCY_P50));
     if slow > 2.0 * fast {
         return format!(
             "{start} (p50 {} s); the other {rest}: p50 {} s",
