@@ -274,6 +274,11 @@ impl Histogram {
         self.counts.get(index + 1..).map_or(0, |rest| rest.iter().sum())
     }
 
+    /// How many values there are in buckets before `index`.
+    pub(super) fn below_bucket(&self, index: usize) -> u64 {
+        self.counts[..index.min(self.counts.len())].iter().sum()
+    }
+
     /// How many values there are in bucket `index`.
     pub(super) fn at(&self, index: usize) -> u64 {
         self.counts.get(index).copied().unwrap_or(0)

@@ -161,6 +161,10 @@ impl Record {
             lines.iter().map(|w| w.seen(w.p99_ns as f64)).collect(),
         );
         observe_windows(&self.lines, window, &mut line);
+        if spec.nodes.threads.is_some() {
+            let each = self.lines.iter().map(|w| level(w.wait_ns, w));
+            line("waiting", SeriesUnit::Level, each.collect());
+        }
     }
 }
 
@@ -227,9 +231,13 @@ fn observe_whole(spec: &StorePlan, total: &Window, connections: &Gauge, push: &m
     push("connections", connections.levels());
 }
 
+/// A time that adds up over a window, by its length.
+fn level(area: u128, w: &Window) -> f64 {
+    area as f64 / (w.length_ns as f64).max(1.0)
+}
+
 fn observe_windows(lines: &[Window], window: Duration, line: &mut impl FnMut(&'static str, SeriesUnit, Vec<f64>)) {
     let seconds = window.as_secs_f64();
-    let level = |area: u128, w: &Window| area as f64 / (w.length_ns as f64).max(1.0);
     let mut each = |metric, unit, value: &dyn Fn(&Window) -> f64| {
         line(metric, unit, lines.iter().map(value).collect());
     };

@@ -32,7 +32,7 @@ const MANY_PERIODS: f64 = 20.0;
 
 /// A level that shows whether work piles up: kind, metric, what is counted, and whether it is a backlog, which is work
 /// that waits.
-const LINES: [(u8, &str, &str, bool); 9] = [
+const LINES: [(u8, &str, &str, bool); 11] = [
     (kind::QUEUE, "depth", "messages", true),
     (kind::STREAM, "depth", "records", true),
     (kind::FUNCTION, "async.depth", "events", true),
@@ -40,8 +40,10 @@ const LINES: [(u8, &str, &str, bool); 9] = [
     (kind::PROXY, "waiting", "requests", true),
     (kind::WORKFLOW, "open", "executions", true),
     (kind::DATABASE, "running", "queries", true),
+    (kind::STORE, "waiting", "operations", true),
     (kind::FUNCTION, "instances.busy", "instances", false),
     (kind::FLEET, "slots.busy", "slots", false),
+    (kind::EXTERNAL, "concurrency", "calls", false),
 ];
 
 /// A line of a cell: its place among the series, its name, and what is counted.
