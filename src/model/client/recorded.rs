@@ -533,3 +533,7 @@ impl Heard {
 #[cfg(test)]
 #[path = "recorded_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod rows_tests;
