@@ -123,7 +123,7 @@ impl Cx {
         bag.deadline
     }
 
-    /// `child`, a call that `parent` makes, carries what that carries: how much it matters and how long it took, and its
+    /// `child`, a call that `parent` makes, carries what that carries: how much it matters, how long it took, and its
     /// deadline if its handler knows of that. How large it is, is its own.
     #[cold]
     pub fn inherit(&mut self, parent: Key, child: Key, heeds: bool) {

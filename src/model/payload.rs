@@ -1,8 +1,8 @@
 //! Sizes of what is sent, and the largest that each component takes.
 //!
 //! Model: a client's requests and a handler's calls may have a size, the same for all, drawn for each request (all its
-//! attempts have the same), or recorded. A component with a limit refuses what is larger (413) when it arrives. Gateways pass
-//! requests on with their size.
+//! attempts have the same), or recorded. A component with a limit refuses what is larger (413) when it arrives.
+//! Gateways pass requests on with their size.
 //! Not modelled: the size of answers; the size of a batch that a poller hands over; what sizes cost in time.
 //! Units: bytes.
 //! Sources: AWS Lambda quotas (6 MB synchronous, 1 MB asynchronous); Amazon API Gateway quotas (10 MB); Amazon SQS

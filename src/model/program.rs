@@ -3,8 +3,8 @@
 //! Model: steps run one after the other: computing (which scales with the CPU share of whoever runs it), waiting (which
 //! does not), calling another component and waiting for its answer, branches in parallel, sending without waiting, a
 //! cache look-up that may skip steps, failing at a given point, effects that must happen once, and steps that are done
-//! once for what is handled (idempotency keys) or once for a batch. Computing and waiting take as long as is drawn, or as
-//! was recorded for the request. Loops are unrolled when the plan is made. Delays in a row become one event.
+//! once for what is handled (idempotency keys) or once for a batch. Computing and waiting take as long as is drawn, or
+//! as was recorded for the request. Loops are unrolled when the plan is made. Delays in a row become one event.
 //! Not modelled: loops whose count is random; a branch that computes competes for CPU only where the host shares its
 //! cores (fleets, functions that serve several requests at once), elsewhere it has a core of its own.
 //! Units: durations of computing are at one full vCPU.

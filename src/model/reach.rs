@@ -1,13 +1,13 @@
 //! Who reaches handlers that take as long as was recorded: whoever comes there has to bring a duration.
 //!
 //! A recorded duration comes with the requests of a client whose recording has one. It goes through gateways, to
-//! attempts, copies and branches, and to calls that handlers make and wait for. It does not go where work is handed over:
-//! `send`, queues, streams, topics, schedules, workflows.
+//! attempts, copies and branches, and to calls that handlers make and wait for. It does not go where work is handed
+//! over: `send`, queues, streams, topics, schedules, workflows.
 
 use super::program::{Program, Step};
 use super::{Plan, kind};
 use crate::model::client::ClientPlan;
-use crate::scenario::{Code, Context, Node, Span, Target};
+use crate::scenario::{Code, Context, Node, NodeKind, Span, Target};
 
 /// The word for a recorded duration in scenarios.
 pub const WORD: &str = "recorded";
@@ -190,8 +190,10 @@ fn place(node: &Node) -> Option<Span> {
     if node.scalar() == Some(WORD) {
         return Some(node.span);
     }
-    let below = node.entries().iter().map(|(_, value)| value).chain(node.items());
-    below.filter_map(place).next()
+    match &node.kind {
+        NodeKind::Seq(items) => items.iter().find_map(place),
+        _ => node.entries().iter().find_map(|(_, value)| place(value)),
+    }
 }
 
 fn warn_unused(client: &ClientPlan, cx: &Context, root: &Node) {

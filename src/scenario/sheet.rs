@@ -1,8 +1,9 @@
 //! Sheets: tables of text (CSV and its kin) with a header, whose rows are read one after the other.
 //!
 //! The separator is found in the header, unless it is told. A decimal comma is read where the separator is a semicolon,
-//! or where it is told; there, a number that may be grouped by thousands as well is refused, unless other numbers of its
-//! column leave no doubt. Of a file that many ask for parts of, by what stands in some columns, an index is made once.
+//! or where it is told. Beside a semicolon, a number that may be grouped by thousands as well is refused, unless other
+//! numbers of its column leave no doubt. Of a file that many ask for parts of, by what stands in some of its columns,
+//! an index is made once.
 
 use super::calendar::Zone;
 use super::data::{Files, PATHS, content, keep};
@@ -70,6 +71,38 @@ fn find_separator(bytes: &[u8]) -> u8 {
     SEPARATORS[first]
 }
 
+/// Finds the lines on which rows begin, one after the other.
+struct Lines<'b> {
+    bytes: &'b [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'b> Lines<'b> {
+    const fn of(bytes: &'b [u8]) -> Self {
+        Self { bytes, at: 0, line: 1 }
+    }
+
+    /// The line of the row that is read from this place on: lines without anything and comments may come before it.
+    fn find(&mut self, from: u64) -> u64 {
+        let mut begin = usize::try_from(from).map_or(self.bytes.len(), |from| from.min(self.bytes.len()));
+        while let Some(byte) = self.bytes.get(begin) {
+            match byte {
+                b'\n' | b'\r' => begin += 1,
+                b'#' => {
+                    let rest = self.bytes[begin..].iter();
+                    begin += rest.take_while(|byte| **byte != b'\n').count();
+                }
+                _ => break,
+            }
+        }
+        let passed = &self.bytes[self.at.min(begin)..begin];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at = begin;
+        self.line
+    }
+}
+
 /// A file with the places of its rows, by what stands in some of its columns.
 struct Index {
     sheet: Sheet,
@@ -89,14 +122,14 @@ impl Index {
         reader.headers().map_err(|error| sheet.broken(&error, 0))?;
         let place = |reader: &csv::Reader<&[u8]>| reader.position().byte() as usize;
         let body = place(&reader);
-        let (mut record, mut begin) = (csv::StringRecord::new(), body);
+        let (mut record, mut begin, mut lines) = (csv::StringRecord::new(), body, Lines::of(&sheet.bytes));
         while reader
             .read_record(&mut record)
             .map_err(|error| sheet.broken(&error, 0))?
         {
             let end = place(&reader);
             let key = columns.iter().map(|i| record.get(*i).unwrap_or("").to_owned());
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = lines.find(begin as u64);
             rows.entry(key.collect()).or_default().push((line, begin, end));
             begin = end;
         }
@@ -228,7 +261,7 @@ impl Sheet {
 
     /// Goes over the rows that are wanted, with their lines.
     pub fn rows(&self, mut visit: impl FnMut(u64, &csv::StringRecord) -> Result<(), Fault>) -> Result<(), Fault> {
-        let mut reader = self.reader();
+        let (mut reader, mut lines) = (self.reader(), Lines::of(&self.bytes));
         let mut record = csv::StringRecord::new();
         for row in 0.. {
             if !reader
@@ -237,8 +270,11 @@ impl Sheet {
             {
                 break;
             }
-            let line = record.position().map_or(0, csv::Position::line);
-            visit(self.line_in_file(row).unwrap_or(line), &record)?;
+            let line = match self.line_in_file(row) {
+                Some(line) => line,
+                None => lines.find(record.position().map_or(0, csv::Position::byte)),
+            };
+            visit(line, &record)?;
         }
         Ok(())
     }
@@ -249,8 +285,10 @@ impl Sheet {
 
     /// A complaint about a row that is none.
     fn broken(&self, error: &csv::Error, row: usize) -> Fault {
-        let line = error.position().map_or(0, csv::Position::line);
-        let line = self.line_in_file(row).unwrap_or(line);
+        let place = error.position().map_or(0, csv::Position::byte);
+        let line = self
+            .line_in_file(row)
+            .unwrap_or_else(|| Lines::of(&self.bytes).find(place));
         let what = match error.kind() {
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
                 format!("{len} fields, but the header has {expected_len}")

@@ -218,6 +218,19 @@ fn thousands_are_not_fractions() {
 }
 
 #[test]
+fn lines_are_those_of_the_file() {
+    let files = &[
+        ("crlf.csv", "t\r\n1\r\n\r\n# 2\r\nx\r\n"),
+        ("quoted.csv", "t,n\n1,\"a\nb\"\n\n#\n\nx,c"),
+        ("short.csv", "t,n\n1,a\n\n2\n"),
+    ];
+    let said = |file: &str| played("", files, &[&format!("times: {{ file: {file}, column: t }}")]).1;
+    assert!(said("crlf.csv").contains("line 5: `x`"), "{}", said("crlf.csv"));
+    assert!(said("quoted.csv").contains("line 7: `x`"), "{}", said("quoted.csv"));
+    assert!(said("short.csv").contains("line 4: 1 fields"), "{}", said("short.csv"));
+}
+
+#[test]
 fn fractions_of_counts_are_carried_on() {
     let files = &[("f.csv", "n,m\n0.4,10\n0.4,0\n0.4,0\n0.4,0\n0.4,10\n0,0\n")];
     let plays = |column: &str| format!("counts: {{ file: f.csv, interval: 10 s, {column} }}");
