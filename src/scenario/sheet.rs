@@ -39,6 +39,7 @@ enum Decimal {
 }
 
 /// What stands in a field.
+#[derive(Clone, Copy, Debug)]
 pub enum Cell<T> {
     /// Nothing, in one of the ways in which programs write that.
     Blank,
@@ -97,7 +98,7 @@ impl<'b> Lines<'b> {
             }
         }
         let passed = &self.bytes[self.at.min(begin)..begin];
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line += (passed.split(|byte| *byte == b'\n').count() - 1) as u64;
         self.at = begin;
         self.line
     }

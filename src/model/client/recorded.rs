@@ -2,7 +2,9 @@
 //!
 //! Model: the recordings of all clients of a scenario share their zero: the date that `run.start` gives, else the
 //! earliest instant of all (or of all `from`). A count belongs to the interval that begins at its row's instant, or to
-//! the next interval where rows have none; what is blank, and an interval without a row, has no request.
+//! the next interval where rows have none; what is blank, and an interval without a row, has no request. Rows of times
+//! may say how long each request took and how large it was; the request brings that along ([`crate::model::baggage`]).
+//! Runs begin where recordings with dates do, unless `run.start` says otherwise.
 //! Not modelled: requests of a recording that depend on answers of earlier ones.
 //! Units: nanoseconds; instants are since 1970, or since the recording's own beginning.
 //! Validated by: hand-written recordings (unit tests), the published traces of `scenarios/`.
@@ -518,7 +520,7 @@ impl Heard {
             let end = units::show_duration(Duration(self.end / 1_000_000_000 * 1_000_000_000));
             let message = format!("the recording ends {end} after the start, and the run lasts {shown}");
             let again = if times {
-                ""
+                " (`times` do not begin again)"
             } else {
                 ", or let it begin again with `repeat: true`"
             };
