@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Each scenario with the file stem of its picture, as `coldcurve run` names them.
-const PICTURES: [(&str, &str); 55] = [
+const PICTURES: [(&str, &str); 56] = [
     ("api-function-table", "expected"),
     ("aurora-pause", "expected"),
     ("aurora-surge", "expected"),
@@ -49,6 +49,7 @@ const PICTURES: [(&str, &str); 55] = [
     ("provisioned-bill-pool", "bill-sweep"),
     ("queue-drain", "queue-jobs"),
     ("real-traffic", "expected"),
+    ("recorded-calls", "expected"),
     ("regional-limit", "latency-p99-over-time"),
     ("retry-storm", "latency-p99-over-time"),
     ("runaway-producer", "expected"),

@@ -1,18 +1,21 @@
-//! What travels with a request beside the request: until when somebody waits for it, and how much it matters.
+//! What travels with a request beside the request: until when somebody waits for it, how much it matters, and what was
+//! recorded of it.
 //!
 //! Model: a caller with a time-out tells whom it calls until when it waits. A component that heeds deadlines drops
 //! requests whose time is up instead of starting them, gives up calls of its own at the deadline that it was told, and
 //! tells it to those whom it calls, if it is earlier than its own time-out. Others do not know of it and start anew.
-//! How much a request matters is its client's to say and travels with all calls.
+//! How much a request matters is its client's to say and travels with all calls. What was recorded of a request (how
+//! long it took, how large it was) comes from the row of its arrival: all attempts and copies of it have the same, and
+//! calls made on its behalf know how long it took. Nothing of this goes into queues, streams, topics or workflows.
 //! Not modelled: clocks that differ, deadlines across queues, streams, topics and workflows (nobody waits there), work
 //! that stops halfway (what was started goes on to its next call).
-//! Units: instants; classes 0 (matters most) to 2.
+//! Units: instants; classes 0 (matters most) to 2; nanoseconds; bytes.
 //! Sources: gRPC documentation, "Deadlines" (deadline propagation); Google, "Site Reliability Engineering" (2016),
 //! chapter 21, "Criticality".
 //! Validated by: M/M/c+D and traces by hand (tests/theory).
 
 use super::Cx;
-use crate::kernel::{Instant, Key};
+use crate::kernel::{Duration, Instant, Key};
 use crate::scenario::{Field, Kind};
 
 /// How much a request matters.
@@ -42,6 +45,15 @@ pub const FIELD: Field = Field::default(
     "How much its requests matter to fleets that shed load; calls on their behalf matter as much.",
 );
 
+/// What was recorded of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// How long it took.
+    pub duration: Option<Duration>,
+    /// How large it was (bytes).
+    pub size: Option<u64>,
+}
+
 /// What a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bag {
@@ -49,6 +61,8 @@ pub struct Bag {
     pub deadline: Instant,
     /// How much it matters.
     pub criticality: Criticality,
+    /// What was recorded of it.
+    pub recorded: Recorded,
 }
 
 impl Default for Bag {
@@ -56,6 +70,7 @@ impl Default for Bag {
         Self {
             deadline: Instant::NEVER,
             criticality: Criticality::Normal,
+            recorded: Recorded::default(),
         }
     }
 }
@@ -108,15 +123,23 @@ impl Cx {
         bag.deadline
     }
 
-    /// `child`, a call or a branch of what `parent` does, carries what that carries: how much it matters, and its
-    /// deadline if its handler knows of that.
+    /// `child`, a call that `parent` makes, carries what that carries: how much it matters, how long it took, and its
+    /// deadline if its handler knows of that. How large it is, is its own.
     #[cold]
     pub fn inherit(&mut self, parent: Key, child: Key, heeds: bool) {
         let mut bag = self.baggage.of(parent);
         if !heeds {
             bag.deadline = Instant::NEVER;
         }
+        bag.recorded.size = None;
         self.baggage.put(child, bag);
+    }
+
+    /// `other`, a branch or a copy of `request`, carries the same.
+    #[cold]
+    pub fn carry_over(&mut self, request: Key, other: Key) {
+        let bag = self.baggage.of(request);
+        self.baggage.put(other, bag);
     }
 }
 
@@ -131,6 +154,7 @@ mod tests {
         let bag = Bag {
             deadline: Instant(7),
             criticality: Criticality::Critical,
+            ..Bag::default()
         };
         baggage.put(key(1), bag);
         assert_eq!([baggage.of(key(1)), baggage.of(key(2))], [bag, Bag::default()]);

@@ -12,7 +12,7 @@ use super::function::plan::FunctionPlan;
 use super::function::scaled::plan::Billing;
 use super::gateway::GatewayPlan;
 use super::lint::lint;
-use super::program::{Program, Step};
+use super::program::Program;
 use super::program_fields::{self, read_program};
 use super::queue::plan::QueuePlan;
 use super::request::HOPS_MAX;
@@ -23,7 +23,8 @@ use super::stream::plan::StreamPlan;
 use super::topic::{self, TopicPlan};
 use super::workflow::plan::WorkflowPlan;
 use super::{
-    Component, KINDS, Plan, database, external, fault, fleet, function, gateway, kind, queue, store, stream, workflow,
+    Component, KINDS, Plan, database, external, fault, fleet, function, gateway, kind, queue, reach, store, stream,
+    workflow,
 };
 use crate::kernel::Duration;
 use crate::scenario::calendar::Beginning;
@@ -65,7 +66,8 @@ pub const RUN: Table = Table {
             "start",
             Kind::Text,
             "2026-01-05",
-            "When it begins, in UTC unless it says otherwise: `2026-01-31T18:00`. Schedules go by it. A Monday if absent.",
+            "When it begins, in UTC unless it says otherwise: `2026-01-31T18:00`. Schedules, daily courses and recordings \
+             with dates go by it. If absent, the zero of recordings with dates, or a Monday without any.",
         ),
         Field::default(
             "warmup",
@@ -254,6 +256,9 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.event_targets();
     builder.account_shares();
     builder.ways(root);
+    if !diagnostics.has_errors() {
+        reach::check(&builder.plan, &cx, root);
+    }
     stream::fields::further_consumers(&builder.plan, &cx);
     builder.plan.faults = fault::fields::read_all(&block, &builder.plan);
     // What stands in for a value that could not be read is not worth a warning.
@@ -405,6 +410,7 @@ impl<'a> Builder<'a> {
         let clients = root.get("clients").map_or(&[][..], Node::entries);
         let clients: Vec<&Node> = clients.iter().map(|(_, node)| node).collect();
         self.clock.look(self.cx, &clients);
+        self.start = self.clock.start;
         for (number, section) in KINDS.iter().enumerate() {
             let entries = root.get(section).map_or(&[][..], Node::entries);
             for (index, (key, node)) in entries.iter().enumerate() {
@@ -547,7 +553,7 @@ impl<'a> Builder<'a> {
         let programs = functions
             .map(|f| &f.program)
             .chain(self.plan.fleets.iter().map(|f| &f.program));
-        let mut targets: Vec<Target> = programs.flat_map(sent).collect();
+        let mut targets: Vec<Target> = programs.flat_map(Program::sent).collect();
         let topics = self.plan.topics.iter().flat_map(|topic| &topic.subscriptions);
         targets.extend(topics.map(|subscription| subscription.channel.to));
         targets.extend(self.plan.schedules.iter().map(|schedule| schedule.channel.to));
@@ -707,8 +713,8 @@ impl<'a> Builder<'a> {
                 .plan
                 .functions
                 .get(index)
-                .map_or(Vec::new(), |f| called(&f.program)),
-            kind::FLEET => self.plan.fleets.get(index).map_or(Vec::new(), |f| called(&f.program)),
+                .map_or(Vec::new(), |f| f.program.called()),
+            kind::FLEET => self.plan.fleets.get(index).map_or(Vec::new(), |f| f.program.called()),
             kind::WORKFLOW => self.plan.workflows.get(index).map_or(Vec::new(), WorkflowPlan::callees),
             kind::STORE => {
                 let store = self.plan.stores.get(index);
@@ -738,24 +744,6 @@ fn function_machine(block: &Block) -> Option<f64> {
         block.error(Code::UnknownChoice, block.span_of("machine"), message, help);
     }
     machine.map(|machine| machine.vcpus)
-}
-
-/// What a handler calls and waits for.
-pub(super) fn called(program: &Program) -> Vec<Target> {
-    let call = |step: &Step| match step {
-        Step::Call(call) => Some(program.calls[*call as usize].to),
-        _ => None,
-    };
-    program.steps.iter().filter_map(call).collect()
-}
-
-/// What a handler sends to without waiting.
-fn sent(program: &Program) -> Vec<Target> {
-    let send = |step: &Step| match step {
-        Step::Send(call) => Some(program.calls[*call as usize].to),
-        _ => None,
-    };
-    program.steps.iter().filter_map(send).collect()
 }
 
 /// What selects among a service's prices.

@@ -28,6 +28,7 @@ mod places;
 pub mod program;
 pub mod program_fields;
 pub mod queue;
+mod reach;
 pub mod request;
 pub mod retry;
 pub mod schedule;
@@ -310,6 +311,7 @@ impl Cx {
     /// still refers to the old attempt finds it gone.
     pub fn next_attempt(&mut self, request: Key, wait: Duration) -> Key {
         let mut next = self.requests[request];
+        let bag = self.baggage.on.then(|| self.baggage.of(request));
         self.requests.remove(request);
         let cause = if next.status == Status::Throttled {
             Cause::Throttled
@@ -323,7 +325,11 @@ impl Cx {
         next.depth = 0;
         next.frame = Frame::default();
         next.spend(cause, wait);
-        self.requests.insert(next)
+        let key = self.requests.insert(next);
+        if let Some(bag) = bag {
+            self.baggage.put(key, bag);
+        }
+        key
     }
 
     /// The caller of `request`, or gateway number `hop` on its way, gives up now: the work goes on as an orphan, and
@@ -332,6 +338,9 @@ impl Cx {
         let now = self.now();
         let callers = self.requests[request].give_up(hop, now);
         let key = self.requests.insert(callers);
+        if self.baggage.on {
+            self.carry_over(request, key);
+        }
         self.reply(key, status);
     }
 

@@ -1,8 +1,8 @@
 //! Sizes of what is sent, and the largest that each component takes.
 //!
-//! Model: a client's requests and a handler's calls may have a size, the same for all, or drawn for each request (all
-//! its attempts have the same). A component with a limit refuses what is larger (413) when it arrives. Gateways pass
-//! requests on with their size.
+//! Model: a client's requests and a handler's calls may have a size, the same for all, drawn for each request (all its
+//! attempts have the same), or recorded. A component with a limit refuses what is larger (413) when it arrives.
+//! Gateways pass requests on with their size.
 //! Not modelled: the size of answers; the size of a batch that a poller hands over; what sizes cost in time.
 //! Units: bytes.
 //! Sources: AWS Lambda quotas (6 MB synchronous, 1 MB asynchronous); Amazon API Gateway quotas (10 MB); Amazon SQS
@@ -84,12 +84,19 @@ pub fn limit(plan: &Plan, of: Target) -> Option<u64> {
 pub fn matters(plan: &Plan) -> bool {
     let programs = plan.functions.iter().map(|f| &f.program);
     let mut programs = programs.chain(plan.fleets.iter().map(|f| &f.program));
-    plan.clients.iter().any(|client| client.payload.is_some())
+    plan.clients
+        .iter()
+        .any(|client| client.payload.is_some() || client.records_sizes())
         || programs.any(|program| program.calls.iter().any(|call| call.payload.is_some()))
 }
 
 /// The size of a request, if it has one.
 fn size(plan: &Plan, request: Key, cx: &Cx) -> Option<u64> {
+    if cx.baggage.on
+        && let Some(bytes) = cx.baggage.of(request).recorded.size
+    {
+        return Some(bytes);
+    }
     let entry = &cx.requests[request];
     let sampler = match entry.caller {
         Caller::Client(client) | Caller::User { client, .. } => plan.clients[client as usize].payload.as_ref(),

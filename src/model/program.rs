@@ -3,8 +3,8 @@
 //! Model: steps run one after the other: computing (which scales with the CPU share of whoever runs it), waiting (which
 //! does not), calling another component and waiting for its answer, branches in parallel, sending without waiting, a
 //! cache look-up that may skip steps, failing at a given point, effects that must happen once, and steps that are done
-//! once for what is handled (idempotency keys) or once for a batch. Loops are unrolled when the plan is made. Delays in
-//! a row become one event.
+//! once for what is handled (idempotency keys) or once for a batch. Computing and waiting take as long as is drawn, or
+//! as was recorded for the request. Loops are unrolled when the plan is made. Delays in a row become one event.
 //! Not modelled: loops whose count is random; a branch that computes competes for CPU only where the host shares its
 //! cores (fleets, functions that serve several requests at once), elsewhere it has a core of its own.
 //! Units: durations of computing are at one full vCPU.
@@ -31,6 +31,11 @@ pub enum Step {
     Cpu(Sampler),
     /// Wait without computing.
     Wait(Sampler),
+    /// Compute or wait for as long as was recorded for the request.
+    Recorded {
+        /// Whether it computes.
+        computes: bool,
+    },
     /// Make this call and wait for its answer.
     Call(u16),
     /// Make this call and go on: nobody waits for the answer.
@@ -154,6 +159,24 @@ impl Program {
             .any(|step| matches!(step, Step::Call(_) | Step::Parallel(_)))
     }
 
+    /// What it calls and waits for.
+    pub fn called(&self) -> Vec<Target> {
+        let call = |step: &Step| match step {
+            Step::Call(call) => Some(self.calls[usize::from(*call)].to),
+            _ => None,
+        };
+        self.steps.iter().filter_map(call).collect()
+    }
+
+    /// What it sends to without waiting.
+    pub fn sent(&self) -> Vec<Target> {
+        let send = |step: &Step| match step {
+            Step::Send(call) => Some(self.calls[usize::from(*call)].to),
+            _ => None,
+        };
+        self.steps.iter().filter_map(send).collect()
+    }
+
     /// Whether all that it does is to take time, one delay after the other.
     pub fn only_delays(&self) -> bool {
         self.steps.iter().all(|step| {
@@ -238,6 +261,10 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                 entry.frame.cpu += drawn;
                 return Next::Compute(drawn);
             }
+            Step::Recorded { computes } => match recorded(cx, request, *computes, cpu) {
+                Some(next) => return next,
+                None => continue,
+            },
             Step::End if next_message(program, entry) => continue,
             Step::End if ahead => {
                 entry.frame.step = ENDED;
@@ -274,6 +301,34 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
         }
         cx.requests[request].frame.step += 1;
     }
+}
+
+/// Takes the time that was recorded for the request; what the request needs for that, if it cannot go on.
+#[cold]
+#[inline(never)]
+fn recorded(cx: &mut Cx, request: Key, computes: bool, cpu: Cpu) -> Option<Next> {
+    // That whatever comes here has one was found out when the plan was made.
+    let taken = cx.baggage.of(request).recorded.duration.unwrap_or_default();
+    let now = cx.now();
+    let entry = &mut cx.requests[request];
+    let next = match cpu {
+        _ if !computes => {
+            entry.spend(Cause::Waiting, taken);
+            None
+        }
+        Cpu::Alone(factor) => {
+            let slowed = Duration::from_nanos_f64(taken.0 as f64 * factor);
+            entry.spend(Cause::Compute, if factor > 1.0 { slowed } else { taken });
+            None
+        }
+        Cpu::Shared if entry.mark > now => return Some(Next::At(entry.mark)),
+        Cpu::Shared => Some(Next::Compute(taken)),
+    };
+    if computes {
+        entry.frame.cpu += taken;
+    }
+    entry.frame.step += 1;
+    next
 }
 
 /// At the end of a message of a batch: counts it if it failed alone, and goes on to the next one if there is one.
@@ -360,7 +415,7 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
     };
     let key = cx.requests.insert(strand);
     if cx.baggage.on {
-        cx.inherit(parent, key, true);
+        cx.carry_over(parent, key);
     }
     cx.resume(key);
 }

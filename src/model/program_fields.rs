@@ -2,6 +2,7 @@
 
 use super::guard::{Guarding, HEDGE, breaker};
 use super::program::{CallPlan, Program, STEPS_MAX, Step};
+use super::reach::WORD;
 use super::retry::RetryPolicy;
 use super::store::operation::{ACTIONS, CONSISTENCIES, Operation};
 use super::{KINDS, kind, payload};
@@ -56,9 +57,13 @@ pub const MEANINGS: [(&str, &str, &str); 11] = [
     (
         "cpu",
         "cpu: 12 ms",
-        "Works this long on one full processor; less of one makes it longer.",
+        "Works this long on one full processor; less of one makes it longer. `recorded` is as long as its request took.",
     ),
-    ("wait", "wait: 30 ms", "Lets this much time pass without a processor."),
+    (
+        "wait",
+        "wait: 30 ms",
+        "Lets this much time pass without a processor. `recorded` is as long as its request took.",
+    ),
     ("call", "call: orders", "Calls a component and waits for its answer."),
     (
         "send",
@@ -304,6 +309,10 @@ impl<'a> Reader<'a> {
             return;
         };
         match key.text.as_str() {
+            "cpu" | "wait" if value.scalar() == Some(WORD) => {
+                let computes = key.text == "cpu";
+                self.steps.push(Step::Recorded { computes });
+            }
             "cpu" => self.steps.push(Step::Cpu(read_sampler(cx, value))),
             "wait" => self.steps.push(Step::Wait(read_sampler(cx, value))),
             "call" => {

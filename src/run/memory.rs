@@ -100,6 +100,7 @@ fn service(plan: &Plan, program: &Program, factor: f64, depth: u32) -> f64 {
     let step = |step: &Step| match step {
         Step::Cpu(sampler) => sampler.mean() * factor,
         Step::Wait(sampler) => sampler.mean(),
+        Step::Recorded { computes } => plan.recorded_mean_ns() * if *computes { factor } else { 1.0 },
         Step::Call(call) if depth > 0 => {
             let to = program.calls[*call as usize].to;
             let called = plan.functions.get(to.index as usize);

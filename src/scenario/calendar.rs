@@ -134,6 +134,11 @@ impl Beginning {
         timestamp(text).or_else(local).map(Self)
     }
 
+    /// At an instant, in nanoseconds since 1970.
+    pub fn at(nanos: i64) -> Option<Self> {
+        Timestamp::from_nanosecond(i128::from(nanos)).ok().map(Self)
+    }
+
     /// The instant, in nanoseconds since 1970.
     pub fn nanos(self) -> i64 {
         i64::try_from(self.0.as_nanosecond()).unwrap_or(i64::MAX)

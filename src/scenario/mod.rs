@@ -20,6 +20,7 @@ pub mod calendar;
 pub mod dates;
 pub mod data;
 pub mod recording;
+pub mod sheet;
 pub mod witness;
 pub mod reader;
 pub mod sampler;

@@ -1,16 +1,15 @@
-//! Recordings: tables of text (CSV and its kin) whose columns are numbers or instants.
+//! Recordings: tables of text whose columns are numbers or instants.
 //!
-//! The separator is found in the header, unless it is told; a decimal comma is read where the separator is a semicolon,
-//! or where it is told. What cannot be read is a [`Fault`], which whoever asked reports at a field of his own: so that
-//! the same question of another cell has the same answer without reading the file again.
+//! What cannot be read is a [`Fault`], which whoever asked reports at a field of his own: so that the same question of
+//! another cell has the same answer without reading the file again.
 
 use super::calendar::Zone;
-use super::data::{Files, PATHS, content};
-use super::dates::{DATES_FROM, Nanos, parse_date, parse_number_ns, unit_of};
-use super::diagnostic::{Code, nearest};
+use super::data::Files;
+use super::dates::{DATES_FROM, Nanos};
+use super::diagnostic::Code;
 use super::reader::{Block, read_text};
+use super::sheet::{Cell, SEPARATORS, Sheet};
 use super::table::{Field, Kind};
-use super::tree::shorten;
 use std::sync::Arc;
 
 /// Which rows are meant.
@@ -33,8 +32,6 @@ pub const DECIMAL: Field = Field::optional(
     Kind::Choice(&["point", "comma"]),
     "How fractions are written; a comma is read without being told where semicolons separate columns.",
 );
-
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Why a recording cannot be used: at which field, what is wrong, and what to do.
 #[derive(Clone, Debug)]
@@ -69,9 +66,12 @@ impl Fault {
 pub struct Wanted {
     /// The file, relative to the scenario.
     pub file: String,
-    separator: Option<u8>,
-    comma: Option<bool>,
-    filter: Vec<(String, String)>,
+    /// What stands between two columns, if it is told.
+    pub separator: Option<u8>,
+    /// Whether fractions are written with a comma, if it is told.
+    pub comma: Option<bool>,
+    /// The values that rows must have in some columns.
+    pub filter: Vec<(String, String)>,
 }
 
 impl Wanted {
@@ -85,213 +85,6 @@ impl Wanted {
             comma: block.choice_opt("decimal").map(|choice| choice == 1),
             filter: filter.map(|(key, node)| (key.text.clone(), text(node))).collect(),
         }
-    }
-}
-
-/// A table that was read, with its header understood.
-pub struct Sheet {
-    name: String,
-    bytes: Vec<u8>,
-    separator: u8,
-    comma: bool,
-    headers: Vec<String>,
-    filter: Vec<(usize, String)>,
-}
-
-/// What stands in a field.
-pub enum Cell<T> {
-    /// Nothing, in one of the ways in which programs write that.
-    Blank,
-    /// This.
-    Value(T),
-    /// Something else.
-    Bad,
-}
-
-/// Whether a text means that there is nothing.
-fn is_blank(text: &str) -> bool {
-    const WORDS: [&str; 7] = ["-", "nan", "null", "none", "n/a", "na", "nil"];
-    text.is_empty() || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
-}
-
-/// The separator that occurs most often in the first line that is no comment; a comma if none does.
-fn find_separator(bytes: &[u8]) -> u8 {
-    let mut lines = bytes.split(|b| *b == b'\n');
-    let line = lines.find(|line| !line.is_empty() && line[0] != b'#').unwrap_or(b"");
-    let mut counts = [0_usize; 4];
-    let mut quoted = false;
-    for b in line {
-        quoted ^= *b == b'"';
-        if let Some(i) = SEPARATORS.iter().position(|s| s == b).filter(|_| !quoted) {
-            counts[i] += 1;
-        }
-    }
-    let most = counts.iter().max().copied().unwrap_or(0);
-    let first = counts.iter().position(|n| *n == most).unwrap_or(0);
-    SEPARATORS[first]
-}
-
-impl Sheet {
-    /// Opens the table.
-    pub fn open(files: &dyn Files, wanted: &Wanted) -> Result<Self, Fault> {
-        let name = wanted.file.clone();
-        let mut bytes = content(files, &name).map_err(|message| Fault::new("file", message, PATHS))?;
-        if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-            bytes.drain(..3);
-        }
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            let message = format!("`{name}` is written in UTF-16");
-            return Err(Fault::new("file", message, "save it as UTF-8"));
-        }
-        let separator = wanted.separator.unwrap_or_else(|| find_separator(&bytes));
-        let mut sheet = Self {
-            name,
-            comma: wanted.comma.unwrap_or(separator == b';'),
-            bytes,
-            separator,
-            headers: Vec::new(),
-            filter: Vec::new(),
-        };
-        let help = "the first line names the columns, separated by commas";
-        let headers = sheet.reader().headers().cloned().map_err(|error| {
-            let message = format!("`{}` has no readable header: {error}", sheet.name);
-            Fault::new("file", message, help)
-        })?;
-        if headers.is_empty() {
-            return Err(Fault::new("file", format!("`{}` is empty", sheet.name), help));
-        }
-        sheet.headers = headers.iter().map(str::to_owned).collect();
-        for (column, value) in &wanted.filter {
-            sheet.filter.push((sheet.column(column, "where")?, value.clone()));
-        }
-        Ok(sheet)
-    }
-
-    fn reader(&self) -> csv::Reader<&[u8]> {
-        csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .comment(Some(b'#'))
-            .delimiter(self.separator)
-            .from_reader(self.bytes.as_slice())
-    }
-
-    /// The file's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The names of the columns.
-    pub fn headers(&self) -> &[String] {
-        &self.headers
-    }
-
-    /// The place of a column that a field names.
-    pub fn column(&self, name: &str, field: &'static str) -> Result<usize, Fault> {
-        if let Some(index) = self.headers.iter().position(|header| header == name) {
-            return Ok(index);
-        }
-        let known: Vec<String> = self.headers.iter().take(12).map(|header| shorten(header)).collect();
-        let near = nearest(name, self.headers.iter().map(String::as_str));
-        let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-        let message = format!("`{}` has no column `{name}`", self.name);
-        Err(Fault::new(
-            field,
-            message,
-            format!("columns are {}{near}", known.join(", ")),
-        ))
-    }
-
-    /// Goes over the rows that pass the filter, with their lines.
-    pub fn rows(&self, mut visit: impl FnMut(u64, &csv::StringRecord) -> Result<(), Fault>) -> Result<(), Fault> {
-        let mut reader = self.reader();
-        let mut record = csv::StringRecord::new();
-        let mut any = false;
-        loop {
-            match reader.read_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {
-                    if self.filter.iter().all(|(i, value)| record.get(*i) == Some(value)) {
-                        any = true;
-                        visit(record.position().map_or(0, csv::Position::line), &record)?;
-                    }
-                }
-                Err(error) => return Err(self.broken(&error)),
-            }
-        }
-        match self.filter.first() {
-            Some((i, value)) if !any => {
-                let message = format!("`{}` has no row with `{value}` in `{}`", self.name, self.headers[*i]);
-                Err(Fault::new(
-                    "where",
-                    message,
-                    "values are compared as they are written in the file",
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn broken(&self, error: &csv::Error) -> Fault {
-        let line = error.position().map_or(0, csv::Position::line);
-        let what = match error.kind() {
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("{len} fields, but the header has {expected_len}")
-            }
-            _ => error.to_string(),
-        };
-        let message = format!("`{}`, line {line}: {what}", self.name);
-        Fault::new("file", message, "every row has as many fields as the header")
-    }
-
-    /// A complaint about what stands in a line.
-    pub fn bad(&self, line: u64, text: &str, what: &str, help: impl Into<String>) -> Fault {
-        let message = format!("`{}`, line {line}: `{}` is not {what}", self.name, shorten(text));
-        let help = if text.contains(',') && what == "a number" && !self.comma {
-            "with a decimal comma, add `decimal: comma`; separators of thousands have to go".to_owned()
-        } else {
-            help.into()
-        };
-        Fault::new("file", message, help)
-    }
-
-    /// A field as a number.
-    pub fn number(&self, text: &str) -> Cell<f64> {
-        let parsed = if self.comma && text.contains(',') {
-            text.replacen(',', ".", 1).parse::<f64>()
-        } else {
-            text.parse::<f64>()
-        };
-        match parsed {
-            Ok(v) if v.is_finite() => Cell::Value(v),
-            _ if is_blank(text) => Cell::Blank,
-            _ => Cell::Bad,
-        }
-    }
-
-    /// A field as an instant: a date, or a number of units.
-    fn instant(&self, text: &str, zone: &Zone, unit: &mut Option<i64>) -> Cell<Nanos> {
-        if is_blank(text) {
-            return Cell::Blank;
-        }
-        if let Some(at) = parse_date(text, zone) {
-            return Cell::Value(at);
-        }
-        let comma = self.comma && text.contains(',');
-        let pointed = if comma {
-            text.replacen(',', ".", 1)
-        } else {
-            String::new()
-        };
-        let text = if comma { pointed.as_str() } else { text };
-        // The first number says what all are in, unless it is told.
-        let in_unit = match *unit {
-            Some(known) => known,
-            None => match text.parse::<f64>() {
-                Ok(value) => *unit.insert(unit_of(value)),
-                Err(_) => return Cell::Bad,
-            },
-        };
-        parse_number_ns(text, in_unit).map_or(Cell::Bad, Cell::Value)
     }
 }
 
@@ -313,15 +106,39 @@ pub struct Stamps {
     pub unit: Option<i64>,
 }
 
+/// A column of numbers beside the instants.
+#[derive(Clone, Debug)]
+pub struct Measure {
+    /// The column.
+    pub column: String,
+    /// The field that names it.
+    pub field: &'static str,
+    /// What its numbers are multiplied by.
+    pub factor: f64,
+    /// Whether every row must have one, which is not negative: what it is called then.
+    pub required: Option<&'static str>,
+}
+
+/// A step of the clock against the order of the rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Jump {
+    /// The line that it leads to.
+    pub line: u64,
+    /// How far.
+    pub by: Nanos,
+}
+
 /// Rows with an instant, earliest first.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// When.
     pub at: Vec<Nanos>,
-    /// The number that belongs to each; empty if none was asked for.
-    pub values: Vec<f64>,
+    /// The numbers that belong to each, for each measure that was asked for.
+    pub values: Vec<Vec<f64>>,
     /// Rows that have no instant.
     pub blank: u64,
+    /// The largest step against the order in which most rows are, if it is more than half of the whole.
+    pub jump: Option<Jump>,
 }
 
 impl Trace {
@@ -330,50 +147,74 @@ impl Trace {
         self.at.first().is_some_and(|at| *at >= DATES_FROM)
     }
 
-    /// Reads it: instants, and a column of numbers if one is named (by a field of this name).
+    /// From the first instant to the last.
+    pub fn span(&self) -> Nanos {
+        self.at
+            .last()
+            .zip(self.at.first())
+            .map_or(0, |(last, first)| last - first)
+    }
+
+    /// Reads it: instants, and columns of numbers. The first of them is subtracted (ns) from instants that mark `ends`.
     pub fn read(
         files: &dyn Files,
         wanted: &Wanted,
         stamps: &Stamps,
-        values: Option<(&str, &'static str)>,
+        measures: &[Measure],
+        ends: bool,
     ) -> Result<Self, Fault> {
         let sheet = Sheet::open(files, wanted)?;
         let at = sheet.column(&stamps.column, stamps.field)?;
-        let number = values.map(|(name, field)| sheet.column(name, field)).transpose()?;
-        let (mut rows, mut unit) = (Self::default(), stamps.unit);
+        let columns = measures
+            .iter()
+            .map(|measure| sheet.column(&measure.column, measure.field));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let mut trace = Self::default();
+        trace.values.resize(measures.len(), Vec::new());
+        let (mut unit, mut order) = (stamps.unit, Order::default());
+        let (mut instants, mut numbers) = (
+            sheet.numbers(),
+            columns.iter().map(|_| sheet.numbers()).collect::<Vec<_>>(),
+        );
         let help = format!(
             "every row needs a number in column `{}`, or a date such as `2026-10-01 13:34:59`",
             stamps.column
         );
         sheet.rows(|line, record| {
             let text = record.get(at).unwrap_or("");
-            match sheet.instant(text, &stamps.zone, &mut unit) {
-                Cell::Blank => rows.blank += 1,
+            let mut instant = match instants.instant(line, text, &stamps.zone, &mut unit) {
+                Cell::Blank => {
+                    trace.blank += 1;
+                    return Ok(());
+                }
                 Cell::Bad => return Err(sheet.bad(line, text, "a number", help.as_str())),
-                Cell::Value(instant) => {
-                    rows.at.push(instant);
-                    if let Some(index) = number {
-                        let text = record.get(index).unwrap_or("");
-                        match sheet.number(text) {
-                            Cell::Blank => rows.values.push(0.0),
-                            Cell::Value(v) => rows.values.push(v),
-                            Cell::Bad => return Err(sheet.bad(line, text, "a number", "numbers, or nothing")),
-                        }
-                    }
+                Cell::Value(instant) => instant,
+            };
+            for (i, measure) in measures.iter().enumerate() {
+                let text = record.get(columns[i]).unwrap_or("");
+                let value = measure.value(&sheet, line, text, numbers[i].number(line, text))?;
+                trace.values[i].push(value);
+                if ends && i == 0 {
+                    instant -= value.round() as Nanos;
                 }
             }
+            order.next(line, instant);
+            trace.at.push(instant);
             Ok(())
         })?;
-        if rows.at.is_empty() {
-            let message = format!("`{}` has no values in column `{}`", sheet.name, stamps.column);
+        if trace.at.is_empty() {
+            let message = format!("`{}` has no values in column `{}`", sheet.name(), stamps.column);
             return Err(Fault::new("file", message, help));
         }
-        rows.sort();
-        Ok(rows)
+        instants.end()?;
+        numbers.into_iter().try_for_each(super::sheet::Numbers::end)?;
+        trace.sort();
+        trace.jump = order.jump().filter(|jump| jump.by > trace.span() / 2);
+        Ok(trace)
     }
 
     /// Puts the earliest first.
-    pub fn sort(&mut self) {
+    fn sort(&mut self) {
         if self.at.is_sorted() {
             return;
         }
@@ -381,9 +222,79 @@ impl Trace {
             self.at.sort_unstable();
             return;
         }
-        let mut rows: Vec<(Nanos, f64)> = self.at.drain(..).zip(self.values.drain(..)).collect();
-        rows.sort_by_key(|row| row.0);
-        (self.at, self.values) = rows.into_iter().unzip();
+        let mut rows: Vec<usize> = (0..self.at.len()).collect();
+        rows.sort_by_key(|row| self.at[*row]);
+        self.at = rows.iter().map(|row| self.at[*row]).collect();
+        for values in &mut self.values {
+            *values = rows.iter().map(|row| values[*row]).collect();
+        }
+    }
+}
+
+impl Measure {
+    /// The number of a row, or what is wrong with it.
+    fn value(&self, sheet: &Sheet, line: u64, text: &str, cell: Cell<f64>) -> Result<f64, Fault> {
+        let Some(what) = self.required else {
+            return match cell {
+                Cell::Blank => Ok(0.0),
+                Cell::Value(value) => Ok(value * self.factor),
+                Cell::Bad => Err(sheet.bad(line, text, "a number", "numbers, or nothing")),
+            };
+        };
+        let help = format!(
+            "every row needs {what} in column `{}`: write a number from 0 on, or remove the row",
+            self.column
+        );
+        let fault = match cell {
+            Cell::Value(value) if value >= 0.0 => return Ok(value * self.factor),
+            Cell::Value(_) => sheet.bad(line, text, what, help),
+            Cell::Bad => sheet.bad(line, text, "a number", help),
+            Cell::Blank => {
+                let message = format!("`{}`, line {line}: nothing in column `{}`", sheet.name(), self.column);
+                Fault::new(self.field, message, help)
+            }
+        };
+        Err(Fault {
+            field: self.field,
+            ..fault
+        })
+    }
+}
+
+/// In which order rows come.
+#[derive(Default)]
+struct Order {
+    before: Option<Nanos>,
+    /// Steps forwards: how many, and the largest.
+    forwards: (u64, Option<Jump>),
+    /// Steps backwards.
+    backwards: (u64, Option<Jump>),
+}
+
+impl Order {
+    fn next(&mut self, line: u64, at: Nanos) {
+        let Some(before) = self.before.replace(at).filter(|before| *before != at) else {
+            return;
+        };
+        let (count, largest) = if at > before {
+            &mut self.forwards
+        } else {
+            &mut self.backwards
+        };
+        *count += 1;
+        let by = (at - before).abs();
+        if largest.is_none_or(|jump| jump.by < by) {
+            *largest = Some(Jump { line, by });
+        }
+    }
+
+    /// The largest step against the order of most rows: logs are written newest first, too.
+    fn jump(&self) -> Option<Jump> {
+        if self.backwards.0 > self.forwards.0 {
+            self.forwards.1
+        } else {
+            self.backwards.1
+        }
     }
 }
 
@@ -392,10 +303,10 @@ pub fn read_numbers(files: &dyn Files, wanted: &Wanted, column: &str, blank: Opt
     let sheet = Sheet::open(files, wanted)?;
     let index = sheet.column(column, "column")?;
     let help = format!("every row needs a number in column `{column}`");
-    let mut values = Vec::new();
+    let (mut values, mut numbers) = (Vec::new(), sheet.numbers());
     sheet.rows(|line, record| {
         let text = record.get(index).unwrap_or("");
-        match sheet.number(text) {
+        match numbers.number(line, text) {
             // Among durations, a word for what is no number is no gap of a metric: something went wrong.
             Cell::Blank if blank.is_none() && !matches!(text, "" | "-" | "null") => {
                 return Err(sheet.bad(line, text, "a number", help.as_str()));
@@ -406,21 +317,20 @@ pub fn read_numbers(files: &dyn Files, wanted: &Wanted, column: &str, blank: Opt
         }
         Ok(())
     })?;
+    numbers.end()?;
     // A line without anything is no row: in a table of one column nobody can say whether it was meant as one.
-    if blank.is_some() && sheet.headers.len() == 1 && has_empty_lines(&sheet.bytes) {
-        let message = format!("`{}` has empty lines: are they intervals without anything?", sheet.name);
+    if blank.is_some() && sheet.headers().len() == 1 && sheet.has_empty_lines() {
+        let message = format!(
+            "`{}` has empty lines: are they intervals without anything?",
+            sheet.name()
+        );
         return Err(Fault::new("file", message, "write 0 in them, or remove them"));
     }
     if values.is_empty() {
-        let message = format!("`{}` has no values in column `{column}`", sheet.name);
+        let message = format!("`{}` has no values in column `{column}`", sheet.name());
         return Err(Fault::new("file", message, help));
     }
     Ok(values)
-}
-
-fn has_empty_lines(bytes: &[u8]) -> bool {
-    let lines = bytes.trim_ascii_end().split(|b| *b == b'\n');
-    lines.skip(1).any(|line| line.trim_ascii().is_empty())
 }
 
 /// The numbers of a column that a block with `file` and `column` names, multiplied: read once for all who ask.

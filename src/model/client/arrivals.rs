@@ -12,6 +12,7 @@
 use crate::kernel::sample::exp1;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Instant, Sampler, Stream};
+use crate::model::baggage::Recorded;
 use std::sync::Arc;
 
 /// A piece of a rate curve.
@@ -165,6 +166,33 @@ pub enum Spread {
     Uniform,
 }
 
+/// Recorded arrivals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// When (nanoseconds since the start, ascending).
+    pub at: Arc<[u64]>,
+    /// What each brings, if that was recorded.
+    pub rows: Option<Arc<Rows>>,
+}
+
+/// What recorded requests bring, in the order in which they come; empty where it was not recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// How long each took (ns).
+    pub durations: Vec<u64>,
+    /// How large each was (bytes).
+    pub sizes: Vec<u64>,
+}
+
+impl From<Vec<u64>> for Recording {
+    fn from(at: Vec<u64>) -> Self {
+        Self {
+            at: at.into(),
+            rows: None,
+        }
+    }
+}
+
 /// An open arrival process.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArrivalPlan {
@@ -174,8 +202,8 @@ pub enum ArrivalPlan {
     Poisson(RateCurve),
     /// Markov-modulated Poisson: (rate per nanosecond, mean stay in nanoseconds) of each state, visited in turn.
     Modulated(Vec<(f64, f64)>),
-    /// Exactly at these times (nanoseconds since the start, ascending).
-    Times(Arc<[u64]>),
+    /// Exactly at recorded times.
+    Times(Recording),
     /// With gaps of this distribution, each independent of the others: a renewal process.
     Gaps(Sampler),
     /// So many in each interval of this length.
@@ -202,7 +230,7 @@ impl ArrivalPlan {
                 let time: f64 = states.iter().map(|s| s.1).sum();
                 states.iter().map(|s| s.0 * s.1).sum::<f64>() / time * 1e9
             }
-            Self::Times(times) => {
+            Self::Times(Recording { at: times, .. }) => {
                 times.partition_point(|&t| t < length.0) as f64 / length.as_secs_f64().max(f64::MIN_POSITIVE)
             }
             Self::Gaps(gap) => 1e9 / gap.mean().max(f64::MIN_POSITIVE),
@@ -267,6 +295,18 @@ impl Arrivals {
         self.next_by_other_process(plan, now, dice)
     }
 
+    /// What the arrival brings that was given last, before the next one is asked for.
+    pub fn brings(&self, plan: &ArrivalPlan) -> Option<Recorded> {
+        let ArrivalPlan::Times(Recording { rows: Some(rows), .. }) = plan else {
+            return None;
+        };
+        let row = self.index.checked_sub(1)?;
+        Some(Recorded {
+            duration: rows.durations.get(row).copied().map(Duration),
+            size: rows.sizes.get(row).copied(),
+        })
+    }
+
     #[inline(never)]
     fn next_by_other_process(&mut self, plan: &ArrivalPlan, now: Instant, dice: &mut Stream) -> Instant {
         match plan {
@@ -274,7 +314,7 @@ impl Arrivals {
             ArrivalPlan::Gaps(gap) => now + gap.draw(dice),
             ArrivalPlan::Poisson(curve) => self.along(curve, now, exp1(dice)),
             ArrivalPlan::Modulated(states) => self.modulated(states, now, dice),
-            ArrivalPlan::Times(times) => {
+            ArrivalPlan::Times(Recording { at: times, .. }) => {
                 let at = times.get(self.index).map_or(Instant::NEVER, |&t| Instant(t));
                 self.index += 1;
                 at
@@ -525,7 +565,7 @@ mod tests {
 
     #[test]
     fn traces_come_back_as_they_are() {
-        let plan = ArrivalPlan::Times(Arc::new([1_000_000_000, 1_000_000_000, 2_500_000_000]));
+        let plan = ArrivalPlan::Times(vec![1_000_000_000, 1_000_000_000, 2_500_000_000].into());
         assert_eq!(times(&plan, 10.0), [1.0, 1.0, 2.5]);
         let counts: Arc<[u32]> = Arc::new([2, 0, 4]);
         let even = ArrivalPlan::Counts {

@@ -1,8 +1,9 @@
 //! Clients as scenarios write them.
 
 use super::arrivals::{ArrivalPlan, Piece, RateCurve};
+use super::counts::read_counts;
 use super::diurnal::{DIURNAL, read_diurnal};
-use super::recorded::{COUNTS, Clock, TIMES, read_counts, read_times};
+use super::recorded::{COUNTS, Clock, TIMES, read_times};
 use super::{ClientPlan, Load};
 use crate::kernel::{Duration, Sampler};
 use crate::model::baggage::{self, Criticality};
@@ -213,6 +214,11 @@ impl ClientPlan {
             }
         };
         let to = block.target("to")?;
+        let recorded = block.node("arrivals").and_then(|arrivals| arrivals.get("times"));
+        if block.has("payload") && recorded.is_some_and(|times| times.get("size").is_some()) {
+            let message = "the sizes of its requests are recorded, and given here as well";
+            block.error(Code::Conflict, block.span_of("payload"), message, "keep one of them");
+        }
         let tireless = matches!(&load, Some(Load::Closed { think, .. }) if think.is_zero());
         if tireless && block.has("breaker") {
             let message =

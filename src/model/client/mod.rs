@@ -10,6 +10,7 @@
 //! Validated by: M/M/c, M/G/1 (open), machine-repairman (closed) in tests/theory; retry traces by hand.
 
 pub mod arrivals;
+pub mod counts;
 pub mod diurnal;
 pub mod fields;
 pub mod recorded;
@@ -24,7 +25,7 @@ use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Sampler, SourceId, Stream, StreamKey, Ticket};
 use crate::scenario::Target;
 use crate::stats::{Observation, Series};
-use arrivals::{ArrivalPlan, Arrivals};
+use arrivals::{ArrivalPlan, Arrivals, Rows};
 use rand::Rng;
 
 /// Who sends, and when.
@@ -77,6 +78,29 @@ pub struct ClientPlan {
     pub background: bool,
     /// The paths it asks for: (cumulative probability, path number).
     pub paths: Vec<(f64, u16)>,
+}
+
+impl ClientPlan {
+    /// What its requests bring, if they were recorded with that.
+    pub fn rows(&self) -> Option<&Rows> {
+        match &self.load {
+            Load::Open {
+                arrivals: ArrivalPlan::Times(recording),
+                ..
+            } => recording.rows.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it was recorded how long each request took.
+    pub fn records_durations(&self) -> bool {
+        self.rows().is_some_and(|rows| !rows.durations.is_empty())
+    }
+
+    /// Whether it was recorded how large each request was.
+    pub fn records_sizes(&self) -> bool {
+        self.rows().is_some_and(|rows| !rows.sizes.is_empty())
+    }
 }
 
 /// What happens to a client.
@@ -329,7 +353,25 @@ impl Client {
             request.path = choose_path(&spec.paths, luck);
         }
         let key = cx.requests.insert(request);
+        if spec.careful {
+            self.note_recorded(spec, key, cx);
+        }
         self.send(spec, key, cx);
+    }
+
+    /// Notes what was recorded of a request that has just come.
+    #[cold]
+    fn note_recorded(&self, spec: &ClientPlan, key: Key, cx: &mut Cx) {
+        if let (Load::Open { arrivals: plan, .. }, Some(arrivals)) = (&spec.load, &self.arrivals)
+            && cx.baggage.on
+            && let Some(recorded) = arrivals.brings(plan)
+        {
+            let bag = Bag {
+                recorded,
+                ..Bag::default()
+            };
+            cx.baggage.put(key, bag);
+        }
     }
 
     /// Sends an attempt now.
@@ -364,8 +406,12 @@ fn pack(spec: &ClientPlan, key: Key, cx: &mut Cx) {
         Some(_) => Instant::NEVER,
         None => cx.now() + spec.timeout,
     };
-    let criticality = spec.criticality;
-    cx.baggage.put(key, Bag { deadline, criticality });
+    let bag = Bag {
+        deadline,
+        criticality: spec.criticality,
+        recorded: cx.baggage.of(key).recorded,
+    };
+    cx.baggage.put(key, bag);
 }
 
 /// Which of the paths a request with this luck asks for.

@@ -177,3 +177,159 @@ fn what_is_doubtful_is_said() {
         "{mixed}"
     );
 }
+
+#[test]
+fn thousands_are_not_fractions() {
+    let files = &[
+        ("open.csv", "t;n\n1;5\n2;1,234\n"),
+        ("point.csv", "t;n\n1;5\n2;1.234\n"),
+        ("comma.csv", "t;n\n1;0,5\n2;1,234\n3;0\n"),
+        ("grouped.csv", "t;n\n1;5\n2;1,234,567\n"),
+    ];
+    let said = |more: &str| {
+        let counts = format!("counts: {{ interval: 20 s, column: n, {more} }}");
+        played("", files, &[&counts]).1
+    };
+    let open = said("file: open.csv");
+    assert!(
+        open.contains("line 3: `1,234` may be 1.234 or 1234") && open.contains("add `decimal: comma`"),
+        "{open}"
+    );
+    let point = said("file: point.csv");
+    assert!(
+        point.contains("`1.234` may be 1.234 or 1234") && point.contains("add `decimal: point`"),
+        "{point}"
+    );
+    assert_eq!(said("file: open.csv, decimal: comma").matches("error[").count(), 0);
+    assert_eq!(said("file: point.csv, decimal: point").matches("error[").count(), 0);
+    let told = said("file: point.csv, decimal: comma");
+    assert!(
+        told.contains("`1.234` is not a number") && told.contains("thousands have to go"),
+        "{told}"
+    );
+    let pointed = said("file: open.csv, decimal: point");
+    assert!(pointed.contains("`1,234` is not a number"), "{pointed}");
+    assert_eq!(said("file: comma.csv").matches("error[").count(), 0);
+    let grouped = said("file: grouped.csv");
+    assert!(
+        grouped.contains("`1,234,567` is not a number") && grouped.contains("thousands have to go"),
+        "{grouped}"
+    );
+}
+
+#[test]
+fn lines_are_those_of_the_file() {
+    let files = &[
+        ("crlf.csv", "t\r\n1\r\n\r\n# 2\r\nx\r\n"),
+        ("quoted.csv", "t,n\n1,\"a\nb\"\n\n#\n\nx,c"),
+        ("short.csv", "t,n\n1,a\n\n2\n"),
+    ];
+    let said = |file: &str| played("", files, &[&format!("times: {{ file: {file}, column: t }}")]).1;
+    assert!(said("crlf.csv").contains("line 5: `x`"), "{}", said("crlf.csv"));
+    assert!(said("quoted.csv").contains("line 7: `x`"), "{}", said("quoted.csv"));
+    assert!(said("short.csv").contains("line 4: 1 fields"), "{}", said("short.csv"));
+}
+
+#[test]
+fn fractions_of_counts_are_carried_on() {
+    let files = &[("f.csv", "n,m\n0.4,10\n0.4,0\n0.4,0\n0.4,0\n0.4,10\n0,0\n")];
+    let plays = |column: &str| format!("counts: {{ file: f.csv, interval: 10 s, {column} }}");
+    let (times, _) = played("", files, &[&plays("column: n"), &plays("column: m, scale: 0.25")]);
+    // 0.4, 0.8, 1.2, 1.6 and 2.0 in all; 2.5 and 5.
+    assert_eq!(counts(&times[0], 10.0), [0, 1, 0, 1, 0, 0]);
+    assert_eq!(counts(&times[1], 10.0), [3, 0, 0, 0, 2, 0]);
+}
+
+#[test]
+fn a_clock_that_goes_back_is_told() {
+    let files = &[
+        ("two.csv", "t\n0\n20\n59\n1\n21\n58\n"),
+        ("newest.csv", "t\n59\n30\n0\n"),
+        ("mixed.csv", "t\n0\n20\n10\n40\n30\n59\n"),
+    ];
+    let said = |file: &str| played("", files, &[&format!("times: {{ file: {file}, column: t }}")]).1;
+    let two = said("two.csv");
+    assert!(
+        two.contains("line 5: the clock goes back by 58 s in a recording of 59 s"),
+        "{two}"
+    );
+    assert_eq!(said("newest.csv").trim(), "");
+    assert_eq!(said("mixed.csv").trim(), "");
+}
+
+/// Counts how often a file is read.
+struct Counted(std::sync::atomic::AtomicUsize);
+
+impl Files for Counted {
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        // Lines that are no rows, quotes, and a last line without an end.
+        Ok(b"f,t,d\na,1,5\n# nothing\nb,2,5\n\n\"a\",3,5\nb,4,x".to_vec())
+    }
+}
+
+#[test]
+fn a_file_is_read_once_for_all_who_take_rows_of_it() {
+    let client = |name: &str| {
+        format!("  {name}: {{ to: f, arrivals: {{ times: {{ file: f.csv, column: t, where: {{ f: {name} }} }} }} }}\n")
+    };
+    let text = format!(
+        "run: {{ length: 5 s, warmup: 0 s }}\nclients:\n{}{}functions: {{ f: {{ handler: [] }} }}\n",
+        client("a"),
+        client("b")
+    );
+    let build = |text: &str| {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let file = sources.add("test.yaml", text.to_owned());
+        let root = parse(&sources, file, &diagnostics).expect("YAML");
+        let files = Counted(0.into());
+        let plan = crate::model::build::build(&root, &Catalog::default(), &diagnostics, &files);
+        (plan, diagnostics.render(&sources, false), files.0.into_inner())
+    };
+    let (plan, said, reads) = build(&text);
+    assert_eq!(reads, 1, "{said}");
+    let at = |client: usize| match &plan.as_ref().expect("a plan").0.clients[client].load {
+        Load::Open {
+            arrivals: ArrivalPlan::Times(recording),
+            ..
+        } => recording.at.to_vec(),
+        _ => Vec::new(),
+    };
+    assert_eq!(
+        [at(0), at(1)],
+        [vec![0, 2_000_000_000], vec![1_000_000_000, 3_000_000_000]]
+    );
+    // What is wrong with a row is told with its line in the file.
+    let (_, said, _) = build(&text.replace("f: b }", "f: b }, duration: d, duration_unit: s"));
+    assert!(said.contains("line 7: `x` is not a number"), "{said}");
+}
+
+#[test]
+fn runs_begin_where_dated_recordings_do() {
+    let text = |run: &str, times: &str| {
+        format!(
+            "run: {{ length: 2 h, warmup: 0 s{run} }}\nclients:\n  web: {{ to: f, arrivals: {{ times: {{ file: f, \
+             column: t{times} }} }} }}\nschedules: {{ s: {{ to: f, cron: \"0 9 * * *\" }} }}\n\
+             functions: {{ f: {{ handler: [] }} }}\n"
+        )
+    };
+    let files: &[(&str, &str)] = &[("f", "t\n2026-10-01 08:30\n2026-10-01 10:20\n")];
+    let clock = |text: String| {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let file = sources.add("test.yaml", text);
+        let root = parse(&sources, file, &diagnostics).expect("YAML");
+        let built = crate::model::build::build(&root, &Catalog::default(), &diagnostics, &Table(files));
+        let plan = built
+            .unwrap_or_else(|| panic!("{}", diagnostics.render(&sources, false)))
+            .0;
+        match &plan.schedules[0].times {
+            crate::model::schedule::Times::At(times) => times.first().map(|at| at.0),
+            crate::model::schedule::Times::Every { .. } => None,
+        }
+    };
+    let minutes = |run: &str, times: &str| clock(text(run, times)).map(|ns| ns / 60_000_000_000);
+    assert_eq!(minutes("", ""), Some(30));
+    assert_eq!(minutes("", ", from: 2026-10-01 08:15"), Some(45));
+    assert_eq!(minutes("", ", zero: 2026-10-01 08:00"), Some(60));
+    assert_eq!(minutes(", start: 2026-10-01T08:29", ""), Some(31));
+}

@@ -90,7 +90,7 @@ fn poisson(per_second: f64) -> Load {
 }
 
 fn at(times_ms: &[u64]) -> Load {
-    let arrivals = ArrivalPlan::Times(times_ms.iter().map(|t| t * 1_000_000).collect());
+    let arrivals = ArrivalPlan::Times(times_ms.iter().map(|t| t * 1_000_000).collect::<Vec<_>>().into());
     Load::Open { arrivals, batch: None }
 }
 

@@ -109,7 +109,7 @@ fn poisson(per_second: f64) -> ArrivalPlan {
 
 /// Requests at these milliseconds.
 fn at_ms(times: &[u64]) -> ArrivalPlan {
-    ArrivalPlan::Times(times.iter().map(|t| t * MS).collect())
+    ArrivalPlan::Times(times.iter().map(|t| t * MS).collect::<Vec<_>>().into())
 }
 
 fn value<'r>(result: &'r RunResult, component: u32, metric: &str) -> &'r Value {

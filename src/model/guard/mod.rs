@@ -119,7 +119,7 @@ impl Plan {
     pub(super) fn number_guards(&mut self) {
         let heed = self.functions.iter().any(|f| f.program.heeds_deadlines)
             || self.fleets.iter().any(|f| f.program.heeds_deadlines);
-        self.baggage = heed || self.fleets.iter().any(|fleet| fleet.shedding.is_some());
+        self.baggage = heed || self.fleets.iter().any(|fleet| fleet.shedding.is_some()) || self.takes_recorded();
         let guards = &mut self.guards;
         let mut number = |component, to, timeout, retry: &RetryPolicy, guarding: Guarding, network: &Sampler| {
             let guarded = guarding != Guarding::default() || retry.adaptive;
@@ -405,7 +405,7 @@ impl Cx {
         }
         let key = self.requests.insert(request);
         if self.baggage.on {
-            self.inherit(call, key, true);
+            self.carry_over(call, key);
         }
         let frame = &mut self.requests[call].frame;
         frame.pending += 1;

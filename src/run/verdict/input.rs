@@ -3,7 +3,7 @@
 
 use crate::kernel::{Duration, Sampler};
 use crate::model::client::Load;
-use crate::model::client::arrivals::{ArrivalPlan, Piece, RateCurve};
+use crate::model::client::arrivals::{ArrivalPlan, Piece, RateCurve, Recording};
 use crate::model::schedule::Times;
 use crate::model::{KINDS, Plan};
 
@@ -69,7 +69,7 @@ fn shape(arrivals: &ArrivalPlan, length: Duration) -> Shape {
     match arrivals {
         ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve) => shape_of_curve(curve),
         ArrivalPlan::Modulated(_) | ArrivalPlan::Gaps(_) => Shape::Steady,
-        ArrivalPlan::Times(times) => {
+        ArrivalPlan::Times(Recording { at: times, .. }) => {
             let within = times.partition_point(|time| *time < length.0);
             let end = within.checked_sub(1).map_or(0, |last| times[last]);
             // A recording that reaches the end is not over; what comes after it nobody knows.
