@@ -1,7 +1,7 @@
 //! How verdicts are shown: the marks behind and around figures, the lines in words, and one row a regime.
 
 use super::format::MISSING;
-use crate::run::summary::{BillSummary, Cell, Metric, Summary};
+use crate::run::summary::{Cell, Summary};
 use crate::run::verdict::{Class, Regime};
 use std::fmt::Write as _;
 
@@ -42,31 +42,17 @@ pub fn has_whole_bill(cell: &Cell) -> bool {
 fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
     let runs = regime.runs.len();
     let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
-    let metrics: Vec<Metric> = regime.metrics.clone();
-    Cell {
-        variant: format!("{}: {runs} of {all} {}", cell.variant, regime.name),
-        point: cell.point.clone(),
+    let mut row = Cell {
         requests: cell.requests,
         events: cell.events,
-        metrics,
-        distributions: Vec::new(),
-        timelines: Vec::new(),
-        causes: Vec::new(),
-        bill: BillSummary {
-            lines: Vec::new(),
-            total: regime.bill,
-            per_million: None,
-            notes: Vec::new(),
-        },
-        limits: Vec::new(),
-        faults: Vec::new(),
-        levels: Vec::new(),
-        refused: None,
+        metrics: regime.metrics.clone(),
         verdicts: cell.verdicts.clone(),
-        regimes: Vec::new(),
         // What was lost was lost in the runs that collapsed, as far as anybody knows.
         losses: if regime.fails { cell.losses.clone() } else { Vec::new() },
-    }
+        ..Cell::empty(&format!("{}: {runs} of {all} {}", cell.variant, regime.name), &cell.point)
+    };
+    row.bill.total = regime.bill;
+    row
 }
 
 /// The summary with one cell a regime in place of each cell that has two: what tables are made of.
@@ -91,13 +77,24 @@ pub fn legend(summary: &Summary) -> Vec<String> {
             marks.push(words.to_owned());
         }
     };
-    add(Cell::is_bad, "! fails, loses, or does not keep up");
+    let refused = summary.cells.iter().any(|cell| cell.refused.is_some());
+    add(
+        Cell::is_bad,
+        if refused {
+            "! fails, loses, does not keep up, or was refused"
+        } else {
+            "! fails, loses, or does not keep up"
+        },
+    );
     add(
         |cell| cell.is(Class::Growing),
         "\u{25b2} growing at the end: no steady value, shown for its size",
     );
     add(
-        |cell| !has_whole_bill(cell) && !cell.is(Class::NoTraffic) && cell.regimes.is_empty(),
+        |cell| {
+            let billed = cell.refused.is_none() && cell.regimes.is_empty() && !cell.is(Class::NoTraffic);
+            billed && !has_whole_bill(cell)
+        },
         "($...) leaves out work that is still owed; never compared",
     );
     add(
@@ -147,7 +144,9 @@ pub fn words(cell: &Cell) -> Vec<String> {
         Some(hint) => format!("{}; {hint}", verdict.words),
         None => verdict.words.clone(),
     });
-    findings
+    let refused = cell.refused.iter().map(|why| format!("refused, no figures: {why}"));
+    refused
+        .chain(findings)
         .chain(cell.losses.iter().map(|loss| loss.words.clone()))
         .collect()
 }
