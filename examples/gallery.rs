@@ -101,7 +101,7 @@ fn draw(scenario: &str, stem: &str) -> Result<usize, String> {
     };
     let summary = study
         .run(&|| ())
-        .map_err(|failure| failure.diagnostic().render(&loaded.sources, false))?;
+        .map_err(|refused| refused.diagnostics().render(&loaded.sources, false))?;
     let all = pictures(&summary);
     let Some(named) = all.iter().find(|named| named.stem == stem) else {
         let stems: Vec<&str> = all.iter().map(|named| named.stem.as_str()).collect();

@@ -96,7 +96,9 @@ fn words(catalog: &Catalog) -> Vec<String> {
 /// What services are found by besides their names: `lambda` of `aws.lambda`.
 fn parts(catalog: &Catalog) -> impl Iterator<Item = &str> {
     let names = catalog.services().iter().map(|service| service.name.as_str());
-    names.filter_map(|name| name.split_once('.')).flat_map(|name| name.1.split('.'))
+    names
+        .filter_map(|name| name.split_once('.'))
+        .flat_map(|name| name.1.split('.'))
 }
 
 fn list(catalog: &Catalog) -> String {

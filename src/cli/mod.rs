@@ -372,7 +372,13 @@ fn simulate(loaded: Loaded, common: &Common) -> Result<Simulated, Refusal> {
     Ok(match summary {
         Ok(summary) => Simulated { summary, why: None },
         Err(refused) => Simulated {
-            why: Some(refused.diagnostics().render(&loaded.sources, coloured()).trim_end().to_owned()),
+            why: Some(
+                refused
+                    .diagnostics()
+                    .render(&loaded.sources, coloured())
+                    .trim_end()
+                    .to_owned(),
+            ),
             summary: refused.summary,
         },
     })

@@ -49,7 +49,10 @@ fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
         verdicts: cell.verdicts.clone(),
         // What was lost was lost in the runs that collapsed, as far as anybody knows.
         losses: if regime.fails { cell.losses.clone() } else { Vec::new() },
-        ..Cell::empty(&format!("{}: {runs} of {all} {}", cell.variant, regime.name), &cell.point)
+        ..Cell::empty(
+            &format!("{}: {runs} of {all} {}", cell.variant, regime.name),
+            &cell.point,
+        )
     };
     row.bill.total = regime.bill;
     row

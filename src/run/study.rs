@@ -79,8 +79,11 @@ impl Study {
         warmed.apply(&mut self.cells);
         let prepare = |cell: &mut CellPlan| {
             let seen = warmed.refused.iter().find(|failure| failure.is_of(cell));
-            let sized = || super::size::size(cell).and_then(|()| warmup::start_steady(cell)).err();
-            seen.cloned().or_else(sized)
+            let mut sized = || {
+                super::size::size(cell)?;
+                warmup::start_steady(&mut cell.plan).map_err(|cause| Failure::of(cell, cause))
+            };
+            seen.cloned().or_else(|| sized().err())
         };
         let sized: Vec<Option<Failure>> = self.cells.par_iter_mut().map(prepare).collect();
         let figures = |cell: &CellPlan, results: &[RunResult]| {
@@ -132,15 +135,16 @@ impl Study {
 
 /// All replications of a cell, in the order of their numbers.
 fn replicate(cell: &CellPlan, replications: u64, progress: &(dyn Fn() + Sync)) -> Result<Vec<RunResult>, Failure> {
-    let results = side_by_side(&cell.plan, 0..replications, progress);
+    let results = side_by_side(&cell.plan, 0..replications, cell.plan.length, progress);
     results.map_err(|halt| Failure::of(cell, Cause::halted(&cell.plan, halt)))
 }
 
-/// Runs of these numbers, in that order. One that has to be given up ends those with higher numbers, and only those, so
-/// that always the same one is named.
+/// Runs of these numbers, in that order. One that has to be given up, alone or if it were to go on until `end`, ends
+/// those with higher numbers, and only those, so that always the same one is named.
 pub(super) fn side_by_side(
     plan: &Plan,
     numbers: Range<u64>,
+    end: Duration,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Vec<RunResult>, Halt> {
     let given_up = AtomicU64::new(u64::MAX);
@@ -149,7 +153,7 @@ pub(super) fn side_by_side(
         if !wanted() {
             return None;
         }
-        let result = World::new(plan, number).run_while(&wanted);
+        let result = World::new(plan, number).on_behalf_of(end).run_while(&wanted);
         progress();
         if result.halted.is_some() {
             given_up.fetch_min(number, Ordering::Relaxed);

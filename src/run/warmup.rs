@@ -382,9 +382,9 @@ impl Pilots {
         let least = Duration(self.floor.0.saturating_mul(2));
         let mut length = least.max(PILOT_LEAST).max(Duration(end.0 / PILOT_PART)).min(end);
         loop {
-            let seen = match watch(&cell.plan, length, self.floor) {
+            let seen = match self.watch(&cell.plan, length) {
                 Ok(seen) => seen,
-                Err(halt) => return self.given_up(cell, length, halt),
+                Err(halt) => return self.given_up(cell, halt),
             };
             if seen.drifting.is_empty() || length >= end {
                 let whose = |metric: String| format!("{metric} ({})", cell.variant);
@@ -404,13 +404,48 @@ impl Pilots {
         }
     }
 
-    /// A pilot run of this length had to be given up, and so will the study's runs: that need not be tried again. What
-    /// happens later than they last, or without the faults that they have, says nothing about them.
-    fn given_up(self, cell: &CellPlan, length: Duration, halt: Halt) -> Outcome {
+    /// Runs the pilots of a plan; why, if one had to be given up.
+    fn watch(self, plan: &Plan, length: Duration) -> Result<Seen, Halt> {
+        let window = Duration((length.0 / PILOT_WINDOWS).max(1));
+        let floor = self.floor.0.div_ceil(window.0) as usize;
+        let pilot = Plan {
+            warmup: Duration::ZERO,
+            length,
+            window,
+            // What a fault does is no transient at the start.
+            faults: Vec::new(),
+            ..plan.clone()
+        };
+        let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, self.least, &|| ())?;
+        let mut seen = Seen::default();
+        for (place, line) in runs[0].series.iter().enumerate() {
+            if !JUDGED.contains(&line.metric) {
+                continue;
+            }
+            let lines: Vec<&[f64]> = runs
+                .iter()
+                .filter_map(|run| run.series.get(place).filter(|l| l.metric == line.metric))
+                .map(|line| &line.values[..])
+                .collect();
+            match judge(&lines, floor) {
+                Verdict::Settled(cut) => seen.transient = seen.transient.max(Duration(cut as u64 * window.0)),
+                Verdict::Drifts => {
+                    let component = &plan.components[line.component as usize];
+                    let kind = KINDS[component.target.kind as usize];
+                    seen.drifting.push(format!("{kind}.{}.{}", component.name, line.metric));
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// A pilot run had to be given up, and so will the study's runs: that need not be tried again. What happens later
+    /// than they last, or without the faults that they have, says nothing about them.
+    fn given_up(self, cell: &CellPlan, halt: Halt) -> Outcome {
         let within = match &halt {
-            Halt::Crowded(crowd) if !crowd.foreseen => crowd.at < Instant::ZERO + self.least,
+            Halt::Crowded(crowd) => crowd.at < Instant::ZERO + self.least,
             Halt::Stalled(at) => *at < Instant::ZERO + self.least,
-            _ => length <= self.least,
+            Halt::Outdone | Halt::Unwanted => false,
         };
         let same = within && cell.plan.faults.is_empty();
         let refused = same.then(|| Failure::of(cell, Cause::halted(&cell.plan, halt)));
@@ -457,41 +492,6 @@ fn steady_until(plan: &Plan, end: Duration) -> Option<Duration> {
 struct Seen {
     transient: Duration,
     drifting: Vec<String>,
-}
-
-/// Runs the pilots of a plan; why, if one had to be given up.
-fn watch(plan: &Plan, length: Duration, floor: Duration) -> Result<Seen, Halt> {
-    let window = Duration((length.0 / PILOT_WINDOWS).max(1));
-    let floor = floor.0.div_ceil(window.0) as usize;
-    let pilot = Plan {
-        warmup: Duration::ZERO,
-        length,
-        window,
-        // What a fault does is no transient at the start.
-        faults: Vec::new(),
-        ..plan.clone()
-    };
-    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, &|| ())?;
-    let mut seen = Seen::default();
-    for (place, line) in runs[0].series.iter().enumerate() {
-        if !JUDGED.contains(&line.metric) {
-            continue;
-        }
-        let lines: Vec<&[f64]> = runs
-            .iter()
-            .filter_map(|run| run.series.get(place).filter(|l| l.metric == line.metric))
-            .map(|line| &line.values[..])
-            .collect();
-        match judge(&lines, floor) {
-            Verdict::Settled(cut) => seen.transient = seen.transient.max(Duration(cut as u64 * window.0)),
-            Verdict::Drifts => {
-                let component = &plan.components[line.component as usize];
-                let kind = KINDS[component.target.kind as usize];
-                seen.drifting.push(format!("{kind}.{}.{}", component.name, line.metric));
-            }
-        }
-    }
-    Ok(seen)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -576,8 +576,7 @@ fn differ(lines: &[&[f64]], one: Range<usize>, other: Range<usize>, most: f64) -
 ///
 /// # Errors
 /// If a pilot run had to be given up.
-pub fn start_steady(cell: &mut CellPlan) -> Result<(), Failure> {
-    let plan = &cell.plan;
+pub fn start_steady(plan: &mut Plan) -> Result<(), Cause> {
     let asks = plan.functions.iter().any(|f| f.initial.steady) || plan.proxies.iter().any(|p| p.initial.steady);
     if !asks {
         return Ok(());
@@ -592,9 +591,8 @@ pub fn start_steady(cell: &mut CellPlan) -> Result<(), Failure> {
         faults: Vec::new(),
         ..plan.clone()
     };
-    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, &|| ());
-    let runs = runs.map_err(|halt| Failure::of(cell, Cause::halted(plan, halt)))?;
-    let plan = &mut cell.plan;
+    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, pilot.length, &|| ());
+    let runs = runs.map_err(|halt| Cause::halted(plan, halt))?;
     let steady = |component: u32, metric: &str| {
         let found = |run: &RunResult| {
             let mut all = run.observations.iter();

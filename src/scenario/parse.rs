@@ -128,7 +128,10 @@ impl<'t> Builder<'t> {
         }
         let before = &self.text[..floor_boundary(self.text, at)];
         // A text that was meant by `*words like these` has been reported as an alias.
-        if self.lost_alias.is_some_and(|alias| at_line(self.text, alias).contains(&at)) {
+        if self
+            .lost_alias
+            .is_some_and(|alias| at_line(self.text, alias).contains(&at))
+        {
             return;
         }
         let mut lines = before.rsplit('\n');

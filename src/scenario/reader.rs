@@ -52,7 +52,10 @@ impl<'a> Block<'a> {
         let block = Self { cx, node, table, place };
         match &node.kind {
             NodeKind::Map(entries) => {
-                for (key, _) in entries.iter().filter(|(k, _)| !k.is_own() && table.field(&k.text).is_none()) {
+                for (key, _) in entries
+                    .iter()
+                    .filter(|(k, _)| !k.is_own() && table.field(&k.text).is_none())
+                {
                     block.unknown(key);
                 }
                 block.missing(name);

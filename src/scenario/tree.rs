@@ -136,7 +136,10 @@ impl Node {
         let NodeKind::Map(entries) = &mut self.kind else {
             return None;
         };
-        entries.iter_mut().find(|(k, _)| k.text == key).map(|entry| &mut entry.1)
+        entries
+            .iter_mut()
+            .find(|(k, _)| k.text == key)
+            .map(|entry| &mut entry.1)
     }
 
     /// The text, if this is a scalar.
