@@ -10,13 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Each scenario with the file stem of its picture, as `coldcurve run` names them.
-const PICTURES: [(&str, &str); 55] = [
+const PICTURES: [(&str, &str); 56] = [
     ("api-function-table", "expected"),
     ("aurora-pause", "expected"),
     ("aurora-surge", "expected"),
     ("bad-hour", "latency-p99-over-time"),
     ("cold-starts-by-runtime", "expected"),
     ("dependency-slows", "latency-p99-over-time"),
+    ("empty-start", "expected"),
     ("etl-workflow", "expected"),
     ("every-platform", "expected"),
     ("fan-out", "expected"),

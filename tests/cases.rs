@@ -177,8 +177,8 @@ functions:
     }
 }
 
-/// Hundreds of instances start at once and open their connections at once: in some runs the database gets over it, in
-/// the others calls time out, instances are cut off, and what starts in their place connects again, for ever.
+/// Hundreds of instances start at once, and their first queries come at once: in some runs the database gets over it, in
+/// the others it has all its connections at work and does less with them than comes, for ever.
 const CROWDED_START: &str = "run: { length: 4 min, warmup: 2 min, replications: 12 }
 clients: { web: { to: api, arrivals: { poisson: 300/s } } }
 functions:
