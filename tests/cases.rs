@@ -53,7 +53,8 @@ fn says(text: &str, words: &[&str]) {
 /// A job that starts itself again at its end, and one more every hour: nothing ever stops.
 const CHASER: &str = "run: { length: 3 h, warmup: 0 s, replications: 2 }
 schedules: { hourly: { rate: 1 h, first: 30 s, to: chaser } }
-functions: { chaser: { service: aws.lambda, memory: 256 MB, timeout: 2 min, handler: [{ wait: 30 s }, { send: chaser }] } }
+functions:
+  chaser: { service: aws.lambda, memory: 256 MB, timeout: 2 min, handler: [{ wait: 30 s }, { send: chaser }] }
 ";
 
 #[test]
@@ -177,8 +178,8 @@ functions:
     }
 }
 
-/// Hundreds of instances start at once, and their first queries come at once: in some runs the database gets over it, in
-/// the others it has all its connections at work and does less with them than comes, for ever.
+/// Hundreds of instances start at once, and their first queries come at once: in some runs the database gets over it,
+/// in the others it has all its connections at work and does less with them than comes, for ever.
 const CROWDED_START: &str = "run: { length: 4 min, warmup: 2 min, replications: 12 }
 clients: { web: { to: api, arrivals: { poisson: 300/s } } }
 functions:
@@ -245,7 +246,9 @@ gateways: { door: { to: f } }
 functions: { f: { service: aws.lambda, handlers: { /work: [{ wait: 300 ms }], /ping: [{ wait: 20 ms }] } } }
 variants:
   plain: {}
-  pings: { clients: { ping: { to: door, background: true, arrivals: { constant: 12/h, batch: 4 }, paths: { /ping: 1 } } } }
+  pings:
+    clients:
+      ping: { to: door, background: true, arrivals: { constant: 12/h, batch: 4 }, paths: { /ping: 1 } }
 ";
     let outcome = run(&scratch, "pings.yaml", text, &[]);
     assert_eq!(outcome.code, Some(0));

@@ -1,7 +1,7 @@
 //! The command line: arguments in, exit code out. No logic lives here.
 //!
-//! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input (nothing was run), 3 not all of the results could be
-//! written.
+//! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input (nothing was run, or some cells were refused), 3 not
+//! all of the results could be written.
 
 mod effort;
 mod explain;

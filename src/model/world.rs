@@ -313,7 +313,8 @@ impl<'p> World<'p> {
         })
     }
 
-    /// Whether what doubles takes all the room before the horizon, if it goes on as it has: by its growth, or by the plan where its worker is at its limit and cannot double it any faster.
+    /// Whether what doubles takes all the room before the horizon, if it goes on as it has: by its growth, or by the
+    /// plan where its worker is at its limit and cannot double it any faster.
     fn is_doomed(&self, crowd: &Crowd) -> bool {
         let left = self.horizon.since(crowd.at);
         match (crowd.growth, crowd.most.component) {

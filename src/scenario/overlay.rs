@@ -75,7 +75,8 @@ fn merge_at(base: &Node, over: &Node, field: &str, depth: usize, diagnostics: &D
 }
 
 /// Takes what is one's own (`x-...`, which holds anchors) off a scenario and the overlays of its variants, and gives a
-/// section whose name is misspelt its right one after reporting it, so that nothing else is said to be missing for that.
+/// section whose name is misspelt its right one after reporting it, so that nothing else is said to be missing for
+/// that.
 pub fn repair(root: &mut Node, table: &'static Table, diagnostics: &Diagnostics) {
     let mut words = BTreeMap::new();
     count_words(root, &mut words);
@@ -119,12 +120,11 @@ fn repair_sections(root: &mut Node, table: &Table, words: &BTreeMap<String, usiz
     }
 }
 
-/// Counts all single values and all keys below a node.
+/// Counts the single values and the keys below a node that begin like keys of one's own.
 fn count_words(node: &Node, words: &mut BTreeMap<String, usize>) {
     match &node.kind {
-        NodeKind::Null => {}
         NodeKind::Scalar(text) if text.starts_with(Key::OWN) => *words.entry(text.clone()).or_default() += 1,
-        NodeKind::Scalar(_) => {}
+        NodeKind::Null | NodeKind::Scalar(_) => {}
         NodeKind::Seq(items) => items.iter().for_each(|item| count_words(item, words)),
         NodeKind::Map(entries) => {
             for (key, value) in entries {
