@@ -10,13 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Each scenario with the file stem of its picture, as `coldcurve run` names them.
-const PICTURES: [(&str, &str); 56] = [
+const PICTURES: [(&str, &str); 57] = [
     ("api-function-table", "expected"),
     ("aurora-pause", "expected"),
     ("aurora-surge", "expected"),
     ("bad-hour", "latency-p99-over-time"),
     ("cold-starts-by-runtime", "expected"),
     ("dependency-slows", "latency-p99-over-time"),
+    ("empty-start", "expected"),
     ("etl-workflow", "expected"),
     ("every-platform", "expected"),
     ("fan-out", "expected"),
@@ -102,7 +103,7 @@ fn draw(scenario: &str, stem: &str) -> Result<usize, String> {
     };
     let summary = study
         .run(&|| ())
-        .map_err(|failure| failure.diagnostic().render(&loaded.sources, false))?;
+        .map_err(|refused| refused.diagnostics().render(&loaded.sources, false))?;
     let all = pictures(&summary);
     let Some(named) = all.iter().find(|named| named.stem == stem) else {
         let stems: Vec<&str> = all.iter().map(|named| named.stem.as_str()).collect();

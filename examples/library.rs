@@ -17,7 +17,7 @@ fn main() {
     };
     let summary = match study.run(&|| ()) {
         Ok(summary) => summary,
-        Err(failure) => return eprintln!("{}", failure.diagnostic().render(&loaded.sources, false)),
+        Err(refused) => return eprint!("{}", refused.diagnostics().render(&loaded.sources, false)),
     };
     for cell in &summary.cells {
         let Some(p99) = cell.metric("latency.p99") else {

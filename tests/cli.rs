@@ -301,9 +301,21 @@ fn explain_knows_fields_codes_services_and_metrics() {
         assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{word}");
         assert!(outcome.stdout.contains(part), "{word}: {}", outcome.stdout);
     }
-    let near = coldcurve(here.path(), &["explain", "memroy"]);
-    assert_eq!((near.code, near.stdout.as_str()), (Some(2), ""));
-    assert!(near.stderr.contains("did you mean `memory`?"), "{}", near.stderr);
+    for (word, meant) in [
+        ("memroy", "memory"),
+        ("lamda", "lambda"),
+        ("dynamo", "dynamodb"),
+        ("aws.lamda", "aws.lambda"),
+        ("cal", "call"),
+        ("sendd", "send"),
+        ("provisioned_concurency", "provisioned_concurrency"),
+    ] {
+        let near = coldcurve(here.path(), &["explain", word]);
+        assert_eq!((near.code, near.stdout.as_str()), (Some(2), ""));
+        let help = format!("did you mean `{meant}`?");
+        assert!(near.stderr.contains(&help), "{}", near.stderr);
+        assert_eq!(coldcurve(here.path(), &["explain", meant]).code, Some(0), "{meant}");
+    }
     let provider = coldcurve(here.path(), &["explain", "azure"]);
     assert_eq!(provider.code, Some(2));
     assert!(provider.stderr.contains("azure.functions.flex"), "{}", provider.stderr);
@@ -448,7 +460,8 @@ fleets: { shop: { vcpu: 1, size: { p99: 200 ms, utilisation: 60% }, handler: [ w
     let before = contents(&scratch.path().join("output/shop"));
     scratch.write("shop.yaml", &text.replace("p99: 200 ms", "p99: 90 ms"));
     let outcome = coldcurve(scratch.path(), &["run", scenario]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stdout.contains("refused, no figures"), "{}", outcome.stdout);
     for part in ["error[C082]", "`shop`", "the p99 is 100 ms"] {
         assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
     }
@@ -513,4 +526,38 @@ variants:
     assert_eq!(tested.code, Some(0), "{}", tested.stderr);
     let clear = tested.stdout.contains("nothing was checked") && tested.stdout.contains("expect: [{ metric: ");
     assert!(clear, "{}", tested.stdout);
+}
+
+#[test]
+fn keys_of_ones_own_hold_anchors_at_every_level() {
+    let here = Scratch::new("own-keys");
+    let text = "x-top: &small { memory: 512 MB }
+clients:
+  x-traffic: &calm { arrivals: { constant: 1/s } }
+  web: { <<: *calm, to: f }
+functions:
+  x-java: &java { runtime: java21, x-note: 'until the migration' }
+  x-ray: { handler: [{ wait: 1 ms }] }
+  f: { service: aws.lambda, <<: [*small, *java], handler: [{ wait: 30 ms }, { call: x-ray }] }
+run: { x-why: &long 2 min, length: *long, warmup: 0 s, replications: 1 }
+variants:
+  plain: {}
+  double: { x-rate: &fast { constant: 2/s }, clients: { x-a: *fast, web: { arrivals: *fast, x-b: *fast } } }
+";
+    let file = here.write("own.yaml", text);
+    let checked = coldcurve(here.path(), &["check", file]);
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+    let read = json(&coldcurve(here.path(), &["run", file, "--no-files", "--format", "json"]).stdout);
+    // What something names is a component, whatever it is called.
+    assert!((metric(&read, 0, "functions.x-ray.invocations") - 120.0).abs() < 1e-9);
+    assert!((metric(&read, 1, "clients.web.requests") - 240.0).abs() < 1e-9);
+    // Other slips are still found.
+    let slip = here.write("slip.yaml", &text.replace("x-note:", "y-note:"));
+    let checked = coldcurve(here.path(), &["check", slip]);
+    assert_eq!(checked.code, Some(2));
+    assert!(
+        checked.stderr.contains("`y-note` is not a field of a function"),
+        "{}",
+        checked.stderr
+    );
 }

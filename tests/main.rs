@@ -4,6 +4,7 @@
 
 mod broken;
 mod budget;
+mod cases;
 mod cli;
 mod defaults;
 mod fields;

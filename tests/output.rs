@@ -287,6 +287,30 @@ fn the_manifest_knows_every_file_that_was_read() {
     assert!(contents(&scratch.path().join("second")) == contents(&scratch.path().join("again")));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_came_through_a_pipe_has_no_command_that_repeats_it() {
+    let scratch = Scratch::new("piped");
+    scratch.write("plain.yaml", PLAIN);
+    let program = env!("CARGO_BIN_EXE_coldcurve");
+    let line = format!("cat plain.yaml | '{program}' run /dev/stdin --out out");
+    let mut shell = Command::new("sh");
+    let shell = shell
+        .args(["-c", &line])
+        .current_dir(scratch.path())
+        .stdout(Stdio::null());
+    assert!(shell.status().expect("a shell").success());
+    let text = fs::read_to_string(scratch.path().join("out/manifest.json")).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let command = manifest["command"].as_str().expect("words");
+    assert!(
+        command.starts_with("# ") && command.contains("through a pipe"),
+        "{command}"
+    );
+    let page = fs::read_to_string(scratch.path().join("out/report.html")).expect("a report");
+    assert!(page.contains("through a pipe") && !page.contains("coldcurve run stdin"));
+}
+
 #[test]
 fn the_command_of_the_manifest_repeats_the_run() {
     let scratch = Scratch::new("command");

@@ -62,7 +62,12 @@ fn help_for(word: &str, catalog: &Catalog) -> String {
         return format!("its services are {}", services.join(", "));
     }
     let words = words(catalog);
-    nearest(word, words.iter().map(String::as_str)).map_or("`coldcurve explain` lists the words".to_owned(), |near| {
+    // Of what is equally near, products come first: who writes `lamda` has no field in mind.
+    let all: Vec<&str> = parts(catalog).chain(words.iter().map(String::as_str)).collect();
+    // It compares with only so many at once.
+    let nearest_of_each = all.chunks(400).filter_map(|some| nearest(word, some.iter().copied()));
+    let near = nearest(word, nearest_of_each);
+    near.map_or("`coldcurve explain` lists the words".to_owned(), |near| {
         format!("did you mean `{near}`?")
     })
 }
@@ -75,12 +80,25 @@ fn catalog(own: Option<&Path>) -> Catalog {
 fn words(catalog: &Catalog) -> Vec<String> {
     let mut words: Vec<String> = CODES.iter().map(|code| code.0.to_owned()).collect();
     words.extend(catalog.services().iter().map(|service| service.name.clone()));
+    words.extend(["metrics", "limits", "services", "codes", "region"].map(str::to_owned));
+    words.extend(STEPS.iter().map(|step| step.0.to_owned()));
+    words.extend(limits::names().map(str::to_owned));
     words.extend(metrics::all().map(|metric| metric.1.trim_end_matches(".*").to_owned()));
     for table in tables() {
         words.push(table.name.to_owned());
         words.extend(table.fields.iter().map(|field| field.name.to_owned()));
     }
+    words.sort();
+    words.dedup();
     words
+}
+
+/// What services are found by besides their names: `lambda` of `aws.lambda`.
+fn parts(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    let names = catalog.services().iter().map(|service| service.name.as_str());
+    names
+        .filter_map(|name| name.split_once('.'))
+        .flat_map(|name| name.1.split('.'))
 }
 
 fn list(catalog: &Catalog) -> String {

@@ -1,7 +1,7 @@
 //! The command line: arguments in, exit code out. No logic lives here.
 //!
-//! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input (nothing was run), 3 not all of the results could be
-//! written.
+//! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input (nothing was run, or some cells were refused), 3 not
+//! all of the results could be written.
 
 mod effort;
 mod explain;
@@ -274,11 +274,16 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
             format!("error: {error}\nNothing was run. `--out FOLDER` writes elsewhere, `--no-files` nowhere.")
         })?;
     }
-    let summary = simulate(loaded, &args.common)?;
+    let Simulated { summary, why } = simulate(loaded, &args.common)?;
     // Before anything is written: what was computed is on the screen then, whatever comes.
     match args.format {
         Format::Json => print(&report::json::text(&summary).map_err(|error| error.to_string())?),
         Format::Table => print(&report::terminal::text(&summary, report::terminal::View::detect())),
+    }
+    if let Some(why) = why {
+        // There is nothing that the results of an earlier run should make way for.
+        complain_rendered(&why);
+        return Ok(BAD_INPUT);
     }
     let whole = args.no_files || write(&summary, &folder, args.format);
     let of = |outcome| summary.expectations.iter().filter(|e| e.outcome == outcome).count();
@@ -333,8 +338,15 @@ fn complain_of_refused(summary: &Summary) -> bool {
     refused.inspect(|words| complain(&format!("error: {words}"))).count() > 0
 }
 
+/// What came out of a study.
+struct Simulated {
+    summary: Summary,
+    /// Why there are no figures at all, where that is so.
+    why: Option<String>,
+}
+
 /// Runs a study on so many threads, with a progress bar on a terminal.
-fn simulate(loaded: Loaded, common: &Common) -> Result<Summary, Refusal> {
+fn simulate(loaded: Loaded, common: &Common) -> Result<Simulated, Refusal> {
     let Some(study) = loaded.study else {
         return Err(Refusal::from("error: nothing to run".to_owned()));
     };
@@ -357,7 +369,19 @@ fn simulate(loaded: Loaded, common: &Common) -> Result<Summary, Refusal> {
         pool.install(|| study.run(&|| bar.inc(1)))
     });
     bar.finish_and_clear();
-    summary.map_err(|failure| Refusal(failure.diagnostic().render(&loaded.sources, coloured())))
+    Ok(match summary {
+        Ok(summary) => Simulated { summary, why: None },
+        Err(refused) => Simulated {
+            why: Some(
+                refused
+                    .diagnostics()
+                    .render(&loaded.sources, coloured())
+                    .trim_end()
+                    .to_owned(),
+            ),
+            summary: refused.summary,
+        },
+    })
 }
 
 fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
@@ -391,8 +415,11 @@ fn test(args: &TestArgs) -> Result<u8, Refusal> {
             code = BAD_INPUT;
             continue;
         };
-        let summary = simulate(loaded, &args.common)?;
-        if complain_of_refused(&summary) {
+        let Simulated { summary, why } = simulate(loaded, &args.common)?;
+        if let Some(why) = &why {
+            complain_rendered(why);
+        }
+        if why.is_some() || complain_of_refused(&summary) {
             code = BAD_INPUT;
         }
         say(&format!("{}\n", path.display()));

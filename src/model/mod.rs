@@ -449,6 +449,23 @@ impl Plan {
         sources.map(move |source| (source, copies(source)))
     }
 
+    /// The function that works on what a component holds and always sends that component several more for each.
+    pub fn multiplier(&self, component: u32) -> Option<u16> {
+        let held = self.components.get(component as usize)?.target;
+        let multiplies = |index: &u16| self.loops(*index).any(|(source, copies)| source == held && copies > 1);
+        (0..self.functions.len() as u16).find(multiplies)
+    }
+
+    /// How long a component keeps what nobody works on, if it is a queue or a function that is invoked asynchronously.
+    pub fn kept(&self, component: u32) -> Option<Duration> {
+        let Target { kind, index } = self.components.get(component as usize)?.target;
+        match kind {
+            kind::QUEUE => Some(self.queues[usize::from(index)].retention),
+            kind::FUNCTION => Some(self.functions[usize::from(index)].asynchronous.maximum_age),
+            _ => None,
+        }
+    }
+
     /// How many components there are that count sessions: databases first, then proxies, then stores that do.
     pub fn session_hosts(&self) -> usize {
         let stores = self.stores.iter().filter(|store| store.connections.is_some());

@@ -77,7 +77,7 @@ const STRETCH: u32 = 1 << 16;
 /// Stretches at one instant after which time is taken to stand still: 67 million events.
 const STALLED_STRETCHES: u32 = 1 << 10;
 
-/// What doubles all the time is given up at this part of the room that a run has.
+/// What doubles, and would go on until there is no room, is given up at this part of the room that a run has.
 const FORESIGHT: u64 = 32;
 
 /// The world.
@@ -109,6 +109,8 @@ pub struct World<'p> {
     patience: u32,
     share: Share,
     history: History,
+    /// Until when there must be room for what doubles.
+    horizon: Instant,
 }
 
 impl<'p> World<'p> {
@@ -177,7 +179,16 @@ impl<'p> World<'p> {
             patience: STALLED_STRETCHES,
             share: Share::default(),
             history: History::default(),
+            horizon: Instant::ZERO + plan.length,
         }
+    }
+
+    /// Gives up what doubles if there will be no room for it before `end`, however short this run is: a pilot is there
+    /// for longer runs.
+    #[must_use]
+    pub fn on_behalf_of(mut self, end: Duration) -> Self {
+        self.horizon = Instant::ZERO + end;
+        self
     }
 
     /// Runs to the end.
@@ -191,12 +202,13 @@ impl<'p> World<'p> {
         if self.halted != Some(Halt::Outdone) {
             return self.finish();
         }
-        let (plan, run) = (self.plan, self.run);
+        let (plan, run, horizon) = (self.plan, self.run, self.horizon);
         self.share.forget();
         drop(self);
         let _turn = budget::alone();
         let mut again = Self::new(plan, run);
         again.share = Share::alone();
+        again.horizon = horizon;
         again.run_to_end(wanted);
         again.finish()
     }
@@ -301,14 +313,22 @@ impl<'p> World<'p> {
         })
     }
 
-    /// Whether what doubles takes all the room before the end of the run, if it goes on as it has.
+    /// Whether what doubles takes all the room before the horizon, if it goes on as it has: by its growth, or by the
+    /// plan where its worker is at its limit and cannot double it any faster.
     fn is_doomed(&self, crowd: &Crowd) -> bool {
-        let Growth::Doubling(every) = crowd.growth else {
-            return false;
-        };
-        let left = (Instant::ZERO + self.plan.length).since(crowd.at).as_secs_f64();
-        let room = crowd.allowed as f64 / crowd.most.bytes().max(1) as f64;
-        left / every.as_secs_f64() > libm::log2(room)
+        let left = self.horizon.since(crowd.at);
+        match (crowd.growth, crowd.most.component) {
+            (Growth::Doubling(every), _) => {
+                let room = crowd.allowed as f64 / crowd.most.bytes().max(1) as f64;
+                left.as_secs_f64() / every.as_secs_f64() > libm::log2(room)
+            }
+            (Growth::Steady(rate), Some(component)) if self.plan.multiplier(component).is_some() => {
+                let kept = self.plan.kept(component).map_or(left, |kept| kept.min(left));
+                let more = rate as f64 * kept.as_secs_f64() * crowd.most.each as f64;
+                more > crowd.allowed as f64 && self.plan.faults.is_empty()
+            }
+            _ => false,
+        }
     }
 
     /// The component that works on most of the requests under way.

@@ -4,6 +4,7 @@
 //! manifest last. So no reader finds half a file, the output folder may be a mount point or belong to somebody else,
 //! keeps its permissions, and whatever others put into it (also links and pipes) is never touched. A run that is killed
 //! leaves at most that inner folder behind, which the next run removes: its lock says whether anybody still writes it.
+//! Nothing is forced onto the disk: what a power cut takes, the same command computes again, to the byte.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};

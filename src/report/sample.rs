@@ -250,13 +250,7 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
         ],
         causes: causes(slow),
         bill: bill(load),
-        limits: Vec::new(),
-        faults: Vec::new(),
-        verdicts: Vec::new(),
-        regimes: Vec::new(),
-        losses: Vec::new(),
-        levels: Vec::new(),
-        refused: None,
+        ..Cell::empty(variant, &[])
     }
 }
 

@@ -76,13 +76,24 @@ pub fn legend(summary: &Summary) -> Vec<String> {
             marks.push(words.to_owned());
         }
     };
-    add(Cell::is_bad, "! fails, loses, or does not keep up");
+    let refused = summary.cells.iter().any(|cell| cell.refused.is_some());
+    add(
+        Cell::is_bad,
+        if refused {
+            "! fails, loses, does not keep up, or was refused"
+        } else {
+            "! fails, loses, or does not keep up"
+        },
+    );
     add(
         |cell| cell.is(Class::Growing),
         "\u{25b2} growing at the end: no steady value, shown for its size",
     );
     add(
-        |cell| !has_whole_bill(cell) && !cell.is(Class::NoTraffic) && cell.regimes.is_empty(),
+        |cell| {
+            let billed = cell.refused.is_none() && cell.regimes.is_empty() && !cell.is(Class::NoTraffic);
+            billed && !has_whole_bill(cell)
+        },
         "($...) leaves out work that is still owed; never compared",
     );
     add(
@@ -132,7 +143,9 @@ pub fn words(cell: &Cell) -> Vec<String> {
         Some(hint) => format!("{}; {hint}", verdict.words),
         None => verdict.words.clone(),
     });
-    findings
+    let refused = cell.refused.iter().map(|why| format!("refused, no figures: {why}"));
+    refused
+        .chain(findings)
         .chain(cell.losses.iter().map(|loss| loss.words.clone()))
         .collect()
 }

@@ -1,12 +1,12 @@
 //! Why a study could not be carried out: what shows only when it runs.
 
 use super::study::CellPlan;
-use super::summary::{BillSummary, Cell, Estimate};
+use super::summary::{Cell, Summary};
 use crate::kernel::Instant;
 use crate::model::Plan;
 use crate::model::budget::{Crowd, Growth, Holder};
 use crate::model::world::Halt;
-use crate::scenario::{Code, Diagnostic, Span};
+use crate::scenario::{Code, Diagnostic, Diagnostics, Span};
 
 /// Why a study could not be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +68,7 @@ impl Cause {
 
 /// The function that works on what there is too much of, if it always sends several more.
 fn feeder(plan: &Plan, crowd: &Crowd) -> Option<u32> {
-    let held = plan.components.get(crowd.most.component? as usize)?.target;
-    let multiplies = |index: u16| plan.loops(index).any(|(source, copies)| source == held && copies > 1);
-    let function = (0..plan.functions.len() as u16).find(|&index| multiplies(index))?;
+    let function = plan.multiplier(crowd.most.component?)?;
     Some(plan.functions[usize::from(function)].component)
 }
 
@@ -132,35 +130,38 @@ const KEYS: &str = "each is kept for the window of its step: shorten that, or th
 /// The cell that has no figures, but words that say why.
 pub fn refused(cell: &CellPlan, failure: &Failure) -> Cell {
     Cell {
-        variant: cell.variant.clone(),
-        point: cell.point.clone(),
-        requests: 0,
-        events: 0,
-        metrics: Vec::new(),
-        distributions: Vec::new(),
-        timelines: Vec::new(),
-        causes: Vec::new(),
-        bill: BillSummary {
-            lines: Vec::new(),
-            total: Estimate {
-                mean: f64::NAN,
-                interval: None,
-                replications: 0,
-            },
-            per_million: None,
-            notes: Vec::new(),
-        },
-        limits: Vec::new(),
-        faults: Vec::new(),
-        verdicts: Vec::new(),
-        regimes: Vec::new(),
-        losses: Vec::new(),
-        levels: Vec::new(),
         refused: Some(failure.words()),
+        ..Cell::empty(&cell.variant, &cell.point)
+    }
+}
+
+/// What there is to say about a study of which every cell was refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Why, cell by cell.
+    pub failures: Vec<Failure>,
+    /// The summary without figures: which cells there are, and the same in words.
+    pub summary: Summary,
+}
+
+impl Refused {
+    /// All reasons, for people.
+    pub fn diagnostics(&self) -> Diagnostics {
+        let all = Diagnostics::new();
+        for failure in &self.failures {
+            all.push(failure.diagnostic());
+        }
+        all
     }
 }
 
 impl Failure {
+    /// Whether it is the failure of this cell.
+    pub fn is_of(&self, cell: &CellPlan) -> bool {
+        let point = cell.point.iter().map(|value| &value.text);
+        self.variant == cell.variant && self.point.iter().eq(point)
+    }
+
     /// The failure of a cell.
     pub fn of(cell: &CellPlan, cause: Cause) -> Self {
         Self {

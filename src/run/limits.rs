@@ -163,6 +163,11 @@ fn effect(effect: Effect) -> String {
     }
 }
 
+/// The names of all limits.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    Limit::ALL.iter().map(|limit| limit.name())
+}
+
 /// All limits that a run says it ran into, a line for each.
 pub fn list() -> String {
     let mut text = String::from("Limits that a run says it ran into (metrics `limits.NAME`):\n");

@@ -164,6 +164,9 @@ fn inputs(folder: &Path, sources: &Sources, seen: &Witness) -> Vec<InputRef> {
     inputs
 }
 
+/// What stands in place of a command, and does nothing in a shell, where the scenario is gone after it was read.
+const NOT_REPEATABLE: &str = "# no command repeats this run: the scenario came through a pipe; save it as a file";
+
 fn manifest(path: &Path, text: &str, options: &Options, study: &Study, inputs: Vec<InputRef>) -> Manifest {
     let file = path
         .file_name()
@@ -187,9 +190,14 @@ fn manifest(path: &Path, text: &str, options: &Options, study: &Study, inputs: V
     }
     let (seed, replications) = (study.seed, study.replications);
     let book = prices::built_in();
+    let command = if path.is_file() {
+        format!("coldcurve run {scenario} --seed {seed} --replications {replications}{changes}")
+    } else {
+        NOT_REPEATABLE.to_owned()
+    };
     Manifest {
         coldcurve: env!("CARGO_PKG_VERSION").to_owned(),
-        command: format!("coldcurve run {scenario} --seed {seed} --replications {replications}{changes}"),
+        command,
         scenario_file: file,
         scenario_digest: digest(text.as_bytes()),
         overrides: options.set.clone(),
@@ -448,8 +456,9 @@ impl Loader<'_> {
         for (key, overlay) in entries.iter().filter(|(key, _)| wanted(&key.text)) {
             let place = key.span.to(overlay.span);
             self.report_run(&key.text, overlay);
-            overlay::strange_names(root, overlay, self.diagnostics);
-            list.push((key.text.clone(), place, merge(root, overlay, self.diagnostics)));
+            let mut overlay = overlay.clone();
+            overlay::strange_names(root, &mut overlay, self.diagnostics);
+            list.push((key.text.clone(), place, merge(root, &overlay, self.diagnostics)));
         }
         list
     }

@@ -20,6 +20,6 @@ pub mod summary;
 pub mod verdict;
 pub mod warmup;
 
-pub use failure::Failure;
+pub use failure::{Failure, Refused};
 pub use load::{Loaded, Options, load};
 pub use study::{CellPlan, Study};

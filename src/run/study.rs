@@ -7,14 +7,15 @@ use super::aggregate::aggregate;
 use super::billing::BillingPlan;
 use super::differences;
 use super::expect::{Expectation, shares_of_windows};
-use super::failure::{Cause, Failure};
+use super::failure::{Cause, Failure, Refused};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
 use super::verdict;
 use super::warmup::{self, Clock};
 use crate::kernel::Duration;
 use crate::model::Plan;
-use crate::model::world::{RunResult, World};
+use crate::model::world::{Halt, RunResult, World};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One variant at one sweep point.
@@ -68,18 +69,21 @@ impl Study {
 
     /// Runs everything. `progress` is called once after each run, from any thread.
     ///
+    /// A cell is refused, and has words instead of figures, if a run of it had to be given up or no size of a fleet
+    /// keeps its goals.
+    ///
     /// # Errors
-    /// If in every cell a run had to be given up, or no size of a fleet keeps its goals; a cell for which that is so
-    /// beside others is refused: it has words instead of figures.
-    pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Failure> {
+    /// If every cell was refused.
+    pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Box<Refused>> {
         let warmed = warmup::find(&self);
         warmed.apply(&mut self.cells);
         let prepare = |cell: &mut CellPlan| {
-            let failure = super::size::size(cell).err();
-            if failure.is_none() {
-                warmup::start_steady(&mut cell.plan);
-            }
-            failure
+            let seen = warmed.refused.iter().find(|failure| failure.is_of(cell));
+            let mut sized = || {
+                super::size::size(cell)?;
+                warmup::start_steady(&mut cell.plan).map_err(|cause| Failure::of(cell, cause))
+            };
+            seen.cloned().or_else(|| sized().err())
         };
         let sized: Vec<Option<Failure>> = self.cells.par_iter_mut().map(prepare).collect();
         let figures = |cell: &CellPlan, results: &[RunResult]| {
@@ -95,12 +99,7 @@ impl Study {
                 None => replicate(cell, self.replications, progress).map(|results| figures(cell, &results)),
             })
             .collect();
-        // Where nothing is left, there is nothing to report but why.
-        if outcomes.iter().all(Result::is_err)
-            && let Some(Err(failure)) = outcomes.first()
-        {
-            return Err(failure.clone());
-        }
+        let failures: Vec<Failure> = outcomes.iter().filter_map(|outcome| outcome.clone().err()).collect();
         let each = self.cells.iter().zip(outcomes);
         let cells: Vec<Cell> = each
             .map(|(cell, outcome)| outcome.unwrap_or_else(|failure| super::failure::refused(cell, &failure)))
@@ -109,7 +108,8 @@ impl Study {
         let expectations = self.expectations.iter().zip(&self.places).flat_map(judge).collect();
         let first = self.cells.first().map(|cell| &cell.plan);
         let time = |get: fn(&Plan) -> Duration| first.map_or(0, |plan| get(plan).0);
-        Ok(Summary {
+        let all_refused = !cells.is_empty() && failures.len() == cells.len();
+        let summary = Summary {
             schema: SCHEMA,
             scenario: self.name,
             title: self.title,
@@ -125,30 +125,45 @@ impl Study {
             warmup: warmed.summary,
             warnings: warmed.warnings,
             manifest: self.manifest,
-        })
+        };
+        if all_refused {
+            return Err(Box::new(Refused { failures, summary }));
+        }
+        Ok(summary)
     }
 }
 
-/// All replications of a cell, in the order of their numbers. One that has to be given up ends those with higher
-/// numbers, and only those, so that always the same one is named.
+/// All replications of a cell, in the order of their numbers.
 fn replicate(cell: &CellPlan, replications: u64, progress: &(dyn Fn() + Sync)) -> Result<Vec<RunResult>, Failure> {
+    let results = side_by_side(&cell.plan, 0..replications, cell.plan.length, progress);
+    results.map_err(|halt| Failure::of(cell, Cause::halted(&cell.plan, halt)))
+}
+
+/// Runs of these numbers, in that order. One that has to be given up, alone or if it were to go on until `end`, ends
+/// those with higher numbers, and only those, so that always the same one is named.
+pub(super) fn side_by_side(
+    plan: &Plan,
+    numbers: Range<u64>,
+    end: Duration,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Vec<RunResult>, Halt> {
     let given_up = AtomicU64::new(u64::MAX);
     let run = |number: u64| {
         let wanted = || given_up.load(Ordering::Relaxed) > number;
         if !wanted() {
             return None;
         }
-        let result = World::new(&cell.plan, number).run_while(&wanted);
+        let result = World::new(plan, number).on_behalf_of(end).run_while(&wanted);
         progress();
         if result.halted.is_some() {
             given_up.fetch_min(number, Ordering::Relaxed);
         }
         Some(result)
     };
-    let results: Vec<Option<RunResult>> = (0..replications).into_par_iter().map(run).collect();
+    let results: Vec<Option<RunResult>> = numbers.into_par_iter().map(run).collect();
     let results: Vec<RunResult> = results.into_iter().flatten().collect();
     match results.iter().find_map(|result| result.halted) {
-        Some(halt) => Err(Failure::of(cell, Cause::halted(&cell.plan, halt))),
+        Some(halt) => Err(halt),
         None => Ok(results),
     }
 }

@@ -246,6 +246,39 @@ pub struct Cell {
     pub refused: Option<String>,
 }
 
+impl Cell {
+    /// A cell of which nothing is known yet.
+    pub fn empty(variant: &str, point: &[PointValue]) -> Self {
+        Self {
+            variant: variant.to_owned(),
+            point: point.to_vec(),
+            requests: 0,
+            events: 0,
+            metrics: Vec::new(),
+            distributions: Vec::new(),
+            timelines: Vec::new(),
+            causes: Vec::new(),
+            bill: BillSummary {
+                lines: Vec::new(),
+                total: Estimate {
+                    mean: f64::NAN,
+                    interval: None,
+                    replications: 0,
+                },
+                per_million: None,
+                notes: Vec::new(),
+            },
+            limits: Vec::new(),
+            faults: Vec::new(),
+            verdicts: Vec::new(),
+            regimes: Vec::new(),
+            losses: Vec::new(),
+            levels: Vec::new(),
+            refused: None,
+        }
+    }
+}
+
 /// For how much of the measured time a level was at least so high.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LevelShares {

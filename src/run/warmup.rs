@@ -12,15 +12,16 @@
 //! above or below the one before it, the pilots are run three times as long; what then still moves is reported as not
 //! settled. It does not lengthen the warm-up: what grows for ever has none.
 
+use super::failure::{Cause, Failure};
 use super::memory::{self, Memory};
-use super::study::{CellPlan, Study};
+use super::study::{CellPlan, Study, side_by_side};
 use super::summary::WarmupSummary;
-use crate::kernel::Duration;
+use crate::kernel::{Duration, Instant};
 use crate::model::build::WARMUP_MOST;
 use crate::model::client::Load;
 use crate::model::client::arrivals::ArrivalPlan;
 use crate::model::schedule::Times;
-use crate::model::world::{RunResult, World};
+use crate::model::world::{Halt, RunResult};
 use crate::model::{KINDS, Plan};
 use crate::scenario::units::show_duration;
 use crate::stats::{Value, mser5};
@@ -48,6 +49,8 @@ pub struct Warmed {
     pub summary: WarmupSummary,
     /// What the reader must know about it.
     pub warnings: Vec<String>,
+    /// Cells of which a pilot run had to be given up: the others need not be tried.
+    pub refused: Vec<Failure>,
 }
 
 impl Warmed {
@@ -144,6 +147,7 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
     let most = if open { WARMUP_MOST } else { Duration(length.0 / 2) };
     let pilots = Pilots {
         floor,
+        least: length,
         end: if open { length + floor + floor } else { length },
     };
     // A warm-up that is cut short of what is remembered is not lengthened by anything that a pilot shows.
@@ -182,6 +186,7 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
             list(&outcome.drifting)
         ));
     }
+    warmed.refused = outcome.refused;
     warmed.time = Some(time);
     warmed.length = open.then_some(length + time);
     warmed.summary = WarmupSummary {
@@ -343,12 +348,15 @@ struct Outcome {
     transient: Duration,
     cells: u32,
     drifting: Vec<String>,
+    refused: Vec<Failure>,
 }
 
 /// How long pilot runs are.
 #[derive(Clone, Copy, Debug)]
 struct Pilots {
     floor: Duration,
+    /// The runs of the study are at least this long.
+    least: Duration,
     /// No pilot run is longer.
     end: Duration,
 }
@@ -362,6 +370,7 @@ impl Pilots {
             sum.transient = sum.transient.max(outcome.transient);
             sum.cells += outcome.cells;
             sum.drifting.extend(outcome.drifting);
+            sum.refused.extend(outcome.refused);
         }
         sum
     }
@@ -373,9 +382,9 @@ impl Pilots {
         let least = Duration(self.floor.0.saturating_mul(2));
         let mut length = least.max(PILOT_LEAST).max(Duration(end.0 / PILOT_PART)).min(end);
         loop {
-            let Some(seen) = watch(&cell.plan, length, self.floor) else {
-                // What had to be given up does so in the study, too, and is reported there.
-                return Outcome::default();
+            let seen = match self.watch(&cell.plan, length) {
+                Ok(seen) => seen,
+                Err(halt) => return self.given_up(cell, halt),
             };
             if seen.drifting.is_empty() || length >= end {
                 let whose = |metric: String| format!("{metric} ({})", cell.variant);
@@ -388,9 +397,61 @@ impl Pilots {
                     },
                     cells: 1,
                     drifting: seen.drifting.into_iter().map(whose).collect(),
+                    refused: Vec::new(),
                 };
             }
             length = Duration(length.0.saturating_mul(LONGER)).min(end);
+        }
+    }
+
+    /// Runs the pilots of a plan; why, if one had to be given up.
+    fn watch(self, plan: &Plan, length: Duration) -> Result<Seen, Halt> {
+        let window = Duration((length.0 / PILOT_WINDOWS).max(1));
+        let floor = self.floor.0.div_ceil(window.0) as usize;
+        let pilot = Plan {
+            warmup: Duration::ZERO,
+            length,
+            window,
+            // What a fault does is no transient at the start.
+            faults: Vec::new(),
+            ..plan.clone()
+        };
+        let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, self.least, &|| ())?;
+        let mut seen = Seen::default();
+        for (place, line) in runs[0].series.iter().enumerate() {
+            if !JUDGED.contains(&line.metric) {
+                continue;
+            }
+            let lines: Vec<&[f64]> = runs
+                .iter()
+                .filter_map(|run| run.series.get(place).filter(|l| l.metric == line.metric))
+                .map(|line| &line.values[..])
+                .collect();
+            match judge(&lines, floor) {
+                Verdict::Settled(cut) => seen.transient = seen.transient.max(Duration(cut as u64 * window.0)),
+                Verdict::Drifts => {
+                    let component = &plan.components[line.component as usize];
+                    let kind = KINDS[component.target.kind as usize];
+                    seen.drifting.push(format!("{kind}.{}.{}", component.name, line.metric));
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// A pilot run had to be given up, and so will the study's runs: that need not be tried again. What happens later
+    /// than they last, or without the faults that they have, says nothing about them.
+    fn given_up(self, cell: &CellPlan, halt: Halt) -> Outcome {
+        let within = match &halt {
+            Halt::Crowded(crowd) => crowd.at < Instant::ZERO + self.least,
+            Halt::Stalled(at) => *at < Instant::ZERO + self.least,
+            Halt::Outdone | Halt::Unwanted => false,
+        };
+        let same = within && cell.plan.faults.is_empty();
+        let refused = same.then(|| Failure::of(cell, Cause::halted(&cell.plan, halt)));
+        Outcome {
+            refused: refused.into_iter().collect(),
+            ..Outcome::default()
         }
     }
 }
@@ -431,47 +492,6 @@ fn steady_until(plan: &Plan, end: Duration) -> Option<Duration> {
 struct Seen {
     transient: Duration,
     drifting: Vec<String>,
-}
-
-/// Runs the pilots of a plan; `None` if they had to be given up.
-fn watch(plan: &Plan, length: Duration, floor: Duration) -> Option<Seen> {
-    let window = Duration((length.0 / PILOT_WINDOWS).max(1));
-    let floor = floor.0.div_ceil(window.0) as usize;
-    let pilot = Plan {
-        warmup: Duration::ZERO,
-        length,
-        window,
-        // What a fault does is no transient at the start.
-        faults: Vec::new(),
-        ..plan.clone()
-    };
-    let runs: Vec<RunResult> = (0..PILOTS)
-        .into_par_iter()
-        .map(|run| World::new(&pilot, PILOT + run).run())
-        .collect();
-    if runs.iter().any(|run| run.halted.is_some()) {
-        return None;
-    }
-    let mut seen = Seen::default();
-    for (place, line) in runs[0].series.iter().enumerate() {
-        if !JUDGED.contains(&line.metric) {
-            continue;
-        }
-        let lines: Vec<&[f64]> = runs
-            .iter()
-            .filter_map(|run| run.series.get(place).filter(|l| l.metric == line.metric))
-            .map(|line| &line.values[..])
-            .collect();
-        match judge(&lines, floor) {
-            Verdict::Settled(cut) => seen.transient = seen.transient.max(Duration(cut as u64 * window.0)),
-            Verdict::Drifts => {
-                let component = &plan.components[line.component as usize];
-                let kind = KINDS[component.target.kind as usize];
-                seen.drifting.push(format!("{kind}.{}.{}", component.name, line.metric));
-            }
-        }
-    }
-    Some(seen)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -553,10 +573,13 @@ fn differ(lines: &[&[f64]], one: Range<usize>, other: Range<usize>, most: f64) -
 
 /// Replaces what a plan says about its own steady numbers of instances and connections by these numbers, from pilot
 /// runs of that plan alone.
-pub fn start_steady(plan: &mut Plan) {
+///
+/// # Errors
+/// If a pilot run had to be given up.
+pub fn start_steady(plan: &mut Plan) -> Result<(), Cause> {
     let asks = plan.functions.iter().any(|f| f.initial.steady) || plan.proxies.iter().any(|p| p.initial.steady);
     if !asks {
-        return;
+        return Ok(());
     }
     let memories = memory::memories(plan);
     let floor = memories.iter().map(|memory| memory.settles).max().unwrap_or_default();
@@ -568,10 +591,8 @@ pub fn start_steady(plan: &mut Plan) {
         faults: Vec::new(),
         ..plan.clone()
     };
-    let runs: Vec<RunResult> = (0..PILOTS)
-        .into_par_iter()
-        .map(|run| World::new(&pilot, PILOT + run).run())
-        .collect();
+    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, pilot.length, &|| ());
+    let runs = runs.map_err(|halt| Cause::halted(plan, halt))?;
     let steady = |component: u32, metric: &str| {
         let found = |run: &RunResult| {
             let mut all = run.observations.iter();
@@ -590,6 +611,7 @@ pub fn start_steady(plan: &mut Plan) {
         proxy.initial.count = steady(database, "connections").min(proxy.connections);
         proxy.initial.steady = false;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::parse::parse_part;
 use super::sampler::FORMS;
 use super::table::{Kind, Table};
 use super::tree::{Key, Node, NodeKind, Sources, Span};
+use std::collections::BTreeMap;
 
 /// Fields whose map describes one choice: an overlay that shares no key with it replaces it.
 pub const CHOICES: &[&str] = &["arrivals"];
@@ -73,32 +74,74 @@ fn merge_at(base: &Node, over: &Node, field: &str, depth: usize, diagnostics: &D
     }
 }
 
-/// Takes keys of one's own (`x-...`, which hold anchors) off a scenario, and gives a section whose name is misspelt its
-/// right one after reporting it, so that nothing else is said to be missing for that.
+/// Takes what is one's own (`x-...`, which holds anchors) off a scenario and the overlays of its variants, and gives a
+/// section whose name is misspelt its right one after reporting it, so that nothing else is said to be missing for
+/// that.
 pub fn repair(root: &mut Node, table: &'static Table, diagnostics: &Diagnostics) {
-    if let NodeKind::Map(entries) = &mut root.kind {
-        entries.retain(|(key, _)| !key.text.starts_with("x-"));
-        let known: Vec<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
-        for (key, _) in entries.iter_mut().filter(|(key, _)| table.field(&key.text).is_none()) {
-            let Some(near) = nearest(&key.text, table.names()) else {
-                continue;
-            };
-            let section = table
-                .field(near)
-                .is_some_and(|field| matches!(field.kind, Kind::Map(_)));
-            if section && !known.iter().any(|other| other == near) {
-                let message = format!("`{}` is not a field of {}", key.text, table.called());
-                let problem = Diagnostic::new(Code::UnknownKey, key.span, message);
-                diagnostics.push(problem.help(format!("did you mean `{near}`?")).suggest(key.span, near));
-                near.clone_into(&mut key.text);
+    let mut words = BTreeMap::new();
+    count_words(root, &mut words);
+    repair_sections(root, table, &words, diagnostics);
+    let variants = root.entry_mut("variants").map(|variants| &mut variants.kind);
+    if let Some(NodeKind::Map(variants)) = variants {
+        for (_, overlay) in variants {
+            repair_sections(overlay, table, &words, diagnostics);
+        }
+    }
+}
+
+fn repair_sections(root: &mut Node, table: &Table, words: &BTreeMap<String, usize>, diagnostics: &Diagnostics) {
+    let NodeKind::Map(entries) = &mut root.kind else {
+        return;
+    };
+    entries.retain(|(key, _)| !key.is_own());
+    let known: Vec<String> = entries.iter().map(|(key, _)| key.text.clone()).collect();
+    let is_section = |name: &str| {
+        let field = table.field(name);
+        field.is_some_and(|field| matches!(field.kind, Kind::Map(_)))
+    };
+    for (key, _) in entries.iter_mut().filter(|(key, _)| table.field(&key.text).is_none()) {
+        let Some(near) = nearest(&key.text, table.names()) else {
+            continue;
+        };
+        if is_section(near) && !known.iter().any(|other| other == near) {
+            let message = format!("`{}` is not a field of {}", key.text, table.called());
+            let problem = Diagnostic::new(Code::UnknownKey, key.span, message);
+            diagnostics.push(problem.help(format!("did you mean `{near}`?")).suggest(key.span, near));
+            near.clone_into(&mut key.text);
+        }
+    }
+    // A component may have such a name, too: then something names it, or it says where it sends.
+    let components = |section: &str| is_section(section) && section != "variants";
+    for (_, section) in entries.iter_mut().filter(|(key, _)| components(&key.text)) {
+        if let NodeKind::Map(entries) = &mut section.kind {
+            let named = |name: &str| words.get(name).is_some_and(|count| *count > 1);
+            entries.retain(|(key, node)| !key.is_own() || named(&key.text) || node.get("to").is_some());
+        }
+    }
+}
+
+/// Counts the single values and the keys below a node that begin like keys of one's own.
+fn count_words(node: &Node, words: &mut BTreeMap<String, usize>) {
+    match &node.kind {
+        NodeKind::Scalar(text) if text.starts_with(Key::OWN) => *words.entry(text.clone()).or_default() += 1,
+        NodeKind::Null | NodeKind::Scalar(_) => {}
+        NodeKind::Seq(items) => items.iter().for_each(|item| count_words(item, words)),
+        NodeKind::Map(entries) => {
+            for (key, value) in entries {
+                if key.is_own() {
+                    *words.entry(key.text.clone()).or_default() += 1;
+                }
+                count_words(value, words);
             }
         }
     }
 }
 
 /// Reports components that a variant adds under names so near to one of the base that a slip is likely: nothing names
-/// them, or they are clients and schedules without a target.
-pub fn strange_names(base: &Node, over: &Node, diagnostics: &Diagnostics) {
+/// them, or they are clients and schedules without a target. They get the right name, so that nothing else is said
+/// about them.
+pub fn strange_names(base: &Node, over: &mut Node, diagnostics: &Diagnostics) {
+    let mut slips: Vec<(String, String, String)> = Vec::new();
     for (section, node) in over.entries() {
         let known = base.get(&section.text).map_or(&[][..], Node::entries);
         let sends = ["clients", "schedules"].contains(&section.text.as_str());
@@ -120,7 +163,16 @@ pub fn strange_names(base: &Node, over: &Node, diagnostics: &Diagnostics) {
                 let message = format!("there is no `{}` under `{}` to change", key.text, section.text);
                 let problem = Diagnostic::new(Code::UnknownName, key.span, message);
                 diagnostics.push(problem.help(format!("did you mean `{near}`?")).suggest(key.span, near));
+                slips.push((section.text.clone(), key.text.clone(), near.to_owned()));
             }
+        }
+    }
+    for (section, slip, near) in slips {
+        if let Some(NodeKind::Map(entries)) = over.entry_mut(&section).map(|node| &mut node.kind)
+            && !entries.iter().any(|(key, _)| key.text == near)
+            && let Some((key, _)) = entries.iter_mut().find(|(key, _)| key.text == slip)
+        {
+            key.text = near;
         }
     }
 }

@@ -38,6 +38,7 @@ pub fn parse_part(text: &str, file: u32, offset: usize, diagnostics: &Diagnostic
         offset,
         diagnostics,
         anchors: BTreeMap::new(),
+        lost_alias: None,
         nodes: 0,
     };
     builder.document()
@@ -53,6 +54,8 @@ struct Builder<'t> {
     offset: usize,
     diagnostics: &'t Diagnostics,
     anchors: BTreeMap<usize, Node>,
+    /// Where the last alias without an anchor was reported.
+    lost_alias: Option<usize>,
     nodes: usize,
 }
 
@@ -124,6 +127,13 @@ impl<'t> Builder<'t> {
             return;
         }
         let before = &self.text[..floor_boundary(self.text, at)];
+        // A text that was meant by `*words like these` has been reported as an alias.
+        if self
+            .lost_alias
+            .is_some_and(|alias| at_line(self.text, alias).contains(&at))
+        {
+            return;
+        }
         let mut lines = before.rsplit('\n');
         let (line, previous) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
         // `a:5` is a word, not a key and a value; the parser only stumbles in the next line.
@@ -139,7 +149,7 @@ impl<'t> Builder<'t> {
             return;
         } else if line.contains('\t') {
             "indent with spaces; YAML does not allow tabs there"
-        } else if unquoted(whole) && !error.info().contains("flow") {
+        } else if self.text[at..].starts_with(NEED_QUOTES) || unquoted(whole) && !error.info().contains("flow") {
             "put the value in quotes: without them, `: ` within it and `*`, `&`, `%`, `@` at its start mean something else"
         } else if error.info().contains("flow mapping") || error.info().contains("flow sequence") {
             "a `{` or `[` above is not closed, or a comma is missing"
@@ -198,6 +208,7 @@ impl<'t> Builder<'t> {
                 (node, 0)
             }
             Event::UnresolvedAlias(name) => {
+                self.lost_alias = Some(span.start - self.offset);
                 let message = format!("there is no anchor `&{name}` above this alias");
                 self.problem(
                     Code::Syntax,
@@ -348,13 +359,16 @@ fn tab_near(text: &str, at: usize) -> Option<usize> {
     })
 }
 
+/// A value that begins with one of these needs quotes.
+const NEED_QUOTES: [char; 5] = ['*', '&', '%', '@', '`'];
+
 /// Whether the value in a line needs quotes that it does not have.
 fn unquoted(line: &str) -> bool {
     let line = line.trim_start().trim_start_matches("- ");
     let value = line.split_once(": ").map_or(line, |(_, value)| value.trim());
     let value = value.split(" #").next().unwrap_or("").trim_end();
     match value.chars().next() {
-        Some('*' | '&' | '%' | '@' | '`') => true,
+        Some(first) if NEED_QUOTES.contains(&first) => true,
         Some('"' | '\'' | '{' | '[') | None => false,
         _ => line.contains(": ") && (value.contains(": ") || value.ends_with(':')),
     }

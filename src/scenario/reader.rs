@@ -52,7 +52,10 @@ impl<'a> Block<'a> {
         let block = Self { cx, node, table, place };
         match &node.kind {
             NodeKind::Map(entries) => {
-                for (key, _) in entries.iter().filter(|(k, _)| table.field(&k.text).is_none()) {
+                for (key, _) in entries
+                    .iter()
+                    .filter(|(k, _)| !k.is_own() && table.field(&k.text).is_none())
+                {
                     block.unknown(key);
                 }
                 block.missing(name);
@@ -87,7 +90,7 @@ impl<'a> Block<'a> {
         self.node
             .entries()
             .iter()
-            .any(|(key, _)| self.table.field(&key.text).is_none())
+            .any(|(key, _)| !key.is_own() && self.table.field(&key.text).is_none())
     }
 
     fn unknown(&self, key: &Key) {

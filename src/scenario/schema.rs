@@ -161,6 +161,7 @@ fn table_schema(table: &Table) -> Value {
         "description": table.doc,
         "properties": properties,
         "required": required,
+        "patternProperties": { format!("^{}", super::tree::Key::OWN): {} },
         "additionalProperties": false,
     })
 }

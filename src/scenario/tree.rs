@@ -63,6 +63,16 @@ pub struct Key {
     pub span: Span,
 }
 
+impl Key {
+    /// How keys begin that mean nothing to us: they are the user's own, to hold anchors or notes.
+    pub const OWN: &str = "x-";
+
+    /// Whether it is such a key.
+    pub fn is_own(&self) -> bool {
+        self.text.starts_with(Self::OWN)
+    }
+}
+
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -119,6 +129,17 @@ impl Node {
     /// The entry of a key, if this is a map that has it.
     pub fn entry(&self, key: &str) -> Option<&(Key, Node)> {
         self.entries().iter().find(|(k, _)| k.text == key)
+    }
+
+    /// The value of a key of a map, to be changed.
+    pub fn entry_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let NodeKind::Map(entries) = &mut self.kind else {
+            return None;
+        };
+        entries
+            .iter_mut()
+            .find(|(k, _)| k.text == key)
+            .map(|entry| &mut entry.1)
     }
 
     /// The text, if this is a scalar.

@@ -102,7 +102,7 @@ functions: {{ f: {{ {start} idle_timeout: 600 s, handler: [ wait: {{ exponential
         );
         let mut plan = plan(&text);
         plan.seed = StreamKey::new("steady", "seed").0;
-        start_steady(&mut plan);
+        start_steady(&mut plan).expect("pilots that end");
         let count = plan.functions[0].initial.count;
         let ratios = Lab::of(plan, 64).each("f", "cold_ratio");
         (count, ratios.iter().sum::<f64>() / 64.0 / law.p_cold())

@@ -130,11 +130,13 @@ impl Cell {
         self.is_comparable() && !not.iter().any(|class| self.is(*class))
     }
 
-    /// Whether it fails, loses or never catches up with a part of its work that is worth a mark: one in ten thousand.
+    /// Whether it was refused, or fails, loses or never catches up with a part of its work that is worth a mark: one in
+    /// ten thousand.
     pub fn is_bad(&self) -> bool {
         const WORTH_A_MARK: f64 = 1e-4;
         let errors = self.metric(crate::run::summary::name::ERROR_RATIO);
-        self.is(Class::Growing)
+        self.refused.is_some()
+            || self.is(Class::Growing)
             || self.losses.iter().any(|loss| loss.ratio() >= WORTH_A_MARK)
             || errors.is_some_and(|errors| errors.estimate.mean >= WORTH_A_MARK)
     }
