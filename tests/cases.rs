@@ -219,7 +219,7 @@ fn runs_that_end_in_two_places_are_not_averaged() {
     let read = summary(&scratch, "start.yaml", CROWDED_START);
     let regimes = read["cells"][0]["regimes"].as_array().expect("regimes");
     let mut errors = regimes.iter().map(|regime| {
-        let metrics = regime["metrics"].as_array().expect("metrics");
+        let metrics = regime["cell"]["metrics"].as_array().expect("metrics");
         let found = metrics.iter().find(|metric| metric["name"] == "error_ratio");
         found
             .and_then(|metric| metric["estimate"]["mean"].as_f64())

@@ -98,7 +98,12 @@ fn size(plan: &Plan, request: Key, cx: &Cx) -> Option<u64> {
         return Some(bytes);
     }
     let entry = &cx.requests[request];
-    let sampler = match entry.caller {
+    // A copy is as large as the call that it is a copy of.
+    let asker = match entry.caller {
+        Caller::Hedged { call, .. } if cx.requests.contains(call) => cx.requests[call].caller,
+        caller => caller,
+    };
+    let sampler = match asker {
         Caller::Client(client) | Caller::User { client, .. } => plan.clients[client as usize].payload.as_ref(),
         _ => plan.call(request, cx).and_then(|call| call.payload.as_ref()),
     };

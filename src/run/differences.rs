@@ -45,7 +45,7 @@ fn against(cell: &Cell, base: &Cell, differences: &mut Vec<Difference>) {
         if !mine.is_finite() || !its.is_finite() {
             continue;
         }
-        let found = difference((its, &other.leave_one_out), (mine, &metric.leave_one_out));
+        let found = difference(other.side(), metric.side());
         differences.push(Difference {
             variant: cell.variant.clone(),
             point: cell.point.clone(),

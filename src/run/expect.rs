@@ -319,11 +319,7 @@ impl Expectation {
             Some(other) => {
                 let base = cells.iter().find(|base| base.is_at(other, &cell.point));
                 let base = base.and_then(|base| self.metric_in(base));
-                let over = |(mine, base): (Metric, Metric)| {
-                    let pair = |metric: &Metric| (metric.estimate.mean, metric.leave_one_out.clone());
-                    let (mine, base) = (pair(&mine), pair(&base));
-                    figures::estimate_of(&quotient((base.0, &base.1), (mine.0, &mine.1)))
-                };
+                let over = |(mine, base): (Metric, Metric)| figures::estimate_of(&quotient(base.side(), mine.side()));
                 metric.zip(base).map(|pair| (over(pair), None))
             }
         };

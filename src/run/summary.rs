@@ -8,6 +8,7 @@
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
 use super::verdict::{Loss, Regime, Verdict};
+use crate::stats::figure::Side;
 use serde::{Deserialize, Serialize};
 
 /// Version of the `summary.json` layout.
@@ -176,6 +177,17 @@ pub struct Estimate {
     pub interval: Option<(f64, f64)>,
     /// Replications that had a value.
     pub replications: u32,
+}
+
+impl Metric {
+    /// The metric as one side of a paired difference.
+    pub fn side(&self) -> Side<'_> {
+        Side {
+            mean: self.estimate.mean,
+            interval: self.estimate.interval,
+            leave_one_out: &self.leave_one_out,
+        }
+    }
 }
 
 impl Estimate {

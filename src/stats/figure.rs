@@ -434,23 +434,56 @@ pub fn jackknife(centre: f64, leave_one_out: &[f64]) -> Estimate {
     between(centre, centre - down, centre + up, n)
 }
 
-/// How much larger `b` is than `a`, both with common run numbers: what is common to a run's two figures falls away.
-pub fn difference(a: (f64, &[f64]), b: (f64, &[f64])) -> Estimate {
-    combined(a, b, |a, b| b - a)
+/// One of two figures with common run numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// The figure.
+    pub mean: f64,
+    /// Its own interval, if it has one.
+    pub interval: Option<(f64, f64)>,
+    /// The figure without each of the runs.
+    pub leave_one_out: &'a [f64],
+}
+
+impl Side<'_> {
+    /// How far its own interval reaches down and up. Where the data give no upper limit, three times as far as down.
+    fn reach(&self) -> (f64, f64) {
+        let (low, high) = self.interval.unwrap_or((self.mean, self.mean));
+        let down = (self.mean - low).max(0.0);
+        (down, (high - self.mean).clamp(0.0, 3.0 * down))
+    }
+}
+
+/// How much larger `b` is than `a`: what is common to a run's two figures falls away.
+pub fn difference(a: Side, b: Side) -> Estimate {
+    combined(a, b, (1.0, 1.0), |a, b| b - a)
 }
 
 /// `b` over `a`, likewise.
-pub fn quotient(a: (f64, &[f64]), b: (f64, &[f64])) -> Estimate {
-    combined(a, b, |a, b| b / a)
+pub fn quotient(a: Side, b: Side) -> Estimate {
+    combined(a, b, (1.0 / a.mean, 1.0 / b.mean), |a, b| b / a)
 }
 
-fn combined(a: (f64, &[f64]), b: (f64, &[f64]), of: impl Fn(f64, f64) -> f64) -> Estimate {
-    let centre = of(a.0, b.0);
-    if a.1.len() != b.1.len() {
+/// The jackknife of what becomes of two figures, which `b` raises and `a` lowers. It knows nothing of how lopsided the
+/// figures are, so its longer side is as much longer as it would be without pairs.
+fn combined(a: Side, b: Side, (of_a, of_b): (f64, f64), of: impl Fn(f64, f64) -> f64) -> Estimate {
+    let centre = of(a.mean, b.mean);
+    if a.leave_one_out.len() != b.leave_one_out.len() {
         return unsure(centre, 0);
     }
-    let each: Vec<f64> = a.1.iter().zip(b.1).map(|(a, b)| of(*a, *b)).collect();
-    jackknife(centre, &each)
+    let pairs = a.leave_one_out.iter().zip(b.leave_one_out);
+    let each: Vec<f64> = pairs.map(|(a, b)| of(*a, *b)).collect();
+    let mut estimate = jackknife(centre, &each);
+    let ((a_down, a_up), (b_down, b_up)) = (a.reach(), b.reach());
+    let down = libm::hypot(b_down * of_b, a_up * of_a);
+    let up = libm::hypot(b_up * of_b, a_down * of_a);
+    let middle = f64::midpoint(down, up);
+    if middle > 0.0 && middle.is_finite() {
+        let longer = |end: &mut f64, side: f64| *end = centre + (*end - centre) * (side / middle).max(1.0);
+        estimate.low.iter_mut().for_each(|low| longer(low, down));
+        estimate.high.iter_mut().for_each(|high| longer(high, up));
+    }
+    estimate
 }
 
 #[cfg(test)]

@@ -57,9 +57,9 @@ pub struct Trend {
     pub doubles: Option<f64>,
 }
 
-/// How many windows show a steady level, for one that still rises, but more and more slowly: until only a hundredth of the
-/// way is left, and as many again to measure. From the means of its thirds, taken for those of an exponential approach;
-/// none if they are not like that.
+/// How many windows show a steady level, for one that still rises, but more and more slowly: until only a hundredth of
+/// the way is left, and as many again to measure. From the means of its thirds, taken for those of an exponential
+/// approach; none if they are not like that.
 pub fn settled_after(runs: &[Vec<f64>]) -> Option<f64> {
     const LEFT: f64 = 0.01;
     let third = runs.iter().map(Vec::len).min()? / 3;

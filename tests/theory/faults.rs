@@ -395,6 +395,11 @@ fn limits() -> Vec<Case> {
         (2.0, "f"),
     );
     let large = payload("the same of 11 MB", "to: door, payload: 11 MB", (2.0, "door"));
+    let hedged = payload(
+        "the same of 7 MB, hedged",
+        "to: door, payload: 7 MB, hedge: { after: 50 ms }",
+        (2.0, "f"),
+    );
     let event = payload(
         "requests of 5 MB, and an event of 2 MB to a function that takes 1 MB",
         "to: door, payload: 5 MB",
@@ -408,6 +413,7 @@ fn limits() -> Vec<Case> {
         pollers.cases,
         middle,
         large,
+        hedged,
         event,
     ]
     .concat()

@@ -335,7 +335,7 @@ fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, ce
                     found.push(add(Class::TooShort, words::rising(&evidence(&trend), changes), trend));
                 }
             }
-            Course::Falling(trend) if line.backlog && !unseen && trend.last >= 1.0 => {
+            Course::Falling(trend) if line.backlog && !unseen && is_owed(&trend, seen) => {
                 found.push(add(Class::Draining, words::draining(&evidence(&trend)), trend));
             }
             Course::Falling(_) | Course::Level => {}
@@ -344,6 +344,12 @@ fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, ce
     if seen < LEAST_WINDOWS && found.is_empty() {
         found.extend(few_windows(plan, results, seen));
     }
+}
+
+/// Whether what is left of a backlog that falls is worth a word: work for a hundredth of the windows that were seen.
+fn is_owed(trend: &Trend, seen: usize) -> bool {
+    const WORTH_A_WORD: f64 = 0.01;
+    trend.last >= 1.0 && trend.last >= -trend.per_window * seen as f64 * WORTH_A_WORD
 }
 
 /// Where there are too few windows to see a trend, what is under way at the end tells whether the system kept up.

@@ -241,7 +241,7 @@ pub fn loss(who: &str, of_kind: u8, lost: u64, of: u64, what: &str) -> String {
     let share = percent(lost as f64 / of.max(1) as f64);
     format!(
         "{who}: {share} of its {things} {what} ({} of {})",
-        number(lost as f64),
-        number(of as f64)
+        count(lost),
+        count(of)
     )
 }

@@ -173,15 +173,47 @@ fn a_quantile_beyond_the_data_has_no_upper_limit() {
     }
 }
 
+fn side(figure: &Figure) -> Side<'_> {
+    Side {
+        mean: figure.estimate.mean,
+        interval: figure.estimate.low.zip(figure.estimate.high),
+        leave_one_out: &figure.leave_one_out,
+    }
+}
+
+#[test]
+fn differences_are_as_lopsided_as_their_figures() {
+    let without = [[9.0, 10.0, 11.0], [18.0, 21.0, 22.0]];
+    let at = |mean, interval, leave_one_out| Side {
+        mean,
+        interval: Some(interval),
+        leave_one_out,
+    };
+    let even = difference(at(10.0, (8.0, 12.0), &without[0]), at(20.0, (15.0, 25.0), &without[1]));
+    let (low, high) = (even.low.unwrap(), even.high.unwrap());
+    let open = difference(
+        at(10.0, (8.0, 12.0), &without[0]),
+        at(20.0, (15.0, f64::INFINITY), &without[1]),
+    );
+    near(open.low.unwrap(), low, 1e-9);
+    // 5 down and 15 up, beside 2 and 2.
+    let (down, up) = (5.0_f64.hypot(2.0), 15.0_f64.hypot(2.0));
+    near(
+        open.high.unwrap() - 10.0,
+        (high - 10.0) * up / f64::midpoint(down, up),
+        1e-9,
+    );
+}
+
 #[test]
 fn pairs_tell_apart_what_two_intervals_do_not() {
     let a = mean(&[10.0, 20.0, 30.0, 40.0]);
     let b = mean(&[11.0, 21.1, 30.9, 41.0]);
-    let found = difference((a.estimate.mean, &a.leave_one_out), (b.estimate.mean, &b.leave_one_out));
+    let found = difference(side(&a), side(&b));
     near(found.mean, 1.0, 1e-12);
     assert!(found.low > Some(0.8) && found.high < Some(1.2), "{found:?}");
     assert!(ends(&a).1 > ends(&b).0, "the figures' own intervals overlap");
-    let ratio = quotient((a.estimate.mean, &a.leave_one_out), (b.estimate.mean, &b.leave_one_out));
+    let ratio = quotient(side(&a), side(&b));
     near(ratio.mean, 1.04, 1e-12);
     assert!(ratio.low.is_some());
 }
