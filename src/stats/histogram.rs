@@ -232,9 +232,9 @@ impl Histogram {
         (low.max(self.min) as f64, high.min(self.max) as f64)
     }
 
-    /// How finely the histogram sees at `value`: half the width of its bucket, times how much the bucket's count differs
-    /// from those beside it. Between equal buckets values are spread evenly, as interpolation takes them to be; in one
-    /// that stands out they may all be at one place. 0 where the histogram is exact.
+    /// How finely the histogram sees at `value`: half the width of its bucket, times how much the bucket's count
+    /// differs from those beside it. Between equal buckets values are spread evenly, as interpolation takes them to be;
+    /// in one that stands out they may all be at one place. 0 where the histogram is exact.
     pub fn resolution(&self, value: f64) -> f64 {
         if self.min() == self.max || self.count == 0 {
             return 0.0;
