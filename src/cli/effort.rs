@@ -2,14 +2,15 @@
 
 use crate::model::budget;
 use crate::model::client::Load;
+use crate::model::world::World;
 use crate::report::format;
 use crate::run::Study;
 use crate::run::summary::Unit;
 use indicatif::ProgressBar;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Requests that one thread simulates a second, roughly: a client, a gateway, a function and a table.
+/// Requests that one thread simulates a second at least: below what this comes to, nobody looks how long it takes.
 const REQUESTS_PER_SECOND: f64 = 1e6;
 /// Estimates above this are worth a line, in seconds.
 const LONG_S: f64 = 30.0;
@@ -30,16 +31,39 @@ fn requests(study: &Study) -> f64 {
     cells.sum::<f64>() * study.replications as f64
 }
 
+/// How long the beginning of a run is looked at.
+const LOOK: Duration = Duration::from_millis(60);
+/// Cells whose beginning is looked at, at most.
+const LOOKS: usize = 8;
+
+/// Seconds of work in all runs, from how fast the beginnings of some of them go.
+fn measured_s(study: &Study) -> f64 {
+    let (mut took, mut looks) = (0.0, 0.0);
+    for cell in study.cells.iter().step_by(study.cells.len().div_ceil(LOOKS)) {
+        let (before, start) = (budget::simulated_ns(), Instant::now());
+        World::new(&cell.plan, 0).run_while(&|| start.elapsed() < LOOK);
+        let seconds = budget::simulated_ns().saturating_sub(before) as f64 / 1e9;
+        let seconds = seconds.clamp(1e-9, cell.plan.length.as_secs_f64());
+        // Each of them stands for as much of the study, however fast it went.
+        took += start.elapsed().as_secs_f64() / seconds;
+        looks += 1.0;
+    }
+    took / f64::max(looks, 1.0) * simulated_s(study)
+}
+
 /// What there is to say before a study that takes long.
 pub(super) fn words(study: &Study, threads: usize) -> Option<String> {
     let requests = requests(study);
     let at_once = (threads.max(1) as u64).min(study.runs().max(1));
-    let seconds = requests / REQUESTS_PER_SECOND / at_once as f64;
+    if requests / REQUESTS_PER_SECOND / (at_once as f64) < LONG_S {
+        return None;
+    }
+    let seconds = measured_s(study) / at_once as f64;
     (seconds > LONG_S).then(|| {
         format!(
-            "about {} requests in {} runs: expect some {} on {} thread{}; a shorter `length` or fewer `--replications` \
+            "about {} million requests in {} runs: expect roughly {} on {} thread{}; a shorter `length` or fewer `--replications` \
              take less",
-            format::value(Unit::Count, requests),
+            format::value(Unit::Plain, requests / 1e6),
             study.runs(),
             format::value(Unit::Seconds, seconds),
             at_once,
