@@ -61,8 +61,8 @@ pub(super) fn words(study: &Study, threads: usize) -> Option<String> {
     let seconds = measured_s(study) / at_once as f64;
     (seconds > LONG_S).then(|| {
         format!(
-            "about {} million requests in {} runs: expect roughly {} on {} thread{}; a shorter `length` or fewer `--replications` \
-             take less",
+            "about {} million requests in {} runs: expect roughly {} on {} thread{}; a shorter `length` or fewer \
+             `--replications` take less",
             format::value(Unit::Plain, requests / 1e6),
             study.runs(),
             format::value(Unit::Seconds, seconds),

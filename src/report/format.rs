@@ -102,12 +102,17 @@ pub fn count(number: u64) -> String {
     grouped(number as f64, 0)
 }
 
+/// Per cent below which a ratio is not told from nothing.
+const TINY: f64 = 1e-8;
+
 /// Decimals for a number of `unit`, given in display units.
 fn unit_decimals(unit: Unit, shown: f64) -> usize {
     match unit {
         Unit::Dollars if shown == 0.0 || shown.abs() >= 0.01 => 2,
         Unit::Dollars => decimals_of(shown).min(10),
         Unit::Count => usize::from(shown.fract() != 0.0 && shown.abs() < 100.0),
+        // What was seen at all is not shown like what was not.
+        Unit::Ratio if shown > 0.0 && shown < 0.0005 => ((1.0 - libm::log10(shown).floor()) as usize).min(8),
         Unit::Ratio => decimals_of(shown).min(3),
         _ => decimals_of(shown),
     }
@@ -120,8 +125,8 @@ pub fn value(unit: Unit, number: f64) -> String {
     }
     let display = display_unit(if number == 0.0 { zero_unit(unit) } else { unit }, number);
     let shown = number / display.size;
-    if unit == Unit::Ratio && number > 0.0 && shown < 0.0005 {
-        return "<0.001 %".into();
+    if unit == Unit::Ratio && number > 0.0 && shown < TINY {
+        return format!("<{TINY:.8} %");
     }
     with_sign(
         &display,
@@ -372,7 +377,7 @@ mod tests {
         assert_eq!(value(Unit::Ratio, 0.0), "0 %");
         assert_eq!(value(Unit::Ratio, 0.00123), "0.123 %");
         assert_eq!(value(Unit::Ratio, 1.0), "100 %");
-        assert_eq!(value(Unit::Ratio, 1e-7), "<0.001 %");
+        assert_eq!(value(Unit::Ratio, 1e-7), "0.000010 %");
         assert_eq!(value(Unit::PerSecond, 2998.4), "2,998/s");
         assert_eq!(value(Unit::Bytes, 1_073_741_824.0), "1.00 GB");
         assert_eq!(value(Unit::Level, 12.34), "12.3");
