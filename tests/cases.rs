@@ -465,3 +465,59 @@ queues: { q: { to: f } }
     let outcome = run(&scratch, "bounded.yaml", &bounded, &[]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
+
+#[test]
+fn what_grows_is_named_with_the_age_at_which_it_is_lost() {
+    let scratch = Scratch::new("grows");
+    // Twelve a second for one thread that does ten.
+    let store = "run: { length: 10 min, warmup: 0 s, replications: 4 }
+clients: { w: { to: search, arrivals: { poisson: 12/s } } }
+stores: { search: { service: aws.opensearch, nodes: 1, threads: 1, queue: 100000, read_work: 100 ms } }
+";
+    let outcome = run(&scratch, "store.yaml", store, &[]);
+    says(&outcome.stdout, &["stores.search.waiting grows by"]);
+    let queue = "run: { length: 20 min, warmup: 0 s, replications: 4 }
+clients: { w: { to: q, arrivals: { poisson: 30/s } } }
+queues: { q: { to: f, retention: 4 d, poller: { batch_size: 1, maximum_concurrency: 2 } } }
+functions: { f: { handler: [{ wait: 100 ms }] } }
+";
+    let outcome = run(&scratch, "queue.yaml", queue, &[]);
+    says(
+        &outcome.stdout,
+        &["queues.q.depth grows by", "none became 4 d old, when messages are lost"],
+    );
+    let shortly = queue.replace("retention: 4 d", "retention: 5 min, visibility_timeout: 30 s");
+    let outcome = run(&scratch, "shortly.yaml", &shortly, &[]);
+    assert!(!outcome.stdout.contains("when messages are lost"), "{}", outcome.stdout);
+    says(&outcome.stdout, &["of its messages expire unread"]);
+}
+
+#[test]
+fn answers_that_take_no_time_have_a_worst_window() {
+    let scratch = Scratch::new("no-time");
+    let text = "run: { length: 2 min, warmup: 0 s, replications: 2 }
+clients: { w: { to: f, arrivals: { poisson: 20/s } } }
+functions: { f: { handler: [{ wait: 0 s }] } }
+";
+    let read = summary(&scratch, "none.yaml", text);
+    let metrics = read["cells"][0]["metrics"].as_array().expect("metrics");
+    let worst = metrics
+        .iter()
+        .find(|metric| metric["name"] == "latency.p99.worst_window");
+    assert_eq!(worst.expect("the metric")["estimate"]["mean"].as_f64(), Some(0.0));
+}
+
+#[test]
+fn runs_of_two_regimes_are_drawn_apart() {
+    let scratch = Scratch::new("apart");
+    let file = scratch.write("start.yaml", CROWDED_START);
+    let outcome = coldcurve(scratch.path(), &["run", file, "--out", "out"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    for picture in ["overview.svg", "bill.svg", "causes-slowest.svg"] {
+        let drawn = std::fs::read_to_string(scratch.path().join("out").join(picture)).expect("a picture");
+        assert!(
+            drawn.contains("of 12 run well") && drawn.contains("of 12 collapse"),
+            "{picture}"
+        );
+    }
+}

@@ -139,8 +139,9 @@ fn thin(summary: &Summary) -> Option<String> {
     (!found.is_empty()).then(|| {
         let times = format::grouped(most.max(2.0).ceil(), 0);
         format!(
-            "Thin: {} rest on few separate events; {times} times as many replications (or as long a run) would do.",
-            and_more(names)
+            "Thin: {} {} on few separate events; {times} times as many replications (or as long a run) would do.",
+            and_more(names),
+            if found.len() == 1 { "rests" } else { "rest" }
         )
     })
 }

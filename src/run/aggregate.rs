@@ -209,7 +209,9 @@ fn answers<'r>(result: &'r RunResult, plan: &'r Plan, metric: &'r str) -> impl I
 /// The answers in the worst window of a run: that of the client whose worst window is the worst.
 fn worst_of_clients<'r>(result: &'r RunResult, plan: &'r Plan) -> &'r Histogram {
     const NOTHING: &Histogram = &Histogram::new();
-    let worse = |a: &'r Histogram, b: &'r Histogram| if b.quantile(0.99) > a.quantile(0.99) { b } else { a };
+    // Answers that take no time are answers, too.
+    let p99 = |h: &Histogram| (!h.is_empty()).then(|| h.quantile(0.99));
+    let worse = |a: &'r Histogram, b: &'r Histogram| if p99(b) > p99(a) { b } else { a };
     answers(result, plan, name::LATENCY_P99_WORST).fold(NOTHING, worse)
 }
 
