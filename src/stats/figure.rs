@@ -25,7 +25,7 @@
 //! Coverage was measured: docs/statistics.md.
 
 use super::Histogram;
-use super::histogram::{PRECISION, bounds_of, index_of};
+use super::histogram::{PRECISION, index_of};
 use super::interval::{Estimate, incomplete_beta, normal_quantile, student_t_quantile};
 
 /// Confidence of all intervals.
@@ -315,7 +315,7 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
         figure.estimate = between(centre, centre, centre, n);
         return figure;
     }
-    let above = above_each(&seen, pooled, centre);
+    let above = beyond_each(&seen, pooled, centre, beyond * total);
     let sizes: Vec<f64> = seen.iter().map(|h| h.count() as f64).collect();
     let exact = above.iter().sum::<f64>() / total;
     let residuals: Vec<f64> = above.iter().zip(&sizes).map(|(a, size)| a - exact * size).collect();
@@ -351,16 +351,12 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
     figure
 }
 
-/// How many values of each run lie above a value: those in its bucket are split as those of all runs together are.
-fn above_each(runs: &[&Histogram], pooled: &Histogram, value: f64) -> Vec<f64> {
+/// How many values of each run lie beyond the value of which `beyond` of all runs' are: those in its bucket are split as
+/// those of all runs together are, also where all of them are one value.
+fn beyond_each(runs: &[&Histogram], pooled: &Histogram, value: f64, beyond: f64) -> Vec<f64> {
     let index = index_of::<PRECISION>(value as u64);
-    let (low, high) = bounds_of::<PRECISION>(index);
-    let (low, high) = (low.max(pooled.min()), high.min(pooled.max()));
-    let share = if high > low {
-        ((high as f64 - value) / (high - low) as f64).clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let rest = beyond - pooled.above_bucket(index) as f64;
+    let share = (rest / pooled.at(index).max(1) as f64).clamp(0.0, 1.0);
     runs.iter()
         .map(|run| run.above_bucket(index) as f64 + share * run.at(index) as f64)
         .collect()

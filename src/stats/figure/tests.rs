@@ -182,6 +182,32 @@ fn side(figure: &Figure) -> Side<'_> {
 }
 
 #[test]
+fn a_quantile_at_a_value_that_most_requests_have_is_sure() {
+    let run = |fast: u64, slow: u64| {
+        let mut h = Histogram::new();
+        h.record_n(50_000_000, fast);
+        h.record_n(80_000_000, slow);
+        h
+    };
+    for slow in [0, 2] {
+        let runs = [run(990, slow), run(1_010, slow), run(1_003, slow), run(1_000, slow)];
+        let refs: Vec<&Histogram> = runs.iter().collect();
+        let mut pooled = Histogram::new();
+        refs.iter().for_each(|h| pooled.merge(h));
+        for q in [0.5, 0.99] {
+            let figure = quantile(&refs, &pooled, q);
+            let (low, high) = ends(&figure);
+            assert!(figure.thin().is_none(), "{slow} {q}: {:?}", figure.events);
+            assert!(
+                (low - 50e6).abs() < 0.2e6 && (high - 50e6).abs() < 0.2e6,
+                "{low} to {high}"
+            );
+        }
+        assert!(quantile(&refs, &pooled, 0.9999).thin().is_some());
+    }
+}
+
+#[test]
 fn differences_are_as_lopsided_as_their_figures() {
     let without = [[9.0, 10.0, 11.0], [18.0, 21.0, 22.0]];
     let at = |mean, interval, leave_one_out| Side {
