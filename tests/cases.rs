@@ -521,3 +521,23 @@ fn runs_of_two_regimes_are_drawn_apart() {
         );
     }
 }
+
+#[test]
+fn a_week_is_a_week_also_where_clocks_are_changed() {
+    let scratch = Scratch::new("clocks");
+    let text = "run: { length: 10 d, replications: 2, window: 1 h, start: 2026-03-23 }
+clients: { web: { to: f, arrivals: { diurnal: { mean: 36/h, time_zone: Europe/Berlin } } } }
+functions: { f: { idle_timeout: 2 h, handler: [{ wait: 50 ms }] } }
+";
+    for start in ["2026-03-23", "2026-05-04"] {
+        let outcome = run(&scratch, "week.yaml", &text.replace("2026-03-23", start), &[]);
+        says(&outcome.stdout, &["clients.web repeats itself every 7 d"]);
+        // Its hours are no changes that would end a warm-up.
+        assert!(
+            !outcome.stdout.contains("the traffic of clients.web changes"),
+            "{}",
+            outcome.stdout
+        );
+        says(&outcome.stdout, &["10 d simulated, 3 h of it warm-up"]);
+    }
+}

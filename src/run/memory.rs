@@ -303,7 +303,7 @@ const COURSE: usize = 16;
 
 /// Where the rate of a curve that does not repeat first jumps or bends.
 fn first_turn(curve: &RateCurve) -> Option<Duration> {
-    if curve.repeats() {
+    if curve.period().is_some() {
         return None;
     }
     let pieces = curve.pieces();

@@ -470,7 +470,9 @@ fn choose(all: &[CellPlan]) -> Vec<&CellPlan> {
 fn steady_until(plan: &Plan, end: Duration) -> Option<Duration> {
     let varies = |load: &Load| match load {
         Load::Open { arrivals, .. } => match arrivals {
-            ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve) => curve.repeats() && curve.pieces().len() > 1,
+            ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve) => {
+                curve.period().is_some() && curve.pieces().len() > 1
+            }
             ArrivalPlan::Modulated(_) => false,
             _ => true,
         },

@@ -43,6 +43,8 @@ impl Piece {
 pub struct RateCurve {
     pieces: Vec<Piece>,
     repeats: bool,
+    /// After how long it comes again, exactly or but for changes of clocks.
+    period: Option<Duration>,
     /// The rate (per ns) of a curve that is one endless piece of constant rate.
     steady: Option<f64>,
 }
@@ -58,6 +60,7 @@ impl RateCurve {
                 to: rate,
             }],
             repeats: false,
+            period: None,
             steady: Some(rate),
         }
     }
@@ -78,10 +81,23 @@ impl RateCurve {
             [only] if only.length_ns == u64::MAX && only.to - only.from == 0.0 => Some(only.from),
             _ => None,
         };
+        let whole = pieces
+            .iter()
+            .fold(0, |sum: u64, piece| sum.saturating_add(piece.length_ns));
         Self {
             pieces,
             repeats,
+            period: repeats.then_some(Duration(whole)),
             steady,
+        }
+    }
+
+    /// The same, said to come again after so long but for changes of clocks.
+    #[must_use]
+    pub fn with_period(self, period: Duration) -> Self {
+        Self {
+            period: Some(period),
+            ..self
         }
     }
 
@@ -90,9 +106,9 @@ impl RateCurve {
         &self.pieces
     }
 
-    /// Whether the pieces begin again after the last one.
-    pub fn repeats(&self) -> bool {
-        self.repeats
+    /// After how long it comes again, exactly or but for changes of clocks; `None` if it does not.
+    pub fn period(&self) -> Option<Duration> {
+        self.period
     }
 
     /// The same curve with another rate (per second) between `at` and `at + during`. A curve that repeats is written
@@ -137,6 +153,7 @@ impl RateCurve {
         Self {
             pieces,
             repeats: false,
+            period: None,
             steady: None,
         }
     }

@@ -133,7 +133,7 @@ fn over_changes(week: &[Piece], clocks: &[(Duration, u64)], end: Duration) -> Ra
             shown = (shown + length_ns) % WEEK;
         }
     }
-    RateCurve::new(pieces, false)
+    RateCurve::new(pieces, false).with_period(Duration(WEEK))
 }
 
 #[cfg(test)]

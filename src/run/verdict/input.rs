@@ -57,11 +57,9 @@ fn shape_of_curve(curve: &RateCurve) -> Shape {
     let held = pieces[pieces.len() - 1].to;
     let changes = |piece: &Piece| !same(piece.from, held) || !same(piece.to, held);
     let last = pieces.iter().rposition(changes).unwrap_or(0);
-    let whole = before(pieces);
-    if whole.0 < u64::MAX && curve.repeats() {
-        Shape::Repeats(whole)
-    } else {
-        Shape::Settles(before(&pieces[..=last]), held > 0.0)
+    match curve.period().filter(|whole| whole.0 < u64::MAX) {
+        Some(whole) => Shape::Repeats(whole),
+        None => Shape::Settles(before(&pieces[..=last]), held > 0.0),
     }
 }
 
