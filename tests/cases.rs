@@ -540,4 +540,17 @@ functions: { f: { idle_timeout: 2 h, handler: [{ wait: 50 ms }] } }
         );
         says(&outcome.stdout, &["10 d simulated, 3 h of it warm-up"]);
     }
+    // Nor does a spike end the week.
+    let spiky = text.replace(
+        "Europe/Berlin }",
+        "Europe/Berlin }, spikes: [{ at: 3 d, for: 5 min, rate: 1/s }]",
+    );
+    let outcome = run(&scratch, "spiky.yaml", &spiky, &[]);
+    says(
+        &outcome.stdout,
+        &[
+            "clients.web repeats itself every 7 d",
+            "10 d simulated, 3 h of it warm-up",
+        ],
+    );
 }

@@ -45,6 +45,8 @@ pub struct RateCurve {
     repeats: bool,
     /// After how long it comes again, exactly or but for changes of clocks.
     period: Option<Duration>,
+    /// When the first of its spikes begins and the last of them ends.
+    spikes: Option<(Duration, Duration)>,
     /// The rate (per ns) of a curve that is one endless piece of constant rate.
     steady: Option<f64>,
 }
@@ -61,6 +63,7 @@ impl RateCurve {
             }],
             repeats: false,
             period: None,
+            spikes: None,
             steady: Some(rate),
         }
     }
@@ -88,6 +91,7 @@ impl RateCurve {
             pieces,
             repeats,
             period: repeats.then_some(Duration(whole)),
+            spikes: None,
             steady,
         }
     }
@@ -109,6 +113,11 @@ impl RateCurve {
     /// After how long it comes again, exactly or but for changes of clocks; `None` if it does not.
     pub fn period(&self) -> Option<Duration> {
         self.period
+    }
+
+    /// When the first of its spikes begins and the last of them ends.
+    pub fn spikes(&self) -> Option<(Duration, Duration)> {
+        self.spikes
     }
 
     /// The same curve with another rate (per second) between `at` and `at + during`. A curve that repeats is written
@@ -153,7 +162,11 @@ impl RateCurve {
         Self {
             pieces,
             repeats: false,
-            period: None,
+            period: self.period,
+            spikes: Some(
+                self.spikes
+                    .map_or((at, end), |(first, last)| (first.min(at), last.max(end))),
+            ),
             steady: None,
         }
     }

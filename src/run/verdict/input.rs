@@ -26,8 +26,8 @@ pub struct Input {
 enum Shape {
     /// The same for ever, but for chance.
     Steady,
-    /// The same again after so long.
-    Repeats(Duration),
+    /// The same again after so long, but for what comes once, until then.
+    Repeats(Duration, Duration),
     /// Changes for the last time at that moment, and then goes on or not.
     Settles(Duration, bool),
 }
@@ -58,7 +58,7 @@ fn shape_of_curve(curve: &RateCurve) -> Shape {
     let changes = |piece: &Piece| !same(piece.from, held) || !same(piece.to, held);
     let last = pieces.iter().rposition(changes).unwrap_or(0);
     match curve.period().filter(|whole| whole.0 < u64::MAX) {
-        Some(whole) => Shape::Repeats(whole),
+        Some(whole) => Shape::Repeats(whole, curve.spikes().map_or(Duration::ZERO, |spikes| spikes.1)),
         None => Shape::Settles(before(&pieces[..=last]), held > 0.0),
     }
 }
@@ -86,7 +86,7 @@ fn shape(arrivals: &ArrivalPlan, length: Duration) -> Shape {
             let whole = Duration(whole.saturating_add(if *repeats { 0 } else { *begin_ns }));
             match repeats {
                 true if counts.iter().all(|n| *n == counts[0]) => Shape::Steady,
-                true => Shape::Repeats(whole),
+                true => Shape::Repeats(whole, Duration::ZERO),
                 // One that ends with the run, but for a twentieth of it, was made for it.
                 false if whole.0 < length.0 - length.0 / 20 => {
                     let last = counts.iter().rposition(|n| *n > 0).map_or(0, |last| last as u64 + 1);
@@ -109,8 +109,9 @@ impl Input {
                 Load::Closed { .. } => (input.any, input.endless) = (true, true),
                 Load::Open { arrivals, .. } => match shape(arrivals, plan.length) {
                     Shape::Steady => (input.any, input.endless) = (true, true),
-                    Shape::Repeats(period) => {
+                    Shape::Repeats(period, once) => {
                         (input.any, input.endless) = (true, true);
+                        input.last_change = input.last_change.max(once.min(plan.length));
                         input.periods.push((name(), period));
                     }
                     Shape::Settles(at, on) => {
