@@ -351,8 +351,8 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
     figure
 }
 
-/// How many values of each run lie beyond the value of which `beyond` of all runs' are: those in its bucket are split as
-/// those of all runs together are, also where all of them are one value.
+/// How many values of each run lie beyond the value of which `beyond` of all runs' are: those in its bucket are split
+/// as those of all runs together are, also where all of them are one value.
 fn beyond_each(runs: &[&Histogram], pooled: &Histogram, value: f64, beyond: f64) -> Vec<f64> {
     let index = index_of::<PRECISION>(value as u64);
     let rest = beyond - pooled.above_bucket(index) as f64;

@@ -193,7 +193,9 @@ fn a_quantile_at_a_value_that_most_requests_have_is_sure() {
         let runs = [run(990, slow), run(1_010, slow), run(1_003, slow), run(1_000, slow)];
         let refs: Vec<&Histogram> = runs.iter().collect();
         let mut pooled = Histogram::new();
-        refs.iter().for_each(|h| pooled.merge(h));
+        for h in &refs {
+            pooled.merge(h);
+        }
         for q in [0.5, 0.99] {
             let figure = quantile(&refs, &pooled, q);
             let (low, high) = ends(&figure);
