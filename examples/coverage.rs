@@ -3,7 +3,7 @@
 //! `cargo run --release --example coverage -- --short` is the short form (200 studies a figure,
 //! at least 88 % covered); without `--short` it runs 2,000 studies a figure and wants 93 to 97 % where at least 50
 //! separate events are expected, and at least 93 % elsewhere (rarer events, jumps, bounds). `-- --only TEXT` takes the
-//! systems whose name contains TEXT, `-- --studies N` another number of studies. Study number `k` has seed `k`; every
+//! systems whose name contains TEXT, `-- --studies N` another number of studies, `-- --most N` up to so many runs. Study number `k` has seed `k`; every
 //! study counts, whatever marks its figures carry. Runs are shared: the study with 4 replications looks at the first
 //! four runs of the one with 64. The three systems whose runs cost most go up to 16.
 
@@ -409,6 +409,7 @@ fn main() -> ExitCode {
     for system in systems(short).iter().filter(|system| system.name.contains(&only)) {
         let cells = cells_of(system);
         let most = if short { system.most.0 } else { system.most.1 };
+        let most = value("--most").and_then(|n| n.parse().ok()).unwrap_or(most);
         let replications: Vec<usize> = REPLICATIONS.into_iter().filter(|n| *n <= most).collect();
         let scores = (1..=studies)
             .into_par_iter()

@@ -128,7 +128,9 @@ fn times_the_least(summary: &Summary) -> Option<String> {
 /// Figures that rest on few separate events.
 fn thin(summary: &Summary) -> Option<String> {
     let found: Vec<(&Cell, &Metric, f64)> = shown(summary)
+        // Of what nobody and of what everybody met, the bound says all.
         .filter(|(_, metric)| metric.estimate.mean > 0.0)
+        .filter(|(_, metric)| metric.unit != Unit::Ratio || metric.estimate.mean < 1.0)
         .filter_map(|(cell, metric)| Some((cell, metric, metric.thin?)))
         .collect();
     let most = found.iter().map(|found| found.2).fold(0.0, f64::max);
