@@ -3,9 +3,10 @@
 //! `cargo run --release --example coverage -- --short` is the short form (200 studies a figure,
 //! at least 88 % covered); without `--short` it runs 2,000 studies a figure and wants 93 to 97 % where at least 50
 //! separate events are expected, and at least 93 % elsewhere (rarer events, jumps, bounds). `-- --only TEXT` takes the
-//! systems whose name contains TEXT, `-- --studies N` another number of studies, `-- --most N` up to so many runs. Study number `k` has seed `k`; every
-//! study counts, whatever marks its figures carry. Runs are shared: the study with 4 replications looks at the first
-//! four runs of the one with 64. The three systems whose runs cost most go up to 16.
+//! systems whose name contains TEXT, `-- --studies N` another number of studies, `-- --most N` up to so many runs. Study
+//! number `k` has seed `k`; every study counts, whatever marks its figures carry. Runs are shared: the study with 4
+//! replications looks at the first four runs of the one with 64. The three systems whose runs cost most go up to 16
+//! unless `--most` says otherwise.
 
 use coldcurve::model::world::{RunResult, World};
 use coldcurve::run::aggregate::aggregate;
