@@ -8,8 +8,8 @@ use super::store::operation::{ACTIONS, CONSISTENCIES, Operation};
 use super::{KINDS, kind, payload};
 use crate::kernel::Duration;
 use crate::scenario::{
-    Block, Code, Context, Field, Kind, Node, Range, Table, Target, nearest, read_sampler, read_share, read_target,
-    read_text, single_key,
+    Block, Code, Context, Diagnostic, Field, Kind, Node, Range, Table, Target, nearest, read_sampler, read_share,
+    read_target, read_text, single_key,
 };
 
 /// The kinds of components that a handler can call.
@@ -312,6 +312,12 @@ impl<'a> Reader<'a> {
             "cpu" | "wait" if value.scalar() == Some(WORD) => {
                 let computes = key.text == "cpu";
                 self.steps.push(Step::Recorded { computes });
+            }
+            "cpu" | "wait" if value.scalar().and_then(|text| nearest(text, [WORD])).is_some() => {
+                let text = value.scalar().unwrap_or_default();
+                let problem = Diagnostic::new(Code::BadQuantity, value.span, format!("`{text}` is not a duration"));
+                let help = "write a time such as `12 ms`, or `recorded` for that of the request";
+                cx.report(problem.help(help).suggest(value.span, WORD));
             }
             "cpu" => self.steps.push(Step::Cpu(read_sampler(cx, value))),
             "wait" => self.steps.push(Step::Wait(read_sampler(cx, value))),
