@@ -251,7 +251,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     let mut builder = Builder::new(&cx, catalog, root);
     let spec = builder.run(&block);
     builder.components(root);
-    builder.plan.number_guards();
+    builder.plan.number_guards(&cx, root);
     builder.sessions();
     builder.event_targets();
     builder.account_shares();

@@ -18,7 +18,7 @@ use super::request::{Caller, Cause, Request, Status};
 use super::retry::RetryPolicy;
 use super::{Cx, Event as WorldEvent, KINDS, Plan, kind};
 use crate::kernel::{Class, Duration, Key, Sampler};
-use crate::scenario::{Block, Code, Field, Kind, Table, Target};
+use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, Target};
 use crate::stats::{Observation, Value};
 use adaptive::Adaptive;
 use breaker::{Breaker, BreakerPlan};
@@ -116,7 +116,7 @@ pub struct GuardPlan {
 
 impl Plan {
     /// Numbers the calls that have guards, and finds out whether anybody looks at what travels with requests.
-    pub(super) fn number_guards(&mut self) {
+    pub(super) fn number_guards(&mut self, cx: &Context, root: &Node) {
         let heed = self.functions.iter().any(|f| f.program.heeds_deadlines)
             || self.fleets.iter().any(|f| f.program.heeds_deadlines);
         self.baggage = heed || self.fleets.iter().any(|fleet| fleet.shedding.is_some()) || self.takes_recorded();
@@ -133,7 +133,7 @@ impl Plan {
                     adaptive: retry.adaptive,
                     network_step: super::client::NETWORK_STEP,
                 });
-                guards.len() as u16 - 1
+                u16::try_from(guards.len() - 1).unwrap_or(u16::MAX)
             })
         };
         for client in &mut self.clients {
@@ -155,6 +155,16 @@ impl Plan {
                 call.guard = number(component, call.to, call.timeout, &call.retry, call.guarding, &none);
                 call.careful = self.baggage || call.guard.is_some();
             }
+        }
+        if self.guards.len() > usize::from(u16::MAX) {
+            let message = format!(
+                "{} calls have breakers, hedges or adaptive rates once loops are unrolled, more than {}",
+                self.guards.len(),
+                u16::MAX
+            );
+            let help = "loops repeat the calls in them: repeat less, or leave these out of calls in loops";
+            let place = root.get("functions").map_or(root.span, |functions| functions.span);
+            cx.error(Code::TooMany, place, message, help);
         }
     }
 }
