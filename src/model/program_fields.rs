@@ -309,16 +309,9 @@ impl<'a> Reader<'a> {
             return;
         };
         match key.text.as_str() {
-            "cpu" | "wait" if value.scalar() == Some(WORD) => {
-                let computes = key.text == "cpu";
-                self.steps.push(Step::Recorded { computes });
-            }
-            "cpu" | "wait" if value.scalar().and_then(|text| nearest(text, [WORD])).is_some() => {
-                let text = value.scalar().unwrap_or_default();
-                let problem = Diagnostic::new(Code::BadQuantity, value.span, format!("`{text}` is not a duration"));
-                let help = "write a time such as `12 ms`, or `recorded` for that of the request";
-                cx.report(problem.help(help).suggest(value.span, WORD));
-            }
+            "cpu" if value.scalar() == Some(WORD) => self.steps.push(Step::Recorded { computes: true }),
+            "wait" if value.scalar() == Some(WORD) => self.steps.push(Step::Recorded { computes: false }),
+            "cpu" | "wait" if is_almost_recorded(value) => report_almost_recorded(cx, value),
             "cpu" => self.steps.push(Step::Cpu(read_sampler(cx, value))),
             "wait" => self.steps.push(Step::Wait(read_sampler(cx, value))),
             "call" => {
@@ -534,4 +527,15 @@ fn only_for_stores(call: &Block, to: Target) {
                     stores and externals";
         call.error(Code::Inconsistent, call.span_of(field), message, help);
     }
+}
+
+fn is_almost_recorded(time: &Node) -> bool {
+    time.scalar().and_then(|text| nearest(text, [WORD])).is_some()
+}
+
+fn report_almost_recorded(cx: &Context, time: &Node) {
+    let text = time.scalar().unwrap_or_default();
+    let problem = Diagnostic::new(Code::BadQuantity, time.span, format!("`{text}` is not a duration"));
+    let help = "write a time such as `12 ms`, or `recorded` for that of the request";
+    cx.report(problem.help(help).suggest(time.span, WORD));
 }

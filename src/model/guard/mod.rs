@@ -156,6 +156,10 @@ impl Plan {
                 call.careful = self.baggage || call.guard.is_some();
             }
         }
+        self.refuse_more_guards_than_numbers(cx, root);
+    }
+
+    fn refuse_more_guards_than_numbers(&self, cx: &Context, root: &Node) {
         if self.guards.len() > usize::from(u16::MAX) {
             let message = format!(
                 "{} calls have breakers, hedges or adaptive rates once loops are unrolled, more than {}",
