@@ -554,3 +554,16 @@ functions: { f: { idle_timeout: 2 h, handler: [{ wait: 50 ms }] } }
         ],
     );
 }
+
+#[test]
+fn an_hour_of_a_week_is_no_month() {
+    let scratch = Scratch::new("hour");
+    let text = "clients: { web: { to: f, arrivals: { diurnal: { mean: 2/s } } } }
+functions: { f: { service: aws.lambda, handler: [{ wait: 50 ms }] } }
+";
+    let outcome = run(&scratch, "hour.yaml", text, &["--replications", "2"]);
+    says(
+        &outcome.stdout,
+        &["clients.web repeats itself every 7 d", "is not the bill of a month"],
+    );
+}

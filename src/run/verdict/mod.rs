@@ -404,7 +404,9 @@ fn of_input(plan: &Plan, input: &Input, found: &mut Vec<Verdict>) {
     }
     if let Some((who, period)) = input.period() {
         let periods = measured / period.0 as f64;
-        if periods < MANY_PERIODS && (periods - periods.round()).abs() > 0.01 * periods.max(1.0) {
+        // An hour of a week is no whole number of weeks either, however near it is to none.
+        let whole = periods.round() >= 1.0 && (periods - periods.round()).abs() <= 0.01 * periods.max(1.0);
+        if periods < MANY_PERIODS && !whole {
             let words = words::periodic(who, period.as_secs_f64(), measured / 1e9, plan.warmup.as_secs_f64());
             found.push(Verdict {
                 metric: Some(who.clone()),
