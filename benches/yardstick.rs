@@ -8,8 +8,8 @@
 use coldcurve::kernel::sample::exp1;
 use coldcurve::kernel::{Duration, Luck, Sampler, Stream, StreamKey};
 use coldcurve::model::Plan;
-use coldcurve::model::build::build;
-use coldcurve::model::world::{RunResult, World};
+use coldcurve::model::world::build::build;
+use coldcurve::model::world::run::{RunResult, World};
 use coldcurve::scenario::{Catalog, Diagnostics, Folder, Sources, parse};
 use coldcurve::stats::{Histogram, Value};
 use rand::Rng;

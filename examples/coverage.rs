@@ -8,7 +8,7 @@
 //! replications looks at the first four runs of the one with 64. The three systems whose runs cost most go up to 16
 //! unless `--most` says otherwise.
 
-use coldcurve::model::world::{RunResult, World};
+use coldcurve::model::world::run::{RunResult, World};
 use coldcurve::run::aggregate::aggregate;
 use coldcurve::run::summary::{Cell, Estimate};
 use coldcurve::run::{CellPlan, Options, differences, load};

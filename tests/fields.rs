@@ -2,8 +2,8 @@
 //! is told at the value itself, with a code and a remedy.
 
 use crate::support::Scratch;
-use coldcurve::model::build::ROOT;
-use coldcurve::model::program_fields::{CACHE, CALL, IDEMPOTENT, LOOP};
+use coldcurve::model::handler::read::{CACHE, CALL, IDEMPOTENT, LOOP};
+use coldcurve::model::world::build::ROOT;
 use coldcurve::run::{Options, load};
 use coldcurve::scenario::{Field, Kind, Presence, Range, Severity, Table};
 

@@ -3,9 +3,9 @@
 
 use coldcurve::kernel::Agenda;
 use coldcurve::model::Plan;
-use coldcurve::model::build::build;
-use coldcurve::model::limits::Limit;
-use coldcurve::model::world::{RunResult, World};
+use coldcurve::model::request::hits::Limit;
+use coldcurve::model::world::build::build;
+use coldcurve::model::world::run::{RunResult, World};
 use coldcurve::scenario::{Catalog, Diagnostics, NoFiles, Sources, parse};
 use coldcurve::stats::Value;
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 
 use crate::support::{blessed, coldcurve, repository};
 use coldcurve::model::KINDS;
-use coldcurve::model::build::{ROOT, build};
+use coldcurve::model::world::build::{ROOT, build};
 use coldcurve::run::{billing, expect, load};
 use coldcurve::scenario::{Catalog, Diagnostics, NoFiles, Service, Severity, Sources, Table, check_table, parse};
 use std::fs;
@@ -236,8 +236,10 @@ fn every_mechanism_says_what_it_models() {
         if !text.contains("pub const TABLE: Table") {
             continue;
         }
-        // The head of a mechanism in a folder is in its `mod.rs`.
-        let head = if path
+        // The head of a mechanism is in its `mod.rs`, and that of faults where they happen.
+        let head = if path.ends_with("world/faults.rs") {
+            PathBuf::from("src/model/request/fault.rs")
+        } else if path
             .file_name()
             .is_some_and(|name| name == "fields.rs" || name == "plan.rs")
         {

@@ -1,8 +1,8 @@
 //! Systems with a steady state, and one without, on which the classification of cells is tried.
 
 use coldcurve::model::Plan;
-use coldcurve::model::build::build;
-use coldcurve::model::world::{RunResult, World};
+use coldcurve::model::world::build::build;
+use coldcurve::model::world::run::{RunResult, World};
 use coldcurve::run::verdict::{Class, has_two_regimes, least_p_value, moving};
 use coldcurve::scenario::{Catalog, Diagnostics, NoFiles, Sources, parse};
 use rayon::prelude::*;

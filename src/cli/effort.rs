@@ -1,8 +1,8 @@
 //! How much work a study is, before and while it is done.
 
-use crate::model::budget;
-use crate::model::client::Load;
-use crate::model::world::World;
+use crate::model::mechanism::client::Load;
+use crate::model::parts::budget;
+use crate::model::world::run::World;
 use crate::report::format;
 use crate::run::Study;
 use crate::run::summary::Unit;

@@ -3,8 +3,8 @@
 use super::{BAD_INPUT, complain, say};
 use crate::cost::PriceLine;
 use crate::cost::book::{self, Provenance};
-use crate::model::build::{INNER, ROOT};
-use crate::model::program_fields::MEANINGS as STEPS;
+use crate::model::handler::read::MEANINGS as STEPS;
+use crate::model::world::build::{INNER, ROOT};
 use crate::run::{billing, expect, limits, load, metrics};
 use crate::scenario::prices::built_in;
 use crate::scenario::schema::{self, tables_below};

@@ -355,7 +355,7 @@ fn simulate(loaded: Loaded, common: &Common) -> Result<Simulated, Refusal> {
         .build();
     let pool = pool.map_err(|error| format!("error: cannot start the worker threads: {error}"))?;
     if let Some(memory) = common.memory {
-        crate::model::budget::set(memory);
+        crate::model::parts::budget::set(memory);
     }
     if let Some(words) = effort::words(&study, pool.current_num_threads()) {
         complain(&words);

@@ -3,51 +3,23 @@
 //! A mechanism's file owns it from top to bottom: its table of fields, its plan, its state, its handler, its meters.
 //! Components never call one another: they hand requests over through the agenda, and see only [`Cx`].
 
-pub mod account;
-pub mod baggage;
-pub mod budget;
-pub mod build;
-pub mod client;
-pub mod fleet;
-pub mod database;
-pub mod effects;
-pub mod external;
-pub mod fault;
-pub mod delivery;
-pub mod function;
-pub mod gateway;
-pub mod guard;
-pub mod initial;
-pub mod flow;
-pub mod limit;
-pub mod limits;
-mod lint;
-mod percentiles;
-pub mod payload;
-mod places;
-pub mod program;
-pub mod program_fields;
-pub mod queue;
-mod reach;
+pub mod handler;
+pub mod mechanism;
+pub mod parts;
 pub mod request;
-pub mod retry;
-pub mod schedule;
-pub mod session;
-pub mod sharing;
-pub mod stream;
-pub mod store;
-pub mod topic;
-pub mod tracking;
-pub mod transfer;
-pub mod workflow;
 pub mod world;
 
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Luck, Slab};
 use crate::scenario::Target;
-use account::Account;
+use handler::run as program;
+use mechanism::{
+    client, database, external, fleet, function, gateway, queue, schedule, store, stream, topic, workflow,
+};
 use program::Step;
-use request::{Caller, Cause, Frame, Request, Status};
-use session::Sessions;
+use request::account::{self, Account};
+use request::entry::{Caller, Cause, Frame, Request, Status};
+use request::session::Sessions;
+use request::{baggage, effects, fault, guard, hits as limits};
 
 /// The kinds of components, as scenarios call them; [`Target::kind`] is an index into this.
 pub const KINDS: &[&str] = &[

@@ -8,9 +8,9 @@ use super::study::CellPlan;
 use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
 use super::{levels, limits, mean_month};
 use crate::kernel::Duration;
-use crate::model::limits::Limit;
-use crate::model::request::{CAUSES, Cause};
-use crate::model::world::{RunResult, World};
+use crate::model::request::entry::{CAUSES, Cause};
+use crate::model::request::hits::Limit;
+use crate::model::world::run::{RunResult, World};
 use crate::model::{KINDS, Plan, kind};
 use crate::stats::{CauseTable, Histogram, Observation, Series, SeriesUnit, Value};
 

@@ -8,11 +8,12 @@
 
 use super::study::CellPlan;
 use crate::cost::{
-    Bill, Confidence, Extrapolation, Meter, MeterSet, Metering, Money, PriceBook, PriceLine, Provenance, Tier,
+    Bill, Confidence, Extrapolation, Meter, MeterSet, Metering, Money, PriceBook, PriceLine, Provenance, Tier, Usage,
+    bill,
 };
-use crate::cost::{Usage, bill};
 use crate::kernel::Duration;
-use crate::model::{Component, KINDS, Plan, external};
+use crate::model::mechanism::external;
+use crate::model::{Component, KINDS, Plan};
 use crate::scenario::{Block, Catalog, Code, Diagnostic, Diagnostics, Field, Kind, Node, Table, prices};
 use std::collections::BTreeMap;
 use std::sync::Arc;

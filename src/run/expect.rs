@@ -5,7 +5,7 @@ use super::figures;
 use super::load::quantity;
 use super::study::CellPlan;
 use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Outcome, Unit, name};
-use crate::model::world::RunResult;
+use crate::model::world::run::RunResult;
 use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
 use crate::stats::figure::quotient;
 

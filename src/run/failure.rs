@@ -4,8 +4,8 @@ use super::study::CellPlan;
 use super::summary::{Cell, Summary};
 use crate::kernel::Instant;
 use crate::model::Plan;
-use crate::model::budget::{Crowd, Growth, Holder};
-use crate::model::world::Halt;
+use crate::model::parts::budget::{Crowd, Growth, Holder};
+use crate::model::world::run::Halt;
 use crate::scenario::{Code, Diagnostic, Diagnostics, Span};
 
 /// Why a study could not be carried out.
@@ -231,7 +231,7 @@ impl Failure {
 mod tests {
     use super::*;
     use crate::kernel::Duration;
-    use crate::model::budget::Holding;
+    use crate::model::parts::budget::Holding;
 
     #[test]
     fn failures_say_what_happened_and_what_to_do() {

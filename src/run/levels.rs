@@ -2,7 +2,7 @@
 
 use super::figures::metric;
 use super::summary::{LevelShares, Metric, Unit};
-use crate::model::world::RunResult;
+use crate::model::world::run::RunResult;
 use crate::stats::levels::Levels;
 use crate::stats::{Observation, Value};
 

@@ -3,9 +3,9 @@
 use super::figures::{self, estimate, estimate_count};
 use super::summary::{FaultSummary, LimitHit, Metric, name};
 use crate::kernel::{Duration, Instant};
-use crate::model::fault::{Effect, FaultPlan, Quota};
-use crate::model::limits::{Hit, Hits, Limit};
-use crate::model::world::RunResult;
+use crate::model::request::fault::{Effect, FaultPlan, Quota};
+use crate::model::request::hits::{Hit, Hits, Limit};
+use crate::model::world::run::RunResult;
 use crate::model::{KINDS, Plan, kind};
 use crate::scenario::Target;
 use std::collections::BTreeMap;

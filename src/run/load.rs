@@ -7,7 +7,7 @@ use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, 
 use super::warmup::Clock;
 use crate::cost::PriceBook;
 use crate::model::KINDS;
-use crate::model::build::{ROOT, RunSpec, build};
+use crate::model::world::build::{ROOT, RunSpec, build};
 use crate::scenario::overlay::{self, merge, parse_set, set};
 use crate::scenario::witness::Witness;
 use crate::scenario::{

@@ -11,7 +11,7 @@ use super::study::CellPlan;
 use super::summary::{BillLine, BillSummary, Estimate, Metric, Unit, name};
 use crate::cost::{Bill, MeterSet};
 use crate::kernel::Duration;
-use crate::model::world::RunResult;
+use crate::model::world::run::RunResult;
 use crate::stats::figure::{self, CONFIDENCE, Figure};
 use crate::stats::interval::student_t_quantile;
 

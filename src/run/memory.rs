@@ -9,12 +9,12 @@
 
 use crate::kernel::sample::Z99;
 use crate::kernel::{Duration, Instant, Sampler};
-use crate::model::client::Load;
-use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
-use crate::model::function::plan::FunctionPlan;
-use crate::model::program::{Program, Step};
-use crate::model::schedule::Times;
-use crate::model::tracking::{PERIOD, TrackingPlan};
+use crate::model::handler::run::{Program, Step};
+use crate::model::mechanism::client::Load;
+use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
+use crate::model::mechanism::function::plan::FunctionPlan;
+use crate::model::mechanism::schedule::Times;
+use crate::model::parts::tracking::{PERIOD, TrackingPlan};
 use crate::model::{KINDS, Plan, kind};
 
 /// How long a component remembers, and why.
@@ -369,8 +369,11 @@ mod tests {
     }
 
     fn curve(pieces: &[(u64, f64, f64)], repeats: bool) -> RateCurve {
-        let piece =
-            |&(length_ns, from, to): &(u64, f64, f64)| crate::model::client::arrivals::Piece { length_ns, from, to };
+        let piece = |&(length_ns, from, to): &(u64, f64, f64)| crate::model::mechanism::client::arrivals::Piece {
+            length_ns,
+            from,
+            to,
+        };
         RateCurve::new(pieces.iter().map(piece).collect(), repeats)
     }
 

@@ -5,7 +5,7 @@ mod table;
 use super::guarded::GUARDED;
 use super::levels::LEVELS;
 use crate::model::KINDS;
-use crate::model::limits::Limit;
+use crate::model::request::hits::Limit;
 use std::fmt::Write as _;
 pub use table::METRICS;
 

@@ -9,8 +9,8 @@ use super::failure::{Cause, Failure};
 use super::study::CellPlan;
 use crate::kernel::Duration;
 use crate::model::Plan;
-use crate::model::fleet::plan::SizeGoal;
-use crate::model::world::{RunResult, World};
+use crate::model::mechanism::fleet::plan::SizeGoal;
+use crate::model::world::run::{RunResult, World};
 use crate::stats::Value;
 
 /// Run numbers of pilot runs: far from those that are measured, and another one than the warm-up's.

@@ -5,15 +5,14 @@
 
 use super::aggregate::aggregate;
 use super::billing::BillingPlan;
-use super::differences;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
-use super::verdict;
 use super::warmup::{self, Clock};
+use super::{differences, verdict};
 use crate::kernel::Duration;
 use crate::model::Plan;
-use crate::model::world::{Halt, RunResult, World};
+use crate::model::world::run::{Halt, RunResult, World};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

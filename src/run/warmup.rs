@@ -17,11 +17,11 @@ use super::memory::{self, Memory};
 use super::study::{CellPlan, Study, side_by_side};
 use super::summary::WarmupSummary;
 use crate::kernel::{Duration, Instant};
-use crate::model::build::WARMUP_MOST;
-use crate::model::client::Load;
-use crate::model::client::arrivals::ArrivalPlan;
-use crate::model::schedule::Times;
-use crate::model::world::{Halt, RunResult};
+use crate::model::mechanism::client::Load;
+use crate::model::mechanism::client::arrivals::ArrivalPlan;
+use crate::model::mechanism::schedule::Times;
+use crate::model::world::build::WARMUP_MOST;
+use crate::model::world::run::{Halt, RunResult};
 use crate::model::{KINDS, Plan};
 use crate::scenario::units::show_duration;
 use crate::stats::{Value, mser5};
@@ -268,7 +268,7 @@ fn too_short(study: &Study, warmed: &mut Warmed) {
 
 /// Schedules that do not fire before the run ends.
 fn never(plan: &Plan) -> Vec<(String, Duration)> {
-    let first = |schedule: &crate::model::schedule::SchedulePlan| {
+    let first = |schedule: &crate::model::mechanism::schedule::SchedulePlan| {
         let at = match &schedule.times {
             Times::At(instants) => *instants.first()?,
             Times::Every { first, .. } => *first,

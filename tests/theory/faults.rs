@@ -3,7 +3,7 @@
 use super::lab::Lab;
 use super::page::{Case, Group};
 use super::traces::{Trace, ms};
-use coldcurve::model::limits::Limit;
+use coldcurve::model::request::hits::Limit;
 use coldcurve::stats::formulas::Mm1;
 use std::sync::OnceLock;
 

@@ -3,7 +3,7 @@
 use super::lab::{Lab, times, with};
 use super::page::{Case, Group};
 use super::traces::{Trace, ms};
-use coldcurve::model::limits::Limit;
+use coldcurve::model::request::hits::Limit;
 use std::sync::OnceLock;
 
 fn breakers() -> Vec<Case> {

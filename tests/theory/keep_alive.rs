@@ -3,7 +3,7 @@
 use super::lab::{Column, Lab, plan, plan_with};
 use super::page::{Case, Group};
 use coldcurve::kernel::StreamKey;
-use coldcurve::model::world::World;
+use coldcurve::model::world::run::World;
 use coldcurve::scenario::{Files, Folder};
 use coldcurve::stats::Value;
 use coldcurve::stats::formulas::KeepAlive;

@@ -3,10 +3,10 @@
 use coldcurve::cost::Meter;
 use coldcurve::kernel::StreamKey;
 use coldcurve::model::Plan;
-use coldcurve::model::build::build;
-use coldcurve::model::fault::FaultResult;
-use coldcurve::model::limits::{Hits, Limit};
-use coldcurve::model::world::{RunResult, World};
+use coldcurve::model::request::fault::FaultResult;
+use coldcurve::model::request::hits::{Hits, Limit};
+use coldcurve::model::world::build::build;
+use coldcurve::model::world::run::{RunResult, World};
 use coldcurve::scenario::{Catalog, Diagnostics, Files, NoFiles, Sources, Target, parse};
 use coldcurve::stats::{Histogram, Value};
 use rayon::prelude::*;

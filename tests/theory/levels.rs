@@ -1,8 +1,8 @@
 //! Levels over time against the laws of their distributions, and figures that must not exceed what there is.
 
 use super::lab::plan;
-use coldcurve::model::limits::Limit;
-use coldcurve::model::world::{RunResult, World};
+use coldcurve::model::request::hits::Limit;
+use coldcurve::model::world::run::{RunResult, World};
 use coldcurve::stats::Value;
 
 fn value<'r>(run: &'r RunResult, metric: &str, levels: bool) -> &'r Value {
@@ -157,7 +157,7 @@ functions: { f: { failure: 90%, handler: [ cpu: 5 ms ] } }
     let Value::Ratio { part: failed, .. } = value(&run, "error_ratio", false) else {
         panic!("a ratio")
     };
-    let kinds: Vec<&str> = coldcurve::model::request::Status::ALL[1..]
+    let kinds: Vec<&str> = coldcurve::model::request::entry::Status::ALL[1..]
         .iter()
         .map(|s| s.name())
         .collect();

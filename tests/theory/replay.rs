@@ -3,8 +3,8 @@
 use super::lab::plan;
 use super::page::{Case, Group};
 use coldcurve::kernel::{Duration, Instant, Stream, StreamKey};
-use coldcurve::model::function::instance::Instances;
-use coldcurve::model::session::Sessions;
+use coldcurve::model::mechanism::function::instance::Instances;
+use coldcurve::model::request::session::Sessions;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;

@@ -6,8 +6,8 @@
 use super::lab::{Column, Lab, plan_with};
 use super::page::{Case, Group};
 use coldcurve::cost::Meter;
-use coldcurve::model::fault::FaultResult;
-use coldcurve::model::limits::Limit;
+use coldcurve::model::request::fault::FaultResult;
+use coldcurve::model::request::hits::Limit;
 use std::sync::OnceLock;
 
 /// One run over arrivals in ms, or in ns where that matters, and the list of cases that it fills.

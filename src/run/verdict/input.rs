@@ -2,9 +2,9 @@
 //! whether it ends. A level can only be judged against an input that stays what it is.
 
 use crate::kernel::{Duration, Sampler};
-use crate::model::client::Load;
-use crate::model::client::arrivals::{ArrivalPlan, Piece, RateCurve, Recording};
-use crate::model::schedule::Times;
+use crate::model::mechanism::client::Load;
+use crate::model::mechanism::client::arrivals::{ArrivalPlan, Piece, RateCurve, Recording};
+use crate::model::mechanism::schedule::Times;
 use crate::model::{KINDS, Plan};
 
 /// The input of a plan.

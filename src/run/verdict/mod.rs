@@ -16,9 +16,9 @@ use super::aggregate::aggregate;
 use super::study::CellPlan;
 use super::summary::{Cell, name};
 use crate::kernel::Duration;
-use crate::model::client::Load;
-use crate::model::client::arrivals::{ArrivalPlan, RateCurve};
-use crate::model::world::{RunResult, World};
+use crate::model::mechanism::client::Load;
+use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
+use crate::model::world::run::{RunResult, World};
 use crate::model::{Plan, kind};
 use crate::scenario::Target;
 use crate::stats::stability::{Course, Gap, LEAST_WINDOWS, Trend, course, growth, settled_after, two_places};
@@ -67,7 +67,7 @@ fn lines(plan: &Plan, results: &[RunResult]) -> Vec<Line> {
             .iter()
             .find(|line| line.0 == target.kind && line.1 == series.metric)?;
         // Nobody works on what a queue without a reader holds, such as dead letters: that is loss, not backlog.
-        let unread = |queue: &&crate::model::queue::plan::QueuePlan| {
+        let unread = |queue: &&crate::model::mechanism::queue::plan::QueuePlan| {
             queue.component == series.component && queue.poller.is_none()
         };
         if target.kind == kind::QUEUE && plan.queues.iter().any(|queue| unread(&queue)) {
@@ -468,7 +468,7 @@ impl RateCurve {
     /// The same rate, reached over `ramp` from nothing; none if it changes anyway.
     fn ramped(&self, ramp: Duration) -> Option<Self> {
         let [only] = self.pieces() else { return None };
-        let piece = crate::model::client::arrivals::Piece {
+        let piece = crate::model::mechanism::client::arrivals::Piece {
             length_ns: ramp.0,
             from: 0.0,
             to: only.to,

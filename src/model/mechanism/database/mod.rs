@@ -1,0 +1,686 @@
+//! Databases: a limited number of connections, and cores that queries and new connections share.
+//!
+//! Model: an instance keeps its sessions for as long as it lives; a query takes an idle one of its instance or opens a
+//! new one. A new session waits its turn where the server limits how fast it accepts, takes its set-up time, and burns
+//! CPU of the server, on the same cores as the queries: a connection storm slows everybody. At the limit a new session
+//! is refused at once (SQLSTATE 53300, error 1040): there is no queue in the server. A query waits for its latency
+//! (network, storage), then computes on the shared cores: processor sharing, and with m > 1 queries per core all of
+//! them are slower by the loss of the Universal Scalability Law, 1 + sigma (m - 1) + kappa m (m - 1), so that
+//! throughput falls under overload instead of staying at its best (see [`crate::model::parts::station`]). It goes on
+//! when its caller gives up, unless the server has a statement time-out. A connection whose instance has gone away may
+//! linger on the server. A client that calls a database itself has one pool of sessions, as many as it has queries at
+//! the same time; a query that nobody waits for opens a session of its own. A serverless database has a capacity that
+//! moves with the use of its cores, and may pause (see [`serverless`]).
+//! Not modelled: locks between queries, memory and swapping, the cost of idle connections and of refusals, replicas,
+//! bursting credits, disconnecting by choice (clients that close after each query, idle time-outs).
+//! Units: query times are CPU time on one core; limits are connections that clients may open.
+//! Sources: Amazon RDS user guide, "Quotas"; Postgres documentation, chapters 19.3 and 19.11; Gunther, "Guerrilla
+//! Capacity Planning" (2007); measured facts and confidence in `catalog/aws/rds.postgres.yaml`.
+//! Validated by: M/G/1-PS and M/M/c response times, M/M/c/K refusals, the scalability law in a closed system, traces of
+//! refusals and of a connection storm by hand (docs/validation.md); sessions and limits under fire (tests below).
+
+mod outage;
+pub mod plan;
+pub mod proxy;
+mod record;
+pub mod serverless;
+mod warm;
+#[cfg(test)]
+mod tests;
+
+use crate::cost::MeterSet;
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
+use crate::model::handler::run::Step;
+use crate::model::mechanism::function;
+use crate::model::parts::places::Places;
+use crate::model::parts::station::{Speeds, Station};
+use crate::model::request::entry::{Caller, Cause, Request, Status};
+use crate::model::request::fault::slowed;
+use crate::model::request::hits::Limit;
+use crate::model::request::session::Lease;
+use crate::model::{Cx, Plan, kind};
+use crate::scenario::Target;
+use crate::stats::{Observation, Series};
+use plan::DatabasePlan;
+use record::Record;
+use serverless::Capacity;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What happens to a database.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A proxy hands over a query for one of its own connections.
+    Forwarded {
+        /// The proxy.
+        proxy: u16,
+        /// The query.
+        request: Key,
+    },
+    /// The functions have been asked for instances whose time is up: once more for a session.
+    Recheck {
+        /// The query.
+        request: Key,
+    },
+    /// A new session is set up, but for the server's CPU time.
+    Connected {
+        /// The query that it is for.
+        request: Key,
+    },
+    /// A query has waited for its latency: it needs CPU.
+    Started {
+        /// The query.
+        request: Key,
+    },
+    /// A query's time is up, if it still runs.
+    StatementTimeout {
+        /// The query.
+        request: Key,
+    },
+    /// The shared cores must be looked at.
+    Cores {
+        /// The database.
+        database: u16,
+        /// The epoch of the station.
+        epoch: u32,
+    },
+    /// Serverless capacity must be looked at.
+    Capacity {
+        /// The database.
+        database: u16,
+        /// The epoch of the capacity.
+        epoch: u32,
+    },
+    /// The functions have been asked for instances whose time is up: a serverless database may pause.
+    Pause {
+        /// The database.
+        database: u16,
+    },
+}
+
+crate::kernel::pack::packed!(Event {
+    Forwarded { proxy, request },
+    Recheck { request },
+    Connected { request },
+    Started { request },
+    StatementTimeout { request },
+    Cores { database, epoch },
+    Capacity { database, epoch },
+    Pause { database },
+});
+
+/// Steps of a luck, far from those of handlers and other mechanisms.
+mod step {
+    pub const QUERY: u64 = 1 << 54;
+    pub const LATENCY: u64 = QUERY + 1;
+    pub const CONNECT: u64 = 1 << 55;
+    pub const RESUME: u64 = CONNECT + 1;
+}
+
+/// Where a query is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It has no session yet, or one that is being set up.
+    Connecting,
+    /// Its new session burns CPU.
+    LoggingOn,
+    /// It waits for its latency.
+    Waiting,
+    /// It is on the cores.
+    Computing,
+}
+
+/// A query at a database.
+#[derive(Clone, Copy, Debug)]
+struct Query {
+    request: Key,
+    phase: Phase,
+    arrived: Instant,
+    demand: Duration,
+    /// Component and instance whose sessions it uses.
+    holder: Option<(u32, u32)>,
+    lease: Option<Lease>,
+    /// The proxy that sent it, and the proxy's number for it.
+    via: Option<(u16, u32)>,
+}
+
+/// One database while the simulation runs.
+#[derive(Debug)]
+struct Database {
+    station: Station,
+    /// When connections that outlive their instances go, and how many.
+    lingering: BinaryHeap<Reverse<(Instant, u32)>>,
+    /// When the server can accept the next connection.
+    accepts_at: Instant,
+    statement_timeout: LaneId,
+    /// Capacity that moves, if it does.
+    moving: Option<Capacity>,
+    /// Connections at most, now.
+    connections: u64,
+    /// How many times longer work takes now.
+    slow: f64,
+    /// Functions whose instances hold sessions here.
+    holders: Vec<u16>,
+    record: Record,
+}
+
+/// All databases.
+#[derive(Debug)]
+pub struct Databases {
+    state: Vec<Database>,
+    queries: Places<Query>,
+}
+
+impl Databases {
+    /// The databases at the start of a run.
+    pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
+        let state = |(index, spec): (usize, &DatabasePlan)| Database {
+            station: Station::new(Speeds::new(spec.cores_at_start(), spec.contention, spec.coherency)),
+            lingering: BinaryHeap::new(),
+            accepts_at: Instant::ZERO,
+            statement_timeout: cx.agenda.lane(spec.statement_timeout, Class::Timer),
+            moving: spec.serverless.as_ref().map(Capacity::new),
+            connections: spec.connections,
+            slow: 1.0,
+            holders: functions_that_call(plan, kind::DATABASE, index),
+            record: Record::default(),
+        };
+        let mut databases = Self {
+            state: plan.databases.iter().enumerate().map(state).collect(),
+            queries: Places::new(),
+        };
+        for (index, (spec, state)) in plan.databases.iter().zip(&mut databases.state).enumerate() {
+            state.note_capacity(Instant::ZERO);
+            if spec.serverless.as_ref().is_some_and(|moving| moving.minimum == 0) {
+                state.look_in(serverless::IDLE_TICK, index as u16, cx);
+            }
+        }
+        databases
+    }
+
+    /// A query reaches a database.
+    #[inline]
+    pub fn offer(&mut self, plan: &Plan, database: u16, key: Key, cx: &mut Cx) {
+        let holder = holder(plan, key, cx);
+        self.admit(plan, database, key, holder, None, cx);
+    }
+
+    fn admit(
+        &mut self,
+        plan: &Plan,
+        database: u16,
+        key: Key,
+        holder: Option<(u32, u32)>,
+        via: Option<(u16, u32)>,
+        cx: &mut Cx,
+    ) {
+        let spec = &plan.databases[database as usize];
+        let demand = plan.call(key, cx).and_then(|call| call.demand.as_ref());
+        let sampler = demand.unwrap_or(&spec.query);
+        let luck = cx.requests[key].luck;
+        self.state[database as usize].wake(spec, database, luck, cx);
+        let query = self.queries.insert(Query {
+            request: key,
+            phase: Phase::Connecting,
+            arrived: cx.now(),
+            demand: sampler.draw(&mut luck.dice(step::QUERY)),
+            holder,
+            lease: None,
+            via,
+        });
+        let entry = &mut cx.requests[key];
+        entry.worker_kind = kind::DATABASE;
+        entry.worker = database;
+        entry.frame.instance = query;
+        self.seat(plan, database, key, false, cx);
+    }
+
+    /// Finds a session for a query: an idle one, a new one, or none.
+    #[inline]
+    fn seat(&mut self, plan: &Plan, database: u16, key: Key, last_try: bool, cx: &mut Cx) {
+        let spec = &plan.databases[database as usize];
+        let state = &mut self.state[database as usize];
+        let now = cx.now();
+        let query = self.queries.at_mut(cx.requests[key].frame.instance);
+        let host = database as usize;
+        if let Some((component, instance)) = query.holder
+            && let Some(lease) = cx.sessions.borrow(host, component, instance)
+        {
+            query.lease = Some(lease);
+            return self.begin(plan, key, cx);
+        }
+        state.settle(spec, host, cx);
+        if state.record.connections.level() < state.connections {
+            query.lease = query
+                .holder
+                .map(|(component, instance)| cx.sessions.open(host, component, instance));
+            state.record.opened(now);
+            if let Some(moving) = &mut state.moving {
+                moving.deserted_since = None;
+            }
+            let turn = now.max(state.accepts_at);
+            state.accepts_at = turn + spec.accept_interval;
+            let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
+            let takes = slowed(takes, state.slow);
+            let event = crate::model::Event::Database(Event::Connected { request: key });
+            cx.agenda.at(turn + takes, Class::Release, event);
+        } else if last_try || state.holders.is_empty() {
+            self.refuse(database, key, cx);
+        } else {
+            // Instances whose time is up hold sessions until somebody looks: they go first, then this query tries
+            // again.
+            for &function in &state.holders {
+                let event = crate::model::Event::Function(function::Event::Reap { function });
+                cx.agenda.hand_over(event);
+            }
+            cx.agenda
+                .hand_over(crate::model::Event::Database(Event::Recheck { request: key }));
+        }
+    }
+
+    /// There is no connection for a query.
+    fn refuse(&mut self, database: u16, key: Key, cx: &mut Cx) {
+        let query = self.queries.take(cx.requests[key].frame.instance);
+        self.state[database as usize].record.refused();
+        let (kind, index) = (kind::DATABASE, database);
+        cx.no_connection(Target { kind, index }, database as usize, key);
+        match query.via {
+            Some((proxy, job)) => {
+                let event = proxy::Event::Refused { proxy, job };
+                cx.agenda.hand_over(crate::model::Event::Proxy(event));
+            }
+            None => cx.reply(key, Status::Unavailable),
+        }
+    }
+
+    /// Handles an event.
+    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+        match event {
+            Event::Forwarded { proxy, request } => {
+                let spec = &plan.proxies[proxy as usize];
+                let job = cx.requests[request].frame.instance;
+                if cx.faults.armed && outage::keeps_out(plan, spec.database, (proxy, job), request, cx) {
+                    return;
+                }
+                let holder = Some((spec.component, 0));
+                self.admit(plan, spec.database, request, holder, Some((proxy, job)), cx);
+            }
+            Event::Recheck { request } => {
+                let database = cx.requests[request].worker;
+                self.seat(plan, database, request, true, cx);
+            }
+            Event::Connected { request } => {
+                if cx.requests.contains(request) {
+                    self.connected(plan, request, cx);
+                }
+            }
+            Event::Started { request } => {
+                if cx.requests.contains(request) {
+                    self.compute(request, cx);
+                }
+            }
+            Event::StatementTimeout { request } => {
+                if cx.requests.contains(request) {
+                    self.cancel(request, cx);
+                }
+            }
+            Event::Cores { database, epoch } => self.cores(plan, database, epoch, cx),
+            Event::Capacity { database, epoch } => {
+                let spec = &plan.databases[database as usize];
+                self.state[database as usize].look(spec, database, epoch, cx);
+            }
+            Event::Pause { database } => {
+                let spec = &plan.databases[database as usize];
+                self.state[database as usize].pause(spec, database, cx);
+            }
+        }
+    }
+
+    /// A new session is set up; now it costs the server CPU time.
+    fn connected(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        entry.spend_until(Cause::Connection, now);
+        let database = entry.worker;
+        let spec = &plan.databases[database as usize];
+        let query = self.queries.at_mut(entry.frame.instance);
+        if spec.connect_cpu == Duration::ZERO {
+            self.state[database as usize].record.connected(now.since(query.arrived));
+            return self.begin(plan, key, cx);
+        }
+        query.phase = Phase::LoggingOn;
+        let state = &mut self.state[database as usize];
+        state.station.add(now, spec.connect_cpu, key);
+        state.schedule_cores(database, cx);
+    }
+
+    /// A query has its session.
+    #[inline]
+    fn begin(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &cx.requests[key];
+        let database = entry.worker;
+        let spec = &plan.databases[database as usize];
+        let state = &mut self.state[database as usize];
+        let latency = slowed(spec.latency.draw(&mut entry.luck.dice(step::LATENCY)), state.slow);
+        self.queries.at_mut(entry.frame.instance).phase = Phase::Waiting;
+        state.record.started(now);
+        cx.agenda.after(
+            state.statement_timeout,
+            crate::model::Event::Database(Event::StatementTimeout { request: key }),
+        );
+        if latency == Duration::ZERO {
+            return self.compute(key, cx);
+        }
+        let event = crate::model::Event::Database(Event::Started { request: key });
+        cx.agenda.at(now + latency, Class::Release, event);
+    }
+
+    /// A query goes to the cores.
+    #[inline]
+    fn compute(&mut self, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        entry.spend_until(Cause::Store, now);
+        let database = entry.worker;
+        let query = self.queries.at_mut(entry.frame.instance);
+        query.phase = Phase::Computing;
+        if query.demand == Duration::ZERO {
+            return self.end(key, Status::Ok, cx);
+        }
+        let state = &mut self.state[database as usize];
+        state.station.add(now, query.demand, key);
+        state.schedule_cores(database, cx);
+    }
+
+    /// Something on the cores may be done.
+    fn cores(&mut self, plan: &Plan, database: u16, epoch: u32, cx: &mut Cx) {
+        let now = cx.now();
+        let station = &mut self.state[database as usize].station;
+        if !station.is_current(epoch) {
+            return;
+        }
+        station.woken();
+        while let Some(done) = self.state[database as usize].station.pop_done(now) {
+            let entry = &mut cx.requests[done];
+            let query = self.queries.at_mut(entry.frame.instance);
+            if query.phase == Phase::LoggingOn {
+                entry.spend_until(Cause::Connection, now);
+                let took = now.since(query.arrived);
+                self.state[database as usize].record.connected(took);
+                self.begin(plan, done, cx);
+            } else {
+                entry.spend_until(Cause::Store, now);
+                self.end(done, Status::Ok, cx);
+            }
+        }
+        self.state[database as usize].schedule_cores(database, cx);
+    }
+
+    /// A query's time is up: the server cancels it (SQLSTATE 57014).
+    fn cancel(&mut self, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        entry.spend_until(Cause::Store, now);
+        let (kind, database) = (kind::DATABASE, entry.worker);
+        cx.hit(Limit::StatementTimeout, Target { kind, index: database }, key);
+        let entry = &cx.requests[key];
+        if self.queries.at_mut(entry.frame.instance).phase == Phase::Computing {
+            let state = &mut self.state[database as usize];
+            state.station.cancel(now, key);
+            state.schedule_cores(database, cx);
+        }
+        self.end(key, Status::Failed, cx);
+    }
+
+    /// A query has ended: its session is free, its caller hears.
+    #[inline]
+    fn end(&mut self, key: Key, status: Status, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &cx.requests[key];
+        let database = entry.worker as usize;
+        let query = self.queries.take(entry.frame.instance);
+        let record = &mut self.state[database].record;
+        record.ended(now, now.since(query.arrived), !status.is_ok());
+        if !query.lease.is_some_and(|lease| cx.sessions.give_back(database, lease)) {
+            // A session of its own, or one whose instance has gone: the server notices when it sends the answer.
+            record.connections.add(now.0, -1);
+            self.state[database].deserted(now);
+        }
+        if let Some((proxy, job)) = query.via {
+            let event = proxy::Event::Released { proxy, job };
+            cx.agenda.hand_over(crate::model::Event::Proxy(event));
+        }
+        cx.reply(key, status);
+    }
+
+    /// Ends a window.
+    pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
+        for (host, (spec, state)) in plan.databases.iter().zip(&mut self.state).enumerate() {
+            state.settle(spec, host, cx);
+            state.record.close_window(cx.now());
+        }
+    }
+
+    /// Forgets what was counted: the warm-up is over.
+    pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
+        self.close_window(plan, cx);
+        self.state.iter_mut().for_each(|state| state.record.reset());
+    }
+
+    /// Reports what was counted over `measured`; the last window must have been closed.
+    pub fn observe(
+        self,
+        plan: &Plan,
+        measured: Duration,
+        out: &mut Vec<Observation>,
+        series: &mut Vec<Series>,
+        meters: &mut [MeterSet],
+    ) {
+        for (spec, state) in plan.databases.iter().zip(self.state) {
+            let meters = &mut meters[spec.component as usize];
+            state.record.observe(spec, plan.window, measured, out, series, meters);
+        }
+    }
+}
+
+impl Database {
+    /// Lets connections go whose instances have gone away.
+    #[inline]
+    fn settle(&mut self, spec: &DatabasePlan, host: usize, cx: &mut Cx) {
+        let now = cx.now();
+        while let Some(gone) = cx.sessions.take_vanished(host) {
+            self.lingering.push(Reverse((gone.at + spec.linger, gone.idle)));
+        }
+        while let Some(&Reverse((at, count))) = self.lingering.peek()
+            && at <= now
+        {
+            self.lingering.pop();
+            let connections = &mut self.record.connections;
+            connections.add(now.0, -i64::from(count));
+            connections.subtract_past(now.since(at).0 * u64::from(count));
+            self.deserted(at);
+        }
+    }
+
+    /// A query comes: a serverless database wakes up, and is looked at each second from now on.
+    #[inline]
+    fn wake(&mut self, spec: &DatabasePlan, database: u16, luck: Luck, cx: &mut Cx) {
+        let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
+            return;
+        };
+        if !moving.dozing {
+            return;
+        }
+        let now = cx.now();
+        if moving.halves == 0 {
+            moving.halves = plan.least_awake();
+            self.accepts_at = self
+                .accepts_at
+                .max(now + plan.resume.draw(&mut luck.dice(step::RESUME)));
+            self.record.resumes += 1;
+            self.note_capacity(now);
+        }
+        if let Some(moving) = &mut self.moving {
+            moving.wake(now);
+        }
+        self.look_in(serverless::TICK, database, cx);
+    }
+
+    /// Puts the next look at serverless capacity on the agenda.
+    fn look_in(&mut self, wait: Duration, database: u16, cx: &mut Cx) {
+        let Some(moving) = &mut self.moving else { return };
+        moving.epoch = moving.epoch.wrapping_add(1);
+        moving.dozing = wait > serverless::TICK;
+        let event = Event::Capacity {
+            database,
+            epoch: moving.epoch,
+        };
+        cx.agenda
+            .at(cx.now() + wait, Class::Release, crate::model::Event::Database(event));
+    }
+
+    /// Looks at serverless capacity: moves it, lets it pause, or does nothing until somebody comes.
+    fn look(&mut self, spec: &DatabasePlan, database: u16, epoch: u32, cx: &mut Cx) {
+        let now = cx.now();
+        let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
+            return;
+        };
+        if moving.epoch != epoch {
+            return;
+        }
+        let before = moving.halves;
+        moving.look(plan, now);
+        let halves = moving.halves;
+        if halves != before {
+            let cores = halves as f64 * plan.cores_per_half;
+            self.station.change(
+                now,
+                Speeds::new(cores, spec.contention, spec.coherency).slowed(self.slow),
+            );
+            self.note_capacity(now);
+            self.schedule_cores(database, cx);
+        }
+        let resuming = self.accepts_at > now;
+        if resuming || !self.station.is_empty() || halves > plan.least_awake() {
+            return self.look_in(serverless::TICK, database, cx);
+        }
+        if plan.minimum > 0 {
+            if let Some(moving) = &mut self.moving {
+                moving.dozing = true;
+            }
+            return;
+        }
+        for &function in &self.holders {
+            let event = crate::model::Event::Function(function::Event::Reap { function });
+            cx.agenda.hand_over(event);
+        }
+        let event = crate::model::Event::Database(Event::Pause { database });
+        cx.agenda.hand_over(event);
+    }
+
+    /// Pauses if nobody has been connected for long enough; else looks again a little later.
+    fn pause(&mut self, spec: &DatabasePlan, database: u16, cx: &mut Cx) {
+        let now = cx.now();
+        self.settle(spec, database as usize, cx);
+        let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
+            return;
+        };
+        let deserted = moving.deserted_since.map(|since| now.since(since));
+        if deserted.is_some_and(|time| time >= plan.pause_after) {
+            (moving.halves, moving.dozing) = (0, true);
+            self.note_capacity(now);
+        } else {
+            self.look_in(serverless::IDLE_TICK, database, cx);
+        }
+    }
+
+    /// Notes since when nobody has been connected, if that is so.
+    #[inline]
+    fn deserted(&mut self, since: Instant) {
+        if let Some(moving) = &mut self.moving
+            && self.record.connections.level() == 0
+        {
+            moving.deserted_since = Some(since);
+        }
+    }
+
+    /// Writes down what capacity there is now.
+    fn note_capacity(&mut self, now: Instant) {
+        if let Some(moving) = &self.moving {
+            self.record.capacity.set(now.0, moving.halves);
+        }
+    }
+
+    /// Puts the next look at the cores on the agenda, after every change of who is on them.
+    #[inline]
+    fn schedule_cores(&mut self, database: u16, cx: &mut Cx) {
+        let now = cx.now();
+        let cores = self.station.cores_in_use();
+        self.record.cores_in_use(now, cores);
+        if let Some(moving) = &mut self.moving {
+            moving.cores_in_use(now, cores);
+        }
+        if let Some(wake) = self.station.wake(now) {
+            let event = Event::Cores {
+                database,
+                epoch: wake.epoch,
+            };
+            cx.agenda
+                .at(wake.at, Class::Release, crate::model::Event::Database(event));
+        }
+    }
+}
+
+/// Whose sessions a request uses: those of the instance whose handler asks, or of the client. `None` if nobody waits.
+pub(super) fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
+    match cx.requests[key].caller {
+        Caller::Handler(parent) if cx.requests.contains(parent) => {
+            let Request {
+                worker_kind,
+                worker,
+                frame,
+                ..
+            } = cx.requests[parent];
+            plan.worker(worker_kind, worker)
+                .map(|(component, _)| (component, frame.instance))
+        }
+        Caller::Client(client) | Caller::User { client, .. } => Some((plan.clients[client as usize].component, 0)),
+        Caller::Hedged { call, .. } if cx.requests.contains(call) => holder(plan, call, cx),
+        Caller::Handler(_)
+        | Caller::Hedged { .. }
+        | Caller::Poller { .. }
+        | Caller::Asynchronous { .. }
+        | Caller::Mapping { .. }
+        | Caller::Store(_)
+        | Caller::Delivery { .. }
+        | Caller::Nobody => None,
+    }
+}
+
+/// The number of a proxy among all that count sessions.
+fn host_of_proxy(plan: &Plan, proxy: usize) -> usize {
+    plan.databases.len() + proxy
+}
+
+/// The functions whose handlers call component number `index` of a kind.
+pub(super) fn functions_that_call(plan: &Plan, kind: u8, index: usize) -> Vec<u16> {
+    let target = Target {
+        kind,
+        index: index as u16,
+    };
+    let calls = |function: &function::plan::FunctionPlan| {
+        let program = &function.program;
+        let to_it = |step: &Step| match step {
+            Step::Call(call) => program.calls[*call as usize].to == target,
+            _ => false,
+        };
+        program.steps.iter().any(to_it)
+    };
+    let functions = plan
+        .functions
+        .iter()
+        .enumerate()
+        .filter(|(_, function)| calls(function));
+    functions.map(|(number, _)| number as u16).collect()
+}

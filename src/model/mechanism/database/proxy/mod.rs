@@ -1,0 +1,481 @@
+//! Connection proxies: many clients' sessions share a few connections of a database.
+//!
+//! Model: instances hold their sessions with the proxy, which has no limit on them. Each query takes one connection of
+//! the proxy's pool for as long as it runs; when all are taken it waits, first come first served, until the borrow
+//! time-out refuses it. The pool opens connections when it needs more, at the database's cost, and keeps them; a
+//! database that is full because of others is asked again a little later. A share of the sessions is pinned: from its
+//! first query on such a session keeps its connection until its instance is gone. A query whose caller gives up while
+//! it waits is dropped.
+//! Not modelled: a limit on clients, idle connections that the proxy closes, several instances of a proxy, readers.
+//! Units: the overhead is the whole time inside the proxy, both ways together.
+//! Sources: Amazon RDS user guide, "Using Amazon RDS Proxy" and "Avoiding pinning"; Amazon RDS API reference,
+//! `ConnectionPoolConfiguration`; measured facts and confidence in catalog/aws/rds.proxy.yaml.
+//! Validated by: the wait of M/M/c for a pool of c, traces of time-outs and pinning by hand (unit tests of
+//! [`super`]).
+
+mod plan;
+mod record;
+
+use super::{functions_that_call, holder};
+use crate::cost::MeterSet;
+use crate::kernel::stream::{mix, unit};
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
+use crate::model::mechanism::function;
+use crate::model::parts::places::Places;
+use crate::model::request::entry::{Caller, Cause, Status};
+use crate::model::request::hits::Limit;
+use crate::model::request::session::Lease;
+use crate::model::{Cx, Plan, kind};
+use crate::scenario::Target;
+use crate::stats::{Observation, Series};
+pub use plan::{ProxyPlan, TABLE};
+use rand::Rng;
+use record::Record;
+use std::collections::VecDeque;
+
+/// What happens to a proxy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// A query has come through the proxy's own work and needs a connection.
+    Ready {
+        /// The query.
+        request: Key,
+    },
+    /// The database has done a query: its connection is free.
+    Released {
+        /// The proxy.
+        proxy: u16,
+        /// The proxy's number for the query.
+        job: u32,
+    },
+    /// The database has no connection left for the pool.
+    Refused {
+        /// The proxy.
+        proxy: u16,
+        /// The proxy's number for the query.
+        job: u32,
+    },
+    /// Queries wait while sessions may be pinned: asks the functions for instances whose time is up.
+    Look {
+        /// The proxy.
+        proxy: u16,
+    },
+    /// Waiting queries try again: the functions have been asked for instances whose time is up.
+    Recheck {
+        /// The proxy.
+        proxy: u16,
+    },
+    /// A pool that could not grow tries again.
+    Retry {
+        /// The proxy.
+        proxy: u16,
+    },
+    /// A query has waited for a connection for as long as it may.
+    BorrowTimeout {
+        /// The query.
+        request: Key,
+    },
+}
+
+crate::kernel::pack::packed!(Event {
+    Ready { request },
+    Released { proxy, job },
+    Refused { proxy, job },
+    Look { proxy },
+    Recheck { proxy },
+    Retry { proxy },
+    BorrowTimeout { request },
+});
+
+/// Steps of a luck, far from those of handlers and other mechanisms.
+mod step {
+    pub const OVERHEAD: u64 = 1 << 56;
+    pub const CONNECT: u64 = OVERHEAD + 1;
+}
+
+/// How long a pool waits that the database refused a connection. Assumed: the service publishes nothing.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// How often a proxy whose queries wait looks for pinned sessions that have gone.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A query inside a proxy.
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    request: Key,
+    /// The session of its client with the proxy; `None` if nobody waits for the query.
+    lease: Option<Lease>,
+    /// Since when it needs a connection.
+    since: Instant,
+    /// When it got one.
+    borrowed: Instant,
+    /// The order in which queries came to need one.
+    turn: u64,
+    /// Whether it is among the waiting ones, and whether its borrow time-out is on the agenda.
+    waiting: bool,
+    timed: bool,
+}
+
+/// One proxy while the simulation runs.
+#[derive(Debug)]
+struct Proxy {
+    /// Those that wait, in turn; some may be gone.
+    waiting: VecDeque<(u64, Key)>,
+    turns: u64,
+    borrow_timeout: LaneId,
+    /// Set while the database has no connection for the pool.
+    refused: bool,
+    /// Set while functions are asked regularly for instances whose time is up.
+    looking: bool,
+    /// Functions whose instances hold sessions here.
+    holders: Vec<u16>,
+    /// Decides which instances' sessions are pinned.
+    pinning: Luck,
+    record: Record,
+}
+
+/// All proxies.
+#[derive(Debug)]
+pub struct Proxies {
+    state: Vec<Proxy>,
+    jobs: Places<Job>,
+}
+
+impl Proxies {
+    /// The proxies at the start of replication `run`.
+    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+        let state = |(index, spec): (usize, &ProxyPlan)| Proxy {
+            waiting: VecDeque::new(),
+            turns: 0,
+            borrow_timeout: cx.agenda.lane(spec.borrow_timeout, Class::Timer),
+            refused: false,
+            looking: false,
+            holders: functions_that_call(plan, kind::PROXY, index),
+            pinning: Luck(Stream::new(plan.seed, run, StreamKey::new(&spec.name, "pinning")).next_u64()),
+            record: Record::default(),
+        };
+        Self {
+            state: plan.proxies.iter().enumerate().map(state).collect(),
+            jobs: Places::new(),
+        }
+    }
+
+    /// A query reaches a proxy.
+    pub fn offer(&mut self, plan: &Plan, proxy: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan.proxies[proxy as usize];
+        let now = cx.now();
+        let host = host(plan, proxy);
+        let luck = cx.requests[key].luck;
+        let mut takes = spec.overhead.draw(&mut luck.dice(step::OVERHEAD));
+        let lease = holder(plan, key, cx).map(|(component, instance)| {
+            let idle = cx.sessions.borrow(host, component, instance);
+            idle.unwrap_or_else(|| {
+                takes += spec.connect_time.draw(&mut luck.dice(step::CONNECT));
+                cx.sessions.open(host, component, instance)
+            })
+        });
+        let job = self.jobs.insert(Job {
+            request: key,
+            lease,
+            since: now,
+            borrowed: now,
+            turn: 0,
+            waiting: false,
+            timed: false,
+        });
+        let entry = &mut cx.requests[key];
+        entry.worker_kind = kind::PROXY;
+        entry.worker = proxy;
+        entry.frame.instance = job;
+        let event = crate::model::Event::Proxy(Event::Ready { request: key });
+        cx.agenda.at(now + takes, Class::Release, event);
+    }
+
+    /// Handles an event.
+    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+        match event {
+            Event::Ready { request } => self.ready(plan, request, cx),
+            Event::Released { proxy, job } => self.released(plan, proxy, job, cx),
+            Event::Refused { proxy, job } => self.refused(plan, proxy, job, cx),
+            Event::Look { proxy } => self.state[proxy as usize].look(proxy, cx),
+            Event::Recheck { proxy } => self.recheck(plan, proxy, cx),
+            Event::Retry { proxy } => {
+                self.state[proxy as usize].refused = false;
+                self.serve(plan, proxy, cx);
+            }
+            Event::BorrowTimeout { request } => self.borrow_timeout(plan, request, cx),
+        }
+    }
+
+    /// A query needs a connection: it takes one that is free, or waits.
+    fn ready(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        entry.spend_until(Cause::Connection, now);
+        let proxy = entry.worker;
+        let job = entry.frame.instance;
+        // Those that came before go first, and what is left of those that are gone is cleared away.
+        self.serve(plan, proxy, cx);
+        let spec = &plan.proxies[proxy as usize];
+        let state = &mut self.state[proxy as usize];
+        state.turns += 1;
+        let query = self.jobs.at_mut(job);
+        (query.since, query.turn) = (now, state.turns);
+        let pinned = query.lease.is_some_and(|lease| lease.pinned);
+        if pinned || (state.waiting.is_empty() && state.has_connection(spec)) {
+            return self.forward(plan, proxy, job, cx);
+        }
+        query.timed = true;
+        cx.agenda.after(
+            state.borrow_timeout,
+            crate::model::Event::Proxy(Event::BorrowTimeout { request: key }),
+        );
+        if spec.pinning > 0.0 && !state.looking {
+            state.looking = true;
+            state.look(proxy, cx);
+        }
+        self.wait(proxy, job, cx);
+    }
+
+    /// The functions were asked: serves whom that helps, and asks again later if queries still wait.
+    fn recheck(&mut self, plan: &Plan, proxy: u16, cx: &mut Cx) {
+        self.serve(plan, proxy, cx);
+        let state = &mut self.state[proxy as usize];
+        state.looking = !state.waiting.is_empty();
+        if state.looking {
+            let event = crate::model::Event::Proxy(Event::Look { proxy });
+            cx.agenda.at(cx.agenda.now() + LOOK_EVERY, Class::Timer, event);
+        }
+    }
+
+    /// Puts a query among the waiting ones, in its turn.
+    fn wait(&mut self, proxy: u16, job: u32, cx: &Cx) {
+        let state = &mut self.state[proxy as usize];
+        let query = self.jobs.at_mut(job);
+        query.waiting = true;
+        let place = state.waiting.partition_point(|(turn, _)| *turn < query.turn);
+        state.waiting.insert(place, (query.turn, query.request));
+        state.record.waits(cx.now(), 1);
+    }
+
+    /// Serves those that wait, as far as there are connections.
+    fn serve(&mut self, plan: &Plan, proxy: u16, cx: &mut Cx) {
+        self.settle(plan, proxy, cx);
+        let spec = &plan.proxies[proxy as usize];
+        while let Some(&(_, key)) = self.state[proxy as usize].waiting.front() {
+            if !self.still_waits(proxy, key, cx) {
+                self.state[proxy as usize].waiting.pop_front();
+                continue;
+            }
+            let job = cx.requests[key].frame.instance;
+            let query = *self.jobs.at_mut(job);
+            let state = &mut self.state[proxy as usize];
+            let pinned = query.lease.is_some_and(|lease| lease.pinned);
+            if abandoned(&query, cx) {
+                state.waiting.pop_front();
+                state.record.abandoned();
+                self.drop_waiting(plan, proxy, job, cx);
+                cx.requests[key].spend_until(Cause::Connection, cx.agenda.now());
+                cx.reply(key, Status::Unavailable);
+                continue;
+            }
+            if !pinned && !state.has_connection(spec) {
+                return;
+            }
+            state.waiting.pop_front();
+            state.record.waits(cx.agenda.now(), -1);
+            self.forward(plan, proxy, job, cx);
+        }
+    }
+
+    /// Whether an entry of the waiting list still means something.
+    fn still_waits(&mut self, proxy: u16, key: Key, cx: &Cx) -> bool {
+        if !cx.requests.contains(key) {
+            return false;
+        }
+        let entry = &cx.requests[key];
+        if entry.worker_kind != kind::PROXY || entry.worker != proxy {
+            return false;
+        }
+        let job = self.jobs.at_mut(entry.frame.instance);
+        job.request == key && job.waiting
+    }
+
+    /// Hands a query to the database, on one of the pool's connections.
+    fn forward(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
+        let spec = &plan.proxies[proxy as usize];
+        let host = host(plan, proxy);
+        let now = cx.now();
+        let state = &mut self.state[proxy as usize];
+        let query = self.jobs.at_mut(job);
+        query.waiting = false;
+        query.borrowed = now;
+        let is_pinned = query.lease.is_some_and(|lease| lease.pinned);
+        if !is_pinned {
+            state.record.take_connection(now);
+            query.lease = query.lease.map(|lease| {
+                let u = unit(&mut state.pinning.dice(mix(lease.holder())));
+                if u < spec.pinning {
+                    cx.sessions.pin(host, lease)
+                } else {
+                    lease
+                }
+            });
+        }
+        cx.requests[query.request].spend_until(Cause::Connection, now);
+        let event = super::Event::Forwarded {
+            proxy,
+            request: query.request,
+        };
+        cx.agenda.hand_over(crate::model::Event::Database(event));
+    }
+
+    /// The database has done a query.
+    fn released(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
+        let query = self.jobs.take(job);
+        let host = host(plan, proxy);
+        let state = &mut self.state[proxy as usize];
+        let kept = query
+            .lease
+            .is_some_and(|lease| cx.sessions.give_back(host, lease) && lease.pinned);
+        state.record.done(query.borrowed.since(query.since));
+        if !kept {
+            state.record.free_connections(cx.now(), 1, Duration::ZERO);
+        }
+        self.serve(plan, proxy, cx);
+    }
+
+    /// The database has no connection for a query: it waits on, and the pool tries again later.
+    fn refused(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
+        let spec = &plan.proxies[proxy as usize];
+        let now = cx.now();
+        let query = self.jobs.at_mut(job);
+        let key = query.request;
+        let deadline = query.since + spec.borrow_timeout;
+        let was_timed = std::mem::replace(&mut query.timed, true);
+        let keeps = query.lease.is_some_and(|lease| lease.pinned);
+        let state = &mut self.state[proxy as usize];
+        if !keeps {
+            state.record.free_connections(now, 1, Duration::ZERO);
+        }
+        let entry = &mut cx.requests[key];
+        entry.worker_kind = kind::PROXY;
+        entry.worker = proxy;
+        entry.frame.instance = job;
+        if !std::mem::replace(&mut state.refused, true) {
+            let event = crate::model::Event::Proxy(Event::Retry { proxy });
+            cx.agenda.at(now + RETRY_AFTER, Class::Timer, event);
+        }
+        if !was_timed {
+            let event = crate::model::Event::Proxy(Event::BorrowTimeout { request: key });
+            cx.agenda.at(deadline.max(now), Class::Timer, event);
+        }
+        self.wait(proxy, job, cx);
+    }
+
+    /// A query has waited for as long as it may.
+    fn borrow_timeout(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+        if !cx.requests.contains(key) {
+            return;
+        }
+        let (proxy, job) = (cx.requests[key].worker, cx.requests[key].frame.instance);
+        if cx.requests[key].worker_kind != kind::PROXY || !self.still_waits(proxy, key, cx) {
+            return;
+        }
+        let now = cx.now();
+        self.state[proxy as usize].record.timed_out();
+        let (kind, index) = (kind::PROXY, proxy);
+        cx.hit(Limit::BorrowTimeout, Target { kind, index }, key);
+        self.drop_waiting(plan, proxy, job, cx);
+        cx.requests[key].spend_until(Cause::Connection, now);
+        cx.reply(key, Status::Unavailable);
+    }
+
+    /// A query waits no longer and goes away without a connection.
+    fn drop_waiting(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
+        let now = cx.now();
+        self.jobs.at_mut(job).waiting = false;
+        let query = self.jobs.take(job);
+        let state = &mut self.state[proxy as usize];
+        state.record.waits(now, -1);
+        if let Some(lease) = query.lease
+            && !cx.sessions.give_back(host(plan, proxy), lease)
+            && lease.pinned
+        {
+            state.record.free_connections(now, 1, Duration::ZERO);
+        }
+    }
+
+    /// Frees the connections of pinned sessions whose instances have gone away.
+    fn settle(&mut self, plan: &Plan, proxy: u16, cx: &mut Cx) {
+        let now = cx.now();
+        let record = &mut self.state[proxy as usize].record;
+        while let Some(gone) = cx.sessions.take_vanished(host(plan, proxy)) {
+            if gone.idle_pinned > 0 {
+                record.free_connections(now, gone.idle_pinned, now.since(gone.at));
+            }
+        }
+    }
+
+    /// Ends a window.
+    pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
+        for proxy in 0..plan.proxies.len() as u16 {
+            self.serve(plan, proxy, cx);
+            self.state[proxy as usize].record.close_window(cx.now());
+        }
+    }
+
+    /// Forgets what was counted: the warm-up is over.
+    pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
+        self.close_window(plan, cx);
+        self.state.iter_mut().for_each(|state| state.record.reset());
+    }
+
+    /// Reports what was counted over `measured`; the last window must have been closed.
+    pub fn observe(
+        self,
+        plan: &Plan,
+        measured: Duration,
+        out: &mut Vec<Observation>,
+        series: &mut Vec<Series>,
+        meters: &mut [MeterSet],
+    ) {
+        for (spec, state) in plan.proxies.iter().zip(self.state) {
+            let meters = &mut meters[spec.component as usize];
+            state.record.observe(spec, plan.window, measured, out, series, meters);
+        }
+    }
+}
+
+impl Proxy {
+    /// Asks the functions for instances whose time is up: they keep connections until somebody looks.
+    fn look(&self, proxy: u16, cx: &mut Cx) {
+        for &function in &self.holders {
+            let event = function::Event::Reap { function };
+            cx.agenda.hand_over(crate::model::Event::Function(event));
+        }
+        cx.agenda
+            .hand_over(crate::model::Event::Proxy(Event::Recheck { proxy }));
+    }
+
+    /// Whether the pool has a connection for one more query, or may open one.
+    #[inline]
+    const fn has_connection(&self, spec: &ProxyPlan) -> bool {
+        !self.refused && self.record.busy() < spec.connections
+    }
+}
+
+/// The proxy's number among those that count sessions: databases come first.
+fn host(plan: &Plan, proxy: u16) -> usize {
+    plan.databases.len() + proxy as usize
+}
+
+/// Whether the caller of a waiting query has gone since. Nobody ever waited for a query without a session.
+fn abandoned(query: &Job, cx: &Cx) -> bool {
+    query.lease.is_some()
+        && match cx.requests[query.request].caller {
+            Caller::Nobody => true,
+            Caller::Handler(parent) | Caller::Hedged { call: parent, .. } => !cx.requests.contains(parent),
+            _ => false,
+        }
+}

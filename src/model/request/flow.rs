@@ -1,0 +1,151 @@
+//! What is counted where requests end: latency as a whole and by window, causes, and how the requests ended.
+
+use crate::kernel::Duration;
+use crate::model::request::entry::{CAUSES, Request, STATUSES, Status};
+use crate::stats::{CauseRecorder, CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
+
+/// The record of one flow of requests.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    latency: WindowLatency,
+    causes: CauseRecorder<CAUSES>,
+    /// Those that ended well at the first attempt.
+    smooth: u64,
+    /// The others, by status.
+    statuses: [u64; STATUSES],
+    /// Requests that did not end well, per closed window.
+    window_failures: Vec<f64>,
+    failures: u64,
+    /// Attempts after the first one.
+    retries: u64,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            latency: WindowLatency::new(),
+            causes: CauseRecorder::default(),
+            smooth: 0,
+            statuses: [0; STATUSES],
+            window_failures: Vec::new(),
+            failures: 0,
+            retries: 0,
+        }
+    }
+}
+
+/// The whole record, when a run has ended.
+#[derive(Clone, Debug)]
+pub struct FlowResult {
+    /// The component whose flow it is.
+    pub component: u32,
+    /// Causes by latency bucket.
+    pub causes: CauseTable,
+}
+
+impl Flow {
+    /// Counts a request that has ended for good; its accounting is complete.
+    #[inline]
+    pub fn record(&mut self, request: &Request) {
+        let age = request.age();
+        debug_assert_eq!(
+            request.causes.iter().sum::<u64>(),
+            age.0,
+            "the causes of a request add up to its age"
+        );
+        self.latency.record(age.0);
+        self.causes.record(age.0, &request.causes);
+        if request.status.is_ok() && request.attempt == 0 {
+            self.smooth += 1;
+        } else {
+            self.record_trouble(request);
+        }
+    }
+
+    #[inline(never)]
+    fn record_trouble(&mut self, request: &Request) {
+        self.statuses[request.status as usize] += 1;
+        self.retries += u64::from(request.attempt);
+        self.failures += u64::from(!request.status.is_ok());
+    }
+
+    /// Ends a window.
+    pub fn close_window(&mut self) {
+        self.latency.close_window();
+        self.window_failures.push(self.failures as f64);
+        self.failures = 0;
+    }
+
+    /// Forgets everything: the warm-up is over.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Requests that ended so far.
+    pub fn ended(&self) -> u64 {
+        self.smooth + self.statuses.iter().sum::<u64>()
+    }
+
+    /// Reports the flow of `component` over windows of length `window`.
+    pub fn observe(
+        self,
+        component: u32,
+        window: Duration,
+        out: &mut Vec<Observation>,
+        series: &mut Vec<Series>,
+    ) -> FlowResult {
+        let ended = self.ended();
+        let ok = self.smooth + self.statuses[Status::Ok as usize];
+        let mut push = |metric, value| {
+            out.push(Observation {
+                component,
+                metric,
+                value,
+            });
+        };
+        push("requests", Value::Count(ended));
+        push(
+            "error_ratio",
+            Value::Ratio {
+                part: ended - ok,
+                whole: ended,
+            },
+        );
+        push(
+            "attempts_per_request",
+            Value::PerEach {
+                sum: ended + self.retries,
+                count: ended,
+            },
+        );
+        // All of them, so that the kinds of failures add up to the failures.
+        for status in &Status::ALL[1..] {
+            push(status.name(), Value::Count(self.statuses[*status as usize]));
+        }
+        let (whole, windows, worst) = self.latency.finish();
+        push("latency", Value::Latency(Box::new(whole)));
+        push("latency.p99.worst_window", Value::Latency(Box::new(worst)));
+        let mut line = |metric, unit, values: Vec<f64>| {
+            series.push(Series {
+                component,
+                metric,
+                unit,
+                values,
+            });
+        };
+        let each = |get: fn(&WindowStats) -> u64| windows.iter().map(move |w| w.seen(get(w) as f64));
+        let seconds = window.as_secs_f64();
+        let rates = windows.iter().map(|w| w.count as f64 / seconds).collect();
+        line("requests", SeriesUnit::PerSecond, rates);
+        line("latency.p50", SeriesUnit::Nanoseconds, each(|w| w.p50_ns).collect());
+        line("latency.p99", SeriesUnit::Nanoseconds, each(|w| w.p99_ns).collect());
+        line("latency.max", SeriesUnit::Nanoseconds, each(|w| w.max_ns).collect());
+        let failures = self.window_failures.iter().zip(each(|w| w.count));
+        let ratios = failures.map(|(failures, n)| failures / n).collect();
+        line("error_ratio", SeriesUnit::Ratio, ratios);
+        FlowResult {
+            component,
+            causes: self.causes.finish(),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The desk: what every request has in common, whoever works on it.
+
+pub mod account;
+pub mod baggage;
+pub mod delivery;
+pub mod effects;
+pub mod entry;
+pub mod fault;
+pub mod flow;
+pub mod guard;
+pub mod hits;
+pub mod operation;
+pub mod payload;
+pub mod retry;
+pub mod session;

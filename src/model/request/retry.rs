@@ -1,0 +1,510 @@
+//! How callers retry: a limited number of attempts, exponential backoff with jitter, and a budget that stops retries
+//! when most of them fail, as the AWS SDKs ship them.
+//!
+//! Model: attempt n waits min(cap, base x factor^n), jittered, before it starts; throttles (429) may have a longer
+//! base. The budget is a token bucket shared by all calls of one caller: a retry takes tokens, a success gives back.
+//! Adaptive policies also limit the rate of calls after throttles, see [`crate::model::request::guard`].
+//! Not modelled: waiting times that servers ask for (retry-after).
+//! Units: waits in nanoseconds, the budget in tokens.
+//! Sources: botocore `retries/standard.py` and its legacy mode; AWS Architecture Blog, "Exponential Backoff And Jitter"
+//! (2015); Brooker, "Fixing retries with token buckets and circuit breakers" (2022).
+//! Validated by: waits and budgets by hand below; retries of whole systems in tests/properties.rs.
+
+use crate::kernel::stream::unit;
+use crate::kernel::{Duration, Luck};
+use crate::model::request::entry::{Request, Status};
+use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, nearest};
+use crate::stats::{Observation, Value};
+
+/// How a waiting time is spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jitter {
+    /// Exactly the backoff.
+    None,
+    /// Uniform between half of it and all of it.
+    Equal,
+    /// Uniform between nothing and all of it.
+    Full,
+    /// Exponential with it as the mean.
+    Exponential,
+}
+
+/// The token bucket that limits retries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetPlan {
+    /// Tokens at the start, and at most.
+    pub capacity: f64,
+    /// What a retry costs.
+    pub cost: f64,
+    /// What a retry costs after a time-out.
+    pub cost_timeout: f64,
+    /// What a retry costs after a throttle.
+    pub cost_throttled: f64,
+    /// What a first-attempt success gives back (a success after a retry gives back what that retry took).
+    pub refund: f64,
+}
+
+impl BudgetPlan {
+    /// The bucket of most SDKs, with these costs.
+    const fn costs(cost: f64, cost_timeout: f64, cost_throttled: f64) -> Self {
+        Self {
+            capacity: 500.0,
+            cost,
+            cost_timeout,
+            cost_throttled,
+            refund: 1.0,
+        }
+    }
+
+    /// What the retry of an attempt that ended so costs.
+    fn cost_after(&self, status: Status) -> f64 {
+        match status {
+            Status::TimedOut | Status::GatewayTimeout => self.cost_timeout,
+            Status::Throttled => self.cost_throttled,
+            _ => self.cost,
+        }
+    }
+}
+
+/// A caller's policy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first one included; 1 is no retry.
+    pub attempts: u8,
+    /// The first wait.
+    pub base: Duration,
+    /// The first wait after a throttle.
+    pub base_throttled: Duration,
+    /// The longest wait.
+    pub cap: Duration,
+    /// Growth of the wait from one retry to the next.
+    pub factor: f64,
+    /// Its spread.
+    pub jitter: Jitter,
+    /// The budget, if there is one.
+    pub budget: Option<BudgetPlan>,
+    /// Whether throttles also limit the rate of all calls.
+    pub adaptive: bool,
+}
+
+/// botocore "standard": 3 attempts, U(0,1) x min(2^(i-1), 20) s, quota 500, cost 5 (10 after a time-out).
+const STANDARD: RetryPolicy = RetryPolicy {
+    attempts: 3,
+    base: Duration::from_secs(1),
+    base_throttled: Duration::from_secs(1),
+    cap: Duration::from_secs(20),
+    factor: 2.0,
+    jitter: Jitter::Full,
+    budget: Some(BudgetPlan::costs(5.0, 10.0, 5.0)),
+    adaptive: false,
+};
+
+/// botocore "legacy": 5 attempts, U(0,1) x 2^(i-1) s, no quota.
+const LEGACY: RetryPolicy = RetryPolicy {
+    attempts: 5,
+    cap: Duration::FOREVER,
+    budget: None,
+    ..STANDARD
+};
+
+/// botocore with `AWS_NEW_RETRIES_2026`: 50 ms, 1 s after throttles, cost 14 (5 after throttles).
+const NEW: RetryPolicy = RetryPolicy {
+    base: Duration::from_millis(50),
+    budget: Some(BudgetPlan::costs(14.0, 14.0, 5.0)),
+    ..STANDARD
+};
+
+impl RetryPolicy {
+    /// Never retries.
+    pub const NONE: Self = Self {
+        attempts: 1,
+        base: Duration::ZERO,
+        base_throttled: Duration::ZERO,
+        cap: Duration::ZERO,
+        factor: 2.0,
+        jitter: Jitter::None,
+        budget: None,
+        adaptive: false,
+    };
+
+    /// The policies that SDKs ship, by the name that scenarios use.
+    pub const NAMED: [(&'static str, Self); 8] = [
+        ("none", Self::NONE),
+        ("aws-sdk-standard", STANDARD),
+        // botocore "adaptive": standard, and a rate that follows throttles.
+        (
+            "aws-sdk-adaptive",
+            Self {
+                adaptive: true,
+                ..STANDARD
+            },
+        ),
+        ("aws-sdk-legacy", LEGACY),
+        // botocore "legacy" for DynamoDB: 10 attempts, 50 ms x 2^(i-1) without jitter.
+        (
+            "aws-sdk-legacy-dynamodb",
+            Self {
+                attempts: 10,
+                base: Duration::from_millis(50),
+                base_throttled: Duration::from_millis(50),
+                jitter: Jitter::None,
+                ..LEGACY
+            },
+        ),
+        ("aws-sdk-2026", NEW),
+        // The same for DynamoDB: 4 attempts, 25 ms.
+        (
+            "aws-sdk-2026-dynamodb",
+            Self {
+                attempts: 4,
+                base: Duration::from_millis(25),
+                ..NEW
+            },
+        ),
+        // AWS SDK for JavaScript v3 (smithy): 100 ms, 500 ms after throttles.
+        (
+            "aws-sdk-js-v3",
+            Self {
+                base: Duration::from_millis(100),
+                base_throttled: Duration::from_millis(500),
+                ..STANDARD
+            },
+        ),
+    ];
+
+    /// The wait before attempt `attempt` (1 is the first retry), for a call with this luck.
+    pub fn backoff(&self, attempt: u8, after: Status, luck: Luck) -> Duration {
+        let base = if after == Status::Throttled {
+            self.base_throttled
+        } else {
+            self.base
+        };
+        let grown = base.0 as f64 * libm::pow(self.factor, f64::from(attempt.saturating_sub(1)));
+        let full = grown.min(self.cap.0 as f64);
+        let u = unit(&mut luck.dice(BACKOFF_STEP + u64::from(attempt)));
+        Duration::from_nanos_f64(match self.jitter {
+            Jitter::None => full,
+            Jitter::Equal => full * (0.5 + 0.5 * u),
+            Jitter::Full => full * u,
+            Jitter::Exponential => -libm::log(1.0 - u) * full,
+        })
+    }
+}
+
+/// The step of a request's luck that its backoffs are drawn from; far from handler steps.
+const BACKOFF_STEP: u64 = 1 << 40;
+
+const BUDGET: Table = Table {
+    name: "retry budget",
+    doc: "A token bucket that stops retries when most of them fail.",
+    fields: &[
+        Field::default("capacity", Kind::Number, "500", "Tokens at the start, and at most.")
+            .at_least(0.0)
+            .source("botocore, standard retry quota: 500 tokens"),
+        Field::default("cost", Kind::Number, "5", "Tokens that a retry takes.")
+            .at_least(0.0)
+            .source("botocore, standard retry quota: 5 tokens for a retry"),
+        Field::default(
+            "cost_timeout",
+            Kind::Number,
+            "10",
+            "Tokens that a retry after a time-out takes.",
+        )
+        .at_least(0.0)
+        .source("botocore, standard retry quota: 10 tokens after a time-out"),
+        Field::optional(
+            "cost_throttled",
+            Kind::Number,
+            "Tokens that a retry after a throttle (429) takes; as `cost` if absent.",
+        )
+        .at_least(0.0),
+        Field::default(
+            "refund",
+            Kind::Number,
+            "1",
+            "Tokens that a success at the first attempt gives back; one after a retry gives back what that took.",
+        )
+        .at_least(0.0),
+    ],
+};
+
+/// The fields of a retry policy that is written out.
+pub const TABLE: Table = Table {
+    name: "retry policy",
+    doc: "How a caller tries again: a name such as `aws-sdk-standard` or `none`, or a block with these fields.",
+    fields: &[
+        Field::default("attempts", Kind::Count, "3", "Attempts in all, the first one included.")
+            .within(1.0, 100.0)
+            .source("AWS SDKs and Tools Reference Guide, retry behavior: three attempts in standard mode"),
+        Field::default(
+            "base",
+            Kind::Duration,
+            "100 ms",
+            "Wait before the first retry; it doubles from there.",
+        )
+        .source("assumed; named policies have those of their SDK"),
+        Field::optional(
+            "base_throttled",
+            Kind::Duration,
+            "The same after a throttle (429); as `base` if absent.",
+        ),
+        Field::default("cap", Kind::Duration, "20 s", "The longest wait.")
+            .source("AWS SDKs and Tools Reference Guide, retry behavior: 20 s at most"),
+        Field::default(
+            "factor",
+            Kind::Number,
+            "2",
+            "Growth of the wait from one retry to the next.",
+        )
+        .at_least(1.0)
+        .source("AWS SDKs and Tools Reference Guide, retry behavior: base 2"),
+        Field::default(
+            "jitter",
+            Kind::Choice(&["full", "equal", "none", "exponential"]),
+            "full",
+            "How waits are spread: uniform from nothing, uniform from half, not at all, exponential with that mean.",
+        ),
+        Field::optional("budget", Kind::Block(&BUDGET), "Limits retries when most of them fail."),
+        Field::default(
+            "adaptive",
+            Kind::Flag,
+            "false",
+            "Whether throttles limit the rate of all calls of this caller, first attempts included, until they stop.",
+        )
+        .source("botocore retries/adaptive.py, throttling.py, bucket.py"),
+    ],
+};
+
+impl RetryPolicy {
+    /// Reads a policy: a name, or a block.
+    pub fn read(cx: &Context, node: &Node) -> Self {
+        let Some(name) = node.scalar() else {
+            return Self::read_block(&Block::new(cx, node, &TABLE));
+        };
+        if let Some((_, policy)) = Self::NAMED.iter().find(|named| named.0 == name) {
+            return *policy;
+        }
+        let names = Self::NAMED.map(|named| named.0);
+        let help = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "write one of {}, or a block with `attempts` and `base`",
+                names.join(", ")
+            ),
+        };
+        cx.error(
+            Code::UnknownChoice,
+            node.span,
+            format!("no retry policy is called `{name}`"),
+            help,
+        );
+        Self::NONE
+    }
+
+    fn read_block(block: &Block) -> Self {
+        let base = block.duration("base");
+        Self {
+            attempts: block.count("attempts") as u8,
+            base,
+            base_throttled: block.duration_opt("base_throttled").unwrap_or(base),
+            cap: block.duration("cap"),
+            factor: block.number("factor"),
+            jitter: [Jitter::Full, Jitter::Equal, Jitter::None, Jitter::Exponential][block.choice("jitter")],
+            budget: block.block("budget").map(|budget| BudgetPlan {
+                capacity: budget.number("capacity"),
+                cost: budget.number("cost"),
+                cost_timeout: budget.number("cost_timeout"),
+                cost_throttled: budget.number_opt("cost_throttled").unwrap_or(budget.number("cost")),
+                refund: budget.number("refund"),
+            }),
+            adaptive: block.flag("adaptive"),
+        }
+    }
+}
+
+/// What is left of a caller's budget, and what became of its calls.
+#[derive(Clone, Debug)]
+pub struct Retrier {
+    policy: RetryPolicy,
+    tokens: f64,
+    retries: u64,
+    refused: u64,
+}
+
+impl Retrier {
+    /// A full budget.
+    pub fn new(policy: RetryPolicy) -> Self {
+        Self {
+            policy,
+            tokens: policy.budget.map_or(0.0, |b| b.capacity),
+            retries: 0,
+            refused: 0,
+        }
+    }
+
+    /// Decides when an attempt has ended: the wait before the next one, or `None` for giving up. Keeps the budget.
+    #[inline]
+    pub fn after(&mut self, ended: &Request) -> Option<Duration> {
+        if ended.status.is_ok() {
+            if let Some(budget) = self.policy.budget {
+                let back = if ended.attempt > 0 {
+                    budget.cost_after(ended.before)
+                } else {
+                    budget.refund
+                };
+                self.tokens = (self.tokens + back).min(budget.capacity);
+            }
+            return None;
+        }
+        self.after_failure(ended)
+    }
+
+    #[cold]
+    fn after_failure(&mut self, ended: &Request) -> Option<Duration> {
+        // What the caller's own breaker refused is not tried again: it ends at once.
+        if ended.attempt + 1 >= self.policy.attempts || ended.status == Status::BreakerOpen {
+            return None;
+        }
+        if let Some(budget) = self.policy.budget {
+            let cost = budget.cost_after(ended.status);
+            if self.tokens < cost {
+                self.refused += 1;
+                return None;
+            }
+            self.tokens -= cost;
+        }
+        self.retries += 1;
+        Some(self.policy.backoff(ended.attempt + 1, ended.status, ended.luck))
+    }
+
+    /// Forgets what was counted: the warm-up is over.
+    pub fn reset(&mut self) {
+        (self.retries, self.refused) = (0, 0);
+    }
+}
+
+/// Reports the retries of a caller's calls, if it ever tries again.
+pub fn observe(component: u32, retriers: &[Retrier], out: &mut Vec<Observation>) {
+    let mut push = |metric, value| {
+        out.push(Observation {
+            component,
+            metric,
+            value: Value::Count(value),
+        });
+    };
+    if retriers.iter().any(|retrier| retrier.policy.attempts > 1) {
+        push("retries", retriers.iter().map(|retrier| retrier.retries).sum());
+    }
+    if retriers.iter().any(|retrier| retrier.policy.budget.is_some()) {
+        push(
+            "retries.budget_empty",
+            retriers.iter().map(|retrier| retrier.refused).sum(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(name: &str) -> RetryPolicy {
+        RetryPolicy::NAMED.iter().find(|p| p.0 == name).unwrap().1
+    }
+
+    #[test]
+    fn waits_grow_to_the_cap_and_jitter_stays_below() {
+        let plain = RetryPolicy {
+            jitter: Jitter::None,
+            attempts: 9,
+            ..policy("aws-sdk-2026")
+        };
+        let wait = |n| plain.backoff(n, Status::Failed, Luck(3)).0 / 1_000_000;
+        assert_eq!([wait(1), wait(2), wait(3)], [50, 100, 200]);
+        assert_eq!(plain.backoff(1, Status::Throttled, Luck(3)), Duration::from_secs(1));
+        assert_eq!(plain.backoff(9, Status::Throttled, Luck(3)), Duration::from_secs(20));
+        let full = policy("aws-sdk-standard");
+        let mean: f64 = (0..10_000)
+            .map(|i| full.backoff(1, Status::Failed, Luck(i)).as_secs_f64())
+            .sum::<f64>()
+            / 10_000.0;
+        assert!(
+            (mean - 0.5).abs() < 4.0 * (1.0 / 12.0_f64).sqrt() / 100.0,
+            "mean {mean}"
+        );
+    }
+
+    /// Attempt number `attempt` ended with `status`, the one before it with `before`.
+    fn ended(attempt: u8, before: Status, status: Status) -> Request {
+        Request {
+            status,
+            attempt,
+            before,
+            ..Request::default()
+        }
+    }
+
+    const FIRST: (u8, Status) = (0, Status::Ok);
+
+    fn after(retrier: &mut Retrier, (attempt, before): (u8, Status), status: Status) -> bool {
+        retrier.after(&ended(attempt, before, status)).is_some()
+    }
+
+    #[test]
+    fn the_budget_stops_a_storm() {
+        let mut retrier = Retrier::new(policy("aws-sdk-standard"));
+        let retries = (0..1_000)
+            .filter(|_| after(&mut retrier, FIRST, Status::Failed))
+            .count();
+        assert_eq!(retries, 100, "500 tokens at 5 each");
+        assert_eq!((retrier.retries, retrier.refused), (100, 900));
+        for _ in 0..5 {
+            assert!(!after(&mut retrier, FIRST, Status::Ok));
+        }
+        assert!(
+            after(&mut retrier, FIRST, Status::Failed),
+            "five successes pay for one retry"
+        );
+        assert!(!after(&mut retrier, FIRST, Status::Failed));
+    }
+
+    #[test]
+    fn a_success_gives_back_what_its_own_retry_took() {
+        let tokens = |retrier: &Retrier| retrier.tokens as u64;
+        for (name, before, taken) in [
+            ("aws-sdk-standard", Status::TimedOut, 10),
+            ("aws-sdk-standard", Status::Throttled, 5),
+            ("aws-sdk-standard", Status::Unavailable, 5),
+            ("aws-sdk-2026", Status::TimedOut, 14),
+            ("aws-sdk-2026", Status::Failed, 14),
+            ("aws-sdk-2026", Status::Throttled, 5),
+        ] {
+            let mut retrier = Retrier::new(policy(name));
+            // Two retries, of which the second succeeds: what the first took stays taken.
+            assert!(after(&mut retrier, FIRST, before));
+            assert_eq!(tokens(&retrier), 500 - taken, "{name} after {before:?}");
+            assert!(after(&mut retrier, (1, before), Status::Failed));
+            let left = tokens(&retrier);
+            assert!(!after(&mut retrier, (2, Status::Failed), Status::Ok));
+            assert_eq!(
+                tokens(&retrier) - left,
+                policy(name).budget.map_or(0, |b| b.cost as u64)
+            );
+            let mut retrier = Retrier::new(policy(name));
+            assert!(after(&mut retrier, FIRST, before));
+            assert!(!after(&mut retrier, (1, before), Status::Ok));
+            assert_eq!(tokens(&retrier), 500, "{name} after {before:?}");
+        }
+    }
+
+    #[test]
+    fn attempts_are_counted_with_the_first() {
+        let mut retrier = Retrier::new(policy("aws-sdk-legacy"));
+        assert!(after(&mut retrier, (3, Status::Failed), Status::Failed));
+        assert!(!after(&mut retrier, (4, Status::Failed), Status::Failed));
+        assert!(
+            !after(&mut retrier, FIRST, Status::BreakerOpen),
+            "its own breaker refused it"
+        );
+        assert!(!after(&mut Retrier::new(RetryPolicy::NONE), FIRST, Status::Failed));
+    }
+}

@@ -1,0 +1,662 @@
+//! The mutable state of one run, and the one loop that drives it.
+
+use crate::cost::MeterSet;
+use crate::kernel::pack::Words;
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack, Slab};
+use crate::model::mechanism::client::Clients;
+use crate::model::mechanism::database::Databases;
+use crate::model::mechanism::database::proxy::Proxies;
+use crate::model::mechanism::external::Externals;
+use crate::model::mechanism::fleet::Fleets;
+use crate::model::mechanism::function::Functions;
+use crate::model::mechanism::function::asynchronous::AsyncQueues;
+use crate::model::mechanism::gateway::Gateways;
+use crate::model::mechanism::queue::Queues;
+use crate::model::mechanism::schedule::Schedules;
+use crate::model::mechanism::store::Stores;
+use crate::model::mechanism::stream::Streams;
+use crate::model::mechanism::topic::Topics;
+use crate::model::mechanism::workflow::Workflows;
+use crate::model::parts::budget::{self, Crowd, Growth, History, Holder, Holding, Room, Share};
+use crate::model::request::account::Account;
+use crate::model::request::baggage::Baggage;
+use crate::model::request::effects::Effects;
+use crate::model::request::entry::{Caller, Request};
+use crate::model::request::fault::{self, FaultResult, Faults};
+use crate::model::request::flow::FlowResult;
+use crate::model::request::guard::Guards;
+use crate::model::request::hits::{Hits, Limits};
+use crate::model::request::session::Sessions;
+use crate::model::{Component, Cx, Event, Plan, kind};
+use crate::scenario::Target;
+use crate::stats::{Observation, Series};
+use std::collections::BTreeMap;
+
+/// What one run ends in: integers that add up, in an order that the plan fixes.
+#[derive(Clone, Debug)]
+pub struct RunResult {
+    /// Metrics of components over the measured time.
+    pub observations: Vec<Observation>,
+    /// Metrics by window.
+    pub series: Vec<Series>,
+    /// Causes of latency, by client.
+    pub flows: Vec<FlowResult>,
+    /// Billable quantities, by component.
+    pub meters: Vec<MeterSet>,
+    /// Limits that were run into.
+    pub limits: Vec<Hits>,
+    /// What the faults did, in the order of the plan.
+    pub faults: Vec<FaultResult>,
+    /// The measured time: from the end of the warm-up to the end of the run.
+    pub measured: Duration,
+    /// Requests of clients that ended, warm-up included.
+    pub requests: u64,
+    /// Events handled.
+    pub events: u64,
+    /// Requests of clients still on their way at the end.
+    pub in_flight: u64,
+    /// Why it ended before its time; what was counted is then worth nothing.
+    pub halted: Option<Halt>,
+}
+
+/// Why a run was given up: it would never end, or not fit into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Time stands still: something goes round and round at this instant.
+    Stalled(Instant),
+    /// What waits would take more memory than a run may have.
+    Crowded(Crowd),
+    /// Others had the memory that it would have needed; it was to start over, alone.
+    Outdone,
+    /// Nobody wants its result any more.
+    Unwanted,
+}
+
+/// Events between two looks at whether a run gets on.
+const STRETCH: u32 = 1 << 16;
+/// Stretches at one instant after which time is taken to stand still: 67 million events.
+const STALLED_STRETCHES: u32 = 1 << 10;
+
+/// What doubles, and would go on until there is no room, is given up at this part of the room that a run has.
+const FORESIGHT: u64 = 32;
+
+/// The world.
+#[derive(Debug)]
+pub struct World<'p> {
+    plan: &'p Plan,
+    run: u64,
+    cx: Cx,
+    clients: Clients,
+    gateways: Gateways,
+    functions: Functions,
+    asynchronous: AsyncQueues,
+    fleets: Fleets,
+    databases: Databases,
+    proxies: Proxies,
+    queues: Queues,
+    streams: Streams,
+    workflows: Workflows,
+    stores: Stores,
+    externals: Externals,
+    topics: Topics,
+    schedules: Schedules,
+    warmed_up_at: Instant,
+    /// Requests begun and ended before counting began.
+    begun_before: u64,
+    ended_before: u64,
+    halted: Option<Halt>,
+    /// Stretches of events at one instant after which time is taken to stand still.
+    patience: u32,
+    share: Share,
+    history: History,
+    /// Until when there must be room for what doubles.
+    horizon: Instant,
+}
+
+impl<'p> World<'p> {
+    /// The world at the start of replication `run`.
+    pub fn new(plan: &'p Plan, run: u64) -> Self {
+        Self::with_agenda(plan, run, Agenda::new())
+    }
+
+    /// The same with a given agenda (tests compare the fast one with a plain heap).
+    pub fn with_agenda(plan: &'p Plan, run: u64, agenda: Agenda<Event>) -> Self {
+        let mut cx = Cx {
+            agenda,
+            requests: Slab::default(),
+            accounts: plan.accounts.iter().map(Account::new).collect(),
+            sessions: Sessions::new(plan.session_hosts(), plan.components.len()),
+            effects: Effects::new(plan),
+            guards: Guards::new(plan),
+            baggage: Baggage::new(plan.baggage),
+            faults: Faults::new(plan, run),
+            limits: Limits::new(plan.window, plan.components.iter().map(|c| c.target).collect()),
+        };
+        // Before anything that happens at the same instant, windows close and counting begins or ends.
+        if plan.warmup > Duration::ZERO {
+            cx.agenda
+                .at(Instant::ZERO + plan.warmup, Class::Release, Event::WarmedUp);
+        }
+        cx.agenda
+            .at(Instant::ZERO + plan.warmup + plan.window, Class::Release, Event::Window);
+        cx.agenda.at(Instant::ZERO + plan.length, Class::Arrival, Event::Stop);
+        let gateways = Gateways::new(plan, &mut cx);
+        let functions = Functions::new(plan, run, &mut cx);
+        let fleets = Fleets::new(plan, run, &mut cx);
+        let mut databases = Databases::new(plan, &mut cx);
+        databases.begin_warm(plan, &mut cx);
+        let proxies = Proxies::new(plan, run, &mut cx);
+        let queues = Queues::new(plan, &mut cx);
+        let streams = Streams::new(plan, run, &mut cx);
+        let workflows = Workflows::new(plan, &mut cx);
+        let stores = Stores::new(plan, &mut cx);
+        let externals = Externals::new(plan);
+        let schedules = Schedules::new(plan, run, &mut cx);
+        cx.schedule_faults(plan);
+        let clients = Clients::new(plan, run, &mut cx);
+        Self {
+            plan,
+            run,
+            cx,
+            clients,
+            gateways,
+            functions,
+            asynchronous: AsyncQueues::new(plan),
+            fleets,
+            databases,
+            proxies,
+            queues,
+            streams,
+            workflows,
+            stores,
+            externals,
+            topics: Topics::new(plan),
+            schedules,
+            warmed_up_at: Instant::ZERO,
+            begun_before: 0,
+            ended_before: 0,
+            halted: None,
+            patience: STALLED_STRETCHES,
+            share: Share::default(),
+            history: History::default(),
+            horizon: Instant::ZERO + plan.length,
+        }
+    }
+
+    /// Gives up what doubles if there will be no room for it before `end`, however short this run is: a pilot is there
+    /// for longer runs.
+    #[must_use]
+    pub fn on_behalf_of(mut self, end: Duration) -> Self {
+        self.horizon = Instant::ZERO + end;
+        self
+    }
+
+    /// Runs to the end.
+    pub fn run(self) -> RunResult {
+        self.run_while(&|| true)
+    }
+
+    /// Runs to the end, as long as its result is `wanted`, which is asked now and then.
+    pub fn run_while(mut self, wanted: &dyn Fn() -> bool) -> RunResult {
+        self.run_to_end(wanted);
+        if self.halted != Some(Halt::Outdone) {
+            return self.finish();
+        }
+        let (plan, run, horizon) = (self.plan, self.run, self.horizon);
+        self.share.forget();
+        drop(self);
+        let _turn = budget::alone();
+        let mut again = Self::new(plan, run);
+        again.share = Share::alone();
+        again.horizon = horizon;
+        again.run_to_end(wanted);
+        again.finish()
+    }
+
+    /// Lets the run hold so many bytes, whatever the budget of the process.
+    #[must_use]
+    pub fn within(mut self, bytes: u64) -> Self {
+        self.share = Share::of(bytes);
+        self
+    }
+
+    fn run_to_end(&mut self, wanted: &dyn Fn() -> bool) {
+        // The first looks come soon, so that there is something to see of what grows fast.
+        let (mut stalled, mut stretch) = (0, STRETCH >> 6);
+        while self.halted.is_none() {
+            let before = self.cx.now();
+            for _ in 0..stretch {
+                let Some(event) = self.next_event() else {
+                    return;
+                };
+                if self.dispatch(event) {
+                    return;
+                }
+            }
+            stretch = (2 * stretch).min(STRETCH);
+            stalled = if self.cx.now() == before { stalled + 1 } else { 0 };
+            self.halted = if wanted() {
+                self.halt(stalled)
+            } else {
+                Some(Halt::Unwanted)
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn next_event(&mut self) -> Option<Words> {
+        if let Some(handed) = self.cx.agenda.pop_handed() {
+            return Some(handed);
+        }
+        self.clients.set_next_arrival(self.plan, &mut self.cx);
+        self.cx.agenda.pop_due()
+    }
+
+    /// Whether the run has to be given up, after so many stretches of events at one instant.
+    fn halt(&mut self, stalled: u32) -> Option<Halt> {
+        if stalled >= self.patience {
+            return Some(Halt::Stalled(self.cx.now()));
+        }
+        let holdings = self.holdings();
+        let doubled = self.history.note(self.cx.now(), &holdings);
+        let bytes = holdings.iter().map(Holding::bytes).sum();
+        // Nobody need wait for the end of what doubles all the time.
+        if doubled
+            && bytes > self.share.most() / FORESIGHT
+            && let Some(crowd) = self.crowd(&holdings, true)
+            && self.is_doomed(&crowd)
+        {
+            return Some(Halt::Crowded(crowd));
+        }
+        match self.share.hold(bytes, self.cx.now()) {
+            Room::Enough => None,
+            Room::TakenByOthers => Some(Halt::Outdone),
+            Room::None => self.crowd(&holdings, false).map(Halt::Crowded),
+        }
+    }
+
+    /// Everything that waits, and where.
+    fn holdings(&self) -> Vec<Holding> {
+        let plan = self.plan;
+        let requests = self.cx.requests.len() as u64;
+        let events = self.cx.agenda.capacity() as u64;
+        let mut holdings = vec![
+            Holding::of::<Request>(Holder::Requests, None, requests),
+            Holding::of::<Event>(Holder::Events, None, events),
+            self.cx.effects.holding(),
+        ];
+        holdings.extend(self.queues.holdings(plan));
+        holdings.extend(self.asynchronous.holdings(plan));
+        holdings.extend(self.streams.holdings(plan));
+        holdings.extend(self.workflows.holdings(plan));
+        holdings.extend(self.topics.holdings(plan));
+        holdings.extend(self.schedules.holdings(plan));
+        holdings
+    }
+
+    /// What took the room, and how it grew. Events stand for what else waits, so they are blamed only if nothing else
+    /// is to blame.
+    #[cold]
+    fn crowd(&self, holdings: &[Holding], foreseen: bool) -> Option<Crowd> {
+        let weight = |holding: &Holding| match holding.holder {
+            Holder::Events => holding.bytes() / 16,
+            _ => holding.bytes(),
+        };
+        let (place, most) = holdings.iter().enumerate().max_by_key(|(_, holding)| weight(holding))?;
+        Some(Crowd {
+            at: self.cx.now(),
+            most: *most,
+            place: (most.holder == Holder::Requests).then(|| self.busiest()).flatten(),
+            growth: self.history.growth(place, self.cx.now(), most.items),
+            allowed: self.share.most(),
+            foreseen,
+        })
+    }
+
+    /// Whether what doubles takes all the room before the horizon, if it goes on as it has: by its growth, or by the
+    /// plan where its worker is at its limit and cannot double it any faster.
+    fn is_doomed(&self, crowd: &Crowd) -> bool {
+        let left = self.horizon.since(crowd.at);
+        match (crowd.growth, crowd.most.component) {
+            (Growth::Doubling(every), _) => {
+                let room = crowd.allowed as f64 / crowd.most.bytes().max(1) as f64;
+                left.as_secs_f64() / every.as_secs_f64() > libm::log2(room)
+            }
+            (Growth::Steady(rate), Some(component)) if self.plan.multiplier(component).is_some() => {
+                let kept = self.plan.kept(component).map_or(left, |kept| kept.min(left));
+                let more = rate as f64 * kept.as_secs_f64() * crowd.most.each as f64;
+                more > crowd.allowed as f64 && self.plan.faults.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    /// The component that works on most of the requests under way.
+    fn busiest(&self) -> Option<u32> {
+        let mut counts: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        for key in self.cx.requests.alive() {
+            let entry = &self.cx.requests[key];
+            *counts.entry((entry.worker_kind, entry.worker)).or_default() += 1;
+        }
+        let (&(kind, index), _) = counts.iter().max_by_key(|(_, count)| **count)?;
+        let of = |c: &Component| c.target == Target { kind, index };
+        let place = self.plan.components.iter().position(of)?;
+        Some(place as u32)
+    }
+
+    /// Handles an event; says whether it was the end.
+    #[inline(always)]
+    fn dispatch(&mut self, event: Words) -> bool {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        match Event::unpack(event) {
+            Event::Offer { to, request } if to.kind == kind::FUNCTION && !cx.faults.armed => {
+                self.functions.offer(plan, to.index, request, cx);
+            }
+            Event::Offer { to, request } => self.offer(to, request),
+            Event::Invocation {
+                function,
+                instance,
+                request,
+            } => self.functions.resume(plan, function, instance, request, cx),
+            Event::Reply { request } => self.reply(request),
+            Event::Resume { request } => self.resume(request),
+            Event::Client(event) => self.clients.handle(event, plan, cx),
+            Event::Gateway(event) => self.gateways.handle(event, plan, cx),
+            Event::Function(event) => self.functions.handle(event, plan, cx),
+            Event::Fleet(event) => self.fleets.handle(event, plan, cx),
+            Event::Database(event) => self.databases.handle(event, plan, cx),
+            Event::Proxy(event) => self.proxies.handle(event, plan, cx),
+            Event::Queue(event) => self.queues.handle(event, plan, cx),
+            Event::Topic(event) => self.topics.handle(event, plan, cx),
+            Event::Schedule(event) => self.schedules.handle(event, plan, cx),
+            Event::Asynchronous(event) => self.asynchronous.handle(event, plan, cx),
+            Event::Stream(event) => self.streams.handle(event, plan, cx),
+            Event::Workflow(event) => self.workflows.handle(event, plan, cx),
+            Event::Store(event) => self.stores.handle(event, plan, cx),
+            Event::External(event) => self.externals.handle(event, plan, cx),
+            Event::Deadline { request } => cx.deadline(request),
+            Event::Guard(event) => cx.handle_guard(event),
+            Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
+            Event::Fault(event) => self.fault(event),
+            Event::Window => self.close_window(),
+            Event::WarmedUp => self.warmed_up(),
+            Event::Stop => return true,
+        }
+        false
+    }
+
+    #[inline(never)]
+    fn offer(&mut self, to: Target, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        if cx.faults.armed && cx.stops(plan, to, request) {
+            return;
+        }
+        // A caller may have given up while the request was on its way; it arrives all the same.
+        match to.kind {
+            kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
+            kind::FLEET => self.fleets.offer(plan, to.index, request, cx),
+            kind::TOPIC => self.topics.offer(plan, to.index, request, cx),
+            kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
+            kind::DATABASE => self.databases.offer(plan, to.index, request, cx),
+            kind::PROXY => self.proxies.offer(plan, to.index, request, cx),
+            kind::QUEUE => self.queues.offer(plan, to.index, request, cx),
+            kind::STREAM => self.streams.offer(plan, to.index, request, cx),
+            kind::WORKFLOW => self.workflows.offer(plan, to.index, request, cx),
+            kind::STORE => self.stores.offer(plan, to.index, request, cx),
+            kind::EXTERNAL => self.externals.offer(plan, to.index, request, cx),
+            _ => unreachable!("the plan names only components that take requests"),
+        }
+    }
+
+    #[inline]
+    fn reply(&mut self, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        let entry = &cx.requests[request];
+        if entry.depth > 0 {
+            return self.gateways.answered(plan, request, cx);
+        }
+        if let Caller::Client(client) | Caller::User { client, .. } = entry.caller {
+            return self.clients.answered(plan, client, request, cx);
+        }
+        self.answered(request);
+    }
+
+    /// The answer reaches whoever waits for it, if that is not a client.
+    #[inline(never)]
+    fn answered(&mut self, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        match cx.requests[request].caller {
+            Caller::Client(_) | Caller::User { .. } => unreachable!("clients have heard"),
+            Caller::Handler(parent) if !cx.requests.contains(parent) => cx.requests.remove(request),
+            Caller::Handler(parent) => match cx.requests[parent].worker_kind {
+                kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
+                kind::FLEET => self.fleets.answered(plan, request, parent, cx),
+                kind::WORKFLOW => self.workflows.answered(plan, request, parent, cx),
+                // It was lost with the instance that served it.
+                kind::ACCOUNT => cx.requests.remove(request),
+                _ => unreachable!("only functions, fleets and workflows wait for answers"),
+            },
+            Caller::Hedged { call, .. } => cx.copy_answered(request, call),
+            Caller::Store(parent) => self.stores.answered(plan, request, parent, cx),
+            Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
+            Caller::Delivery {
+                kind: kind::SCHEDULE,
+                sender,
+                delivery,
+            } => self.schedules.answered(plan, sender, delivery, request, cx),
+            Caller::Delivery { sender, delivery, .. } => self.topics.answered(plan, sender, delivery, request, cx),
+            Caller::Asynchronous { function, event } => self.asynchronous.answered(plan, function, event, request, cx),
+            Caller::Mapping { stream, lane } => self.streams.answered(plan, stream, lane, request, cx),
+            Caller::Nobody => cx.requests.remove(request),
+        }
+    }
+
+    #[inline]
+    fn resume(&mut self, request: Key) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        let Some(entry) = cx.requests.get(request) else {
+            return;
+        };
+        match entry.worker_kind {
+            kind::FUNCTION => self.functions.branch(plan, entry.worker, request, cx),
+            kind::FLEET => self.fleets.resume(plan, request, cx),
+            kind::WORKFLOW => self.workflows.resume(plan, request, cx),
+            kind::ACCOUNT => {}
+            _ => unreachable!("only functions, fleets and workflows resume"),
+        }
+    }
+
+    /// A fault begins or ends: whatever it changes hears of it.
+    #[cold]
+    fn fault(&mut self, event: fault::Event) {
+        let (plan, cx) = (self.plan, &mut self.cx);
+        for (on, change) in cx.fault(event, plan) {
+            match on.kind {
+                kind::ACCOUNT => {
+                    let index = on.index as usize;
+                    cx.accounts[index].change(&plan.accounts[index], change, cx.agenda.now());
+                }
+                kind::GATEWAY => self.gateways.change(plan, on.index, change, cx),
+                kind::FUNCTION => self.functions.change(plan, on.index, change, cx),
+                kind::FLEET => self.fleets.change(plan, on.index, change, cx),
+                kind::DATABASE => self.databases.change(plan, on.index, change, cx),
+                kind::STORE => self.stores.change(plan, on.index, change, cx),
+                kind::EXTERNAL => self.externals.change(plan, on.index, change, cx),
+                kind::TOPIC => self.topics.change(plan, on.index, change, cx),
+                _ => unreachable!("the plan knows what can happen to which kind"),
+            }
+        }
+    }
+
+    fn close_window(&mut self) {
+        self.clients.close_window();
+        self.functions.close_window(self.plan, &mut self.cx);
+        self.fleets.close_window(&self.cx);
+        self.proxies.close_window(self.plan, &mut self.cx);
+        self.databases.close_window(self.plan, &mut self.cx);
+        self.queues.close_window(self.cx.now());
+        self.asynchronous.close_window(self.cx.now());
+        self.streams.close_window(self.cx.now());
+        self.workflows.close_window(self.cx.now());
+        self.stores.close_window(self.plan, &mut self.cx);
+        self.externals.close_window(self.cx.now());
+        self.topics.close_window(self.cx.now());
+        self.schedules.close_window(self.cx.now());
+        let next = self.cx.now() + self.plan.window;
+        self.cx.agenda.at(next, Class::Release, Event::Window);
+    }
+
+    fn warmed_up(&mut self) {
+        self.begun_before += self.clients.started();
+        self.ended_before += self.clients.ended();
+        self.clients.reset();
+        self.gateways.reset();
+        self.functions.reset(self.plan, &mut self.cx);
+        self.fleets.reset(&self.cx);
+        self.proxies.reset(self.plan, &mut self.cx);
+        self.databases.reset(self.plan, &mut self.cx);
+        self.queues.reset(self.cx.now());
+        self.asynchronous.reset(self.cx.now());
+        self.streams.reset(self.cx.now());
+        self.cx.effects.reset();
+        self.cx.guards.reset();
+        self.workflows.reset(self.cx.now());
+        self.stores.reset(self.plan, &mut self.cx);
+        self.externals.reset(self.cx.now());
+        self.topics.reset(self.cx.now());
+        self.schedules.reset(self.cx.now());
+        self.cx.limits.reset(self.cx.now());
+        self.cx.faults.reset();
+        self.warmed_up_at = self.cx.now();
+    }
+
+    fn finish(mut self) -> RunResult {
+        let plan = self.plan;
+        let measured = (Instant::ZERO + plan.length).since(self.warmed_up_at);
+        // A last window that is not full would show rates that are not there; its levels still belong to the whole.
+        self.functions.close_window(plan, &mut self.cx);
+        self.fleets.close_window(&self.cx);
+        self.proxies.close_window(plan, &mut self.cx);
+        self.databases.close_window(plan, &mut self.cx);
+        self.queues.close_window(self.cx.now());
+        self.asynchronous.close_window(self.cx.now());
+        self.streams.close_window(self.cx.now());
+        self.workflows.close_window(self.cx.now());
+        self.stores.close_window(plan, &mut self.cx);
+        self.externals.close_window(self.cx.now());
+        self.topics.close_window(self.cx.now());
+        self.schedules.close_window(self.cx.now());
+        let requests = self.ended_before + self.clients.ended();
+        let in_flight = self.begun_before + self.clients.started() - requests;
+        let mut result = RunResult {
+            observations: Vec::new(),
+            series: Vec::new(),
+            flows: Vec::new(),
+            meters: vec![MeterSet::default(); plan.components.len()],
+            limits: Vec::new(),
+            faults: Vec::new(),
+            measured,
+            requests,
+            events: self.cx.agenda.popped(),
+            in_flight,
+            halted: self.halted,
+        };
+        let RunResult {
+            observations,
+            series,
+            meters,
+            ..
+        } = &mut result;
+        let mut flows = self.clients.observe(plan, observations, series);
+        self.gateways.observe(plan, measured, observations, meters);
+        self.functions.observe(plan, observations, series, meters);
+        self.asynchronous.observe(plan, observations, series, meters);
+        self.topics.observe(plan, observations, series, meters);
+        self.schedules.observe(plan, observations, series, meters);
+        self.fleets.observe(plan, observations, series, meters);
+        self.databases.observe(plan, measured, observations, series, meters);
+        self.proxies.observe(plan, measured, observations, series, meters);
+        self.stores.observe(plan, measured, observations, series, meters);
+        self.externals.observe(plan, observations, series, meters);
+        flows.extend(self.queues.observe(plan, observations, series, meters));
+        flows.extend(self.streams.observe(plan, observations, series, meters));
+        self.cx.effects.observe(plan, observations);
+        self.cx.guards.observe(observations);
+        flows.extend(self.workflows.observe(plan, observations, series, meters));
+        let windows = (measured.0 / plan.window.0) as usize;
+        for line in series {
+            line.values.truncate(windows);
+        }
+        result.flows = flows;
+        result.limits = self.cx.limits.finish(windows);
+        result.faults = self.cx.faults.finish(Instant::ZERO + plan.length);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::world::build::build;
+    use crate::scenario::{Catalog, Diagnostics, Folder, Sources, parse};
+
+    /// A client with deadlines of an hour that are never met, a gateway and a function, over so many seconds.
+    fn plan(seconds: u32) -> Plan {
+        read(format!(
+            "run: {{ length: {seconds} s, warmup: 0 s }}
+clients: {{ web: {{ to: door, timeout: 1 h, arrivals: {{ poisson: 200/s }} }} }}
+gateways: {{ door: {{ to: work, timeout: 50 min, overhead: 2 ms }} }}
+functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100 ms }} ] }} }}"
+        ))
+    }
+
+    fn read(text: String) -> Plan {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let file = sources.add("memory.yaml", text);
+        let root = parse(&sources, file, &diagnostics).unwrap();
+        let built = build(&root, &Catalog::default(), &diagnostics, &Folder(".".into()));
+        built
+            .unwrap_or_else(|| panic!("{}", diagnostics.render(&sources, false)))
+            .0
+    }
+
+    #[test]
+    fn memory_follows_what_is_alive_and_not_what_was_served() {
+        let room = |seconds| {
+            let plan = plan(seconds);
+            let mut world = World::new(&plan, 0);
+            world.run_to_end(&|| true);
+            let ended = world.clients.ended();
+            (ended, world.cx.requests.capacity(), world.cx.agenda.capacity())
+        };
+        let (short, requests, events) = room(100);
+        let (long, requests_10, events_10) = room(1_000);
+        assert!(short > 15_000 && long > 9 * short, "{short} and {long} requests");
+        // About 20 requests are in flight; capacities double, and the heap keeps a buffer for each of 64 buckets.
+        assert!(requests.max(requests_10) <= 128, "{requests} then {requests_10}");
+        assert!(events.max(events_10) <= 8_192, "{events} then {events_10}");
+    }
+
+    #[test]
+    fn what_goes_round_without_taking_time_is_given_up() {
+        let plan = read(
+            "run: { length: 10 s, warmup: 0 s }
+clients: { web: { to: work, users: { count: 3, think: 0 s } } }
+functions: { work: { reserved_concurrency: 2, handler: [ wait: 1 s ] } }"
+                .to_owned(),
+        );
+        let mut world = World::new(&plan, 0);
+        world.patience = 3;
+        // The third user is refused for as long as the other two are served, which takes no time.
+        assert_eq!(world.run().halted, Some(Halt::Stalled(Instant::ZERO)));
+        // With a moment to think it gets on.
+        let mut plan = plan;
+        let crate::model::mechanism::client::Load::Closed { think, .. } = &mut plan.clients[0].load else {
+            panic!("a closed client");
+        };
+        *think = crate::kernel::Sampler::Constant(1e6);
+        let mut world = World::new(&plan, 0);
+        world.patience = 3;
+        assert_eq!(world.run().halted, None);
+    }
+}
