@@ -85,6 +85,97 @@ fn modules_import_only_from_lower_layers() {
     none(&wrong, &format!("imports go down only: {}", LAYERS.join(" < ")));
 }
 
+/// The layers of the model, lowest first.
+const INNER: [&str; 5] = ["parts", "request", "handler", "mechanism", "world"];
+
+/// The modules that a line of code names, as parts of a path from the crate on; `here` is where the line stands.
+fn named_modules(line: &str, here: &[String]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for start in ["crate::", "super::"] {
+        for (at, _) in line.match_indices(start) {
+            let before = line[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            let words = |text: &str| -> Vec<String> {
+                let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+                let path = text.split(|c| !word(c)).next().unwrap_or("");
+                path.split("::").filter(|w| !w.is_empty()).map(str::to_owned).collect()
+            };
+            let mut path = words(&line[at..]);
+            if start == "crate::" {
+                path.remove(0);
+            } else {
+                let up = path.iter().take_while(|word| *word == "super").count();
+                let kept = here.len().saturating_sub(up);
+                path = here[..kept].iter().cloned().chain(path[up..].iter().cloned()).collect();
+            }
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The module that a file is, as parts of a path from the crate on.
+fn module(path: &Path) -> Vec<String> {
+    let parts = path.with_extension("");
+    let parts = parts.components().skip(1);
+    let mut module: Vec<String> = parts
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    if module.last().is_some_and(|last| last == "mod") {
+        module.pop();
+    }
+    module
+}
+
+#[test]
+fn layers_of_the_model_and_siblings_keep_apart() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src/model").into_iter().filter(|(path, _)| !is_test(path)) {
+        let here = module(&path);
+        let Some(mine) = here
+            .get(1)
+            .and_then(|layer| INNER.iter().position(|name| name == layer))
+        else {
+            continue;
+        };
+        for (number, line) in code(&text).lines().enumerate() {
+            for used in named_modules(line, &here) {
+                if used.first().is_none_or(|first| first != "model") {
+                    continue;
+                }
+                let layer = used
+                    .get(1)
+                    .and_then(|layer| INNER.iter().position(|name| name == layer));
+                let up = layer.is_none_or(|layer| layer > mine);
+                let sibling = layer == Some(mine)
+                    && INNER[mine] == "mechanism"
+                    && here.len() > 2
+                    && used
+                        .get(2)
+                        .is_some_and(|other| *other != here[2] && other != "contract");
+                if up || sibling {
+                    wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    none(
+        &wrong,
+        "in the model, imports go down (parts < request < handler < mechanism < world), and mechanisms know no other",
+    );
+    let here = ["model", "mechanism", "queue", "plan"].map(str::to_owned);
+    assert_eq!(
+        named_modules("use super::super::stream::X;", &here)[0],
+        ["model", "mechanism", "stream", "X"]
+    );
+    assert_eq!(
+        named_modules("    crate::model::world::run::World::new()", &here)[0][..2],
+        ["model", "world"]
+    );
+}
+
 #[test]
 fn files_and_lines_stay_short() {
     let mut wrong = Vec::new();

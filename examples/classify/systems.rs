@@ -91,10 +91,8 @@ pub fn plan(text: &str) -> Plan {
 pub fn study(text: &str, cells: u64, of_file: usize, seed: u64) -> Found {
     let plan = plan(text);
     let one = |cell: u64| {
-        let plan = Plan {
-            seed: seed + cell,
-            ..plan.clone()
-        };
+        let mut plan = plan.clone();
+        plan.seed = seed + cell;
         let runs: Vec<RunResult> = (0..RUNS).map(|run| World::new(&plan, run).run()).collect();
         let p = least_p_value(&plan, &runs);
         let verdicts = moving(&plan, &runs, of_file);

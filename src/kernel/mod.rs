@@ -3,6 +3,7 @@
 pub mod agenda;
 pub mod heap;
 pub mod pack;
+pub mod purpose;
 pub mod sample;
 pub mod slab;
 pub mod stream;
@@ -10,6 +11,7 @@ pub mod time;
 
 pub use agenda::{Agenda, Class, LaneId, SourceId, Ticket};
 pub use pack::Pack;
+pub use purpose::Purpose;
 pub use sample::Sampler;
 pub use slab::{Key, Slab};
 pub use stream::{Luck, Stream, StreamKey};

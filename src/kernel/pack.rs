@@ -16,6 +16,12 @@ impl Words {
         body: 0,
     };
 
+    /// The tag.
+    #[inline(always)]
+    pub const fn tag(self) -> u8 {
+        self.head as u8
+    }
+
     /// The field that fills the second word.
     #[inline]
     pub fn body<T: Bits>(self) -> T {

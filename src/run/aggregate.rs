@@ -66,11 +66,8 @@ pub type Named = Vec<(String, Unit)>;
 /// The names and units of all metrics that the cells of this plan have, and those of which there is a value for each
 /// window: those of a run that ends as it begins.
 pub fn metrics_of(plan: &Plan) -> (Named, Named) {
-    let still = Plan {
-        length: Duration::ZERO,
-        warmup: Duration::ZERO,
-        ..plan.clone()
-    };
+    let mut still = plan.clone();
+    (still.length, still.warmup) = (Duration::ZERO, Duration::ZERO);
     let results = [World::new(&still, 0).run()];
     let (mut metrics, mut distributions, mut timelines) = (Vec::new(), Vec::new(), Vec::new());
     system(&still, &results, &mut metrics, &mut distributions, &mut timelines);

@@ -239,10 +239,8 @@ fn too_short(study: &Study, warmed: &mut Warmed) {
     let is_cut = warmed.time.is_some_and(|time| time.0 < warmed.summary.floor_ns);
     let mut missing: BTreeMap<(&str, Duration), Vec<String>> = BTreeMap::new();
     for cell in &study.cells {
-        let plan = Plan {
-            length: warmed.length.unwrap_or(cell.plan.length),
-            ..cell.plan.clone()
-        };
+        let mut plan = cell.plan.clone();
+        plan.length = warmed.length.unwrap_or(plan.length);
         let mut add = |what, time, component| {
             let components: &mut Vec<String> = missing.entry((what, time)).or_default();
             if !components.contains(&component) {
@@ -408,14 +406,10 @@ impl Pilots {
     fn watch(self, plan: &Plan, length: Duration) -> Result<Seen, Halt> {
         let window = Duration((length.0 / PILOT_WINDOWS).max(1));
         let floor = self.floor.0.div_ceil(window.0) as usize;
-        let pilot = Plan {
-            warmup: Duration::ZERO,
-            length,
-            window,
-            // What a fault does is no transient at the start.
-            faults: Vec::new(),
-            ..plan.clone()
-        };
+        let mut pilot = plan.clone();
+        (pilot.warmup, pilot.length, pilot.window) = (Duration::ZERO, length, window);
+        // What a fault does is no transient at the start.
+        pilot.faults.clear();
         let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, self.least, &|| ())?;
         let mut seen = Seen::default();
         for (place, line) in runs[0].series.iter().enumerate() {
@@ -481,10 +475,8 @@ fn steady_until(plan: &Plan, end: Duration) -> Option<Duration> {
     if plan.clients.iter().any(|client| varies(&client.load)) {
         return None;
     }
-    let calm = Plan {
-        faults: Vec::new(),
-        ..plan.clone()
-    };
+    let mut calm = plan.clone();
+    calm.faults.clear();
     let until = memory::first_event(&calm, end).map_or(end, |event| event.0);
     (until >= Duration(end.0 / PILOT_PART)).then_some(until)
 }
@@ -586,13 +578,9 @@ pub fn start_steady(plan: &mut Plan) -> Result<(), Cause> {
     let memories = memory::memories(plan);
     let floor = memories.iter().map(|memory| memory.settles).max().unwrap_or_default();
     let warmup = floor.min(WARMUP_MOST).max(PILOT_LEAST);
-    let pilot = Plan {
-        warmup,
-        length: warmup + warmup,
-        window: warmup,
-        faults: Vec::new(),
-        ..plan.clone()
-    };
+    let mut pilot = plan.clone();
+    (pilot.warmup, pilot.length, pilot.window) = (warmup, warmup + warmup, warmup);
+    pilot.faults.clear();
     let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, pilot.length, &|| ());
     let runs = runs.map_err(|halt| Cause::halted(plan, halt))?;
     let steady = |component: u32, metric: &str| {
@@ -613,6 +601,7 @@ pub fn start_steady(plan: &mut Plan) -> Result<(), Cause> {
         proxy.initial.count = steady(database, "connections").min(proxy.connections);
         proxy.initial.steady = false;
     }
+    plan.introduce();
     Ok(())
 }
 

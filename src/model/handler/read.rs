@@ -1,32 +1,20 @@
 //! Handlers as scenarios write them: a list of steps, read into a program with its loops unrolled.
 
 use crate::kernel::Duration;
-use crate::model::handler::run::{CallPlan, Program, STEPS_MAX, Step};
+use crate::model::handler::run::{Program, STEPS_MAX, Step};
+use crate::model::request::call::CallPlan;
 use crate::model::request::guard::{Guarding, HEDGE, breaker};
+use crate::model::request::kind::{self, CALLABLE, KINDS};
 use crate::model::request::operation::{ACTIONS, CONSISTENCIES, Operation};
 use crate::model::request::payload;
 use crate::model::request::retry::RetryPolicy;
-use crate::model::world::reach::WORD;
-use crate::model::{KINDS, kind};
 use crate::scenario::{
     Block, Code, Context, Diagnostic, Field, Kind, Node, Range, Table, Target, nearest, read_sampler, read_share,
     read_target, read_text, single_key,
 };
 
-/// The kinds of components that a handler can call.
-pub const CALLABLE: &[&str] = &[
-    "gateways",
-    "functions",
-    "queues",
-    "databases",
-    "proxies",
-    "fleets",
-    "streams",
-    "workflows",
-    "stores",
-    "externals",
-    "topics",
-];
+/// The word for a recorded duration in scenarios.
+pub const WORD: &str = "recorded";
 
 /// Whether what runs a handler knows until when its callers wait.
 pub const HEEDS_DEADLINES: Field = Field::default(
@@ -287,7 +275,7 @@ pub fn read_program(block: &Block, paths: &[String]) -> Program {
     }
     Program {
         steps: reader.steps,
-        calls: reader.calls,
+        calls: reader.calls.into(),
         entries,
         heeds_deadlines: block.flag("heeds_deadlines"),
     }
@@ -511,9 +499,10 @@ impl<'a> Reader<'a> {
 
 /// Reports fields of a call that only a store or an external service understands, on a call of something else.
 fn only_for_stores(call: &Block, to: Target) {
-    let understood: &[&str] = match to.kind {
-        kind::STORE => &Operation::FIELDS,
-        kind::EXTERNAL => &["items"],
+    let can = kind::abilities(to.kind);
+    let understood: &[&str] = match (can.operates, can.takes_items) {
+        (true, _) => &Operation::FIELDS,
+        (_, true) => &["items"],
         _ => &[],
     };
     let strange = Operation::FIELDS

@@ -11,15 +11,17 @@
 //! Validated by: hand-computed traces (tests/theory), fork-join and tandem formulas.
 
 use crate::kernel::stream::chance;
-use crate::kernel::{Class, Duration, Instant, Key, Sampler};
+use crate::kernel::{Class, Duration, Instant, Key, Purpose, Sampler};
+use crate::model::request::call::CallPlan;
+use crate::model::request::common::Profile;
+use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::effects::Verdict;
-use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
-use crate::model::request::guard::Guarding;
+use crate::model::request::entry::{BatchFate, Caller, Cause, Frame, Request, Status};
 use crate::model::request::hits::Limit;
-use crate::model::request::operation::Operation;
-use crate::model::request::retry::{Retrier, RetryPolicy};
-use crate::model::{Cx, Event, kind};
+use crate::model::request::kind;
+use crate::model::request::retry::Retrier;
 use crate::scenario::Target;
+use std::sync::Arc;
 
 /// Most steps that a program may have after its loops are unrolled.
 pub const STEPS_MAX: usize = 4096;
@@ -76,38 +78,13 @@ pub enum Step {
     End,
 }
 
-/// A call that a handler makes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallPlan {
-    /// Whom.
-    pub to: Target,
-    /// How long it waits for the answer of one attempt ([`Duration::FOREVER`] for as long as it takes).
-    pub timeout: Duration,
-    /// How it retries.
-    pub retry: RetryPolicy,
-    /// What stands between caller and called, and the number of that.
-    pub guarding: Guarding,
-    /// See [`CallPlan::guarding`].
-    pub guard: Option<u16>,
-    /// Whether it has guards, or somebody looks at what travels with requests.
-    pub careful: bool,
-    /// Whether the handler goes on when the call fails in the end.
-    pub optional: bool,
-    /// What a database has to do for it, as CPU time on one core; `None` for that database's usual query.
-    pub demand: Option<Sampler>,
-    /// What a store or an external service has to do for it.
-    pub operation: Operation,
-    /// Bytes of what is sent.
-    pub payload: Option<Sampler>,
-}
-
 /// A handler, compiled. The main program comes first, then the branches; each ends with [`Step::End`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// The steps.
     pub steps: Vec<Step>,
     /// The calls that they name.
-    pub calls: Vec<CallPlan>,
+    pub calls: Arc<[CallPlan]>,
     /// The first step of each path's own handler, by path number; the main program begins at step 0.
     pub entries: Vec<u16>,
     /// Whether it knows until when its caller waits, and tells whom it calls.
@@ -140,7 +117,7 @@ impl Program {
     pub fn compute(cpu: Sampler) -> Self {
         Self {
             steps: vec![Step::Cpu(cpu), Step::End],
-            calls: Vec::new(),
+            calls: Arc::default(),
             entries: Vec::new(),
             heeds_deadlines: false,
         }
@@ -187,6 +164,20 @@ impl Program {
         })
     }
 
+    /// What others may ask about whoever runs it.
+    pub fn profile(&self) -> Profile {
+        let has = |wanted: fn(&Step) -> bool| self.steps.iter().any(wanted);
+        Profile {
+            calls: Some(Arc::clone(&self.calls)),
+            waits_for: self.called(),
+            effects: has(|step| matches!(step, Step::Effect(_))),
+            claims: has(|step| matches!(step, Step::Claim { .. })),
+            heeds_deadlines: self.heeds_deadlines,
+            takes_recorded: has(|step| matches!(step, Step::Recorded { .. })),
+            ..Profile::default()
+        }
+    }
+
     /// Fresh budgets for its calls.
     pub fn retriers(&self) -> Vec<Retrier> {
         self.calls.iter().map(|call| Retrier::new(call.retry)).collect()
@@ -216,9 +207,9 @@ pub enum Next {
 }
 
 /// The step of a luck that branches and calls derive theirs from; far from step numbers.
-const CHILD_STEP: u64 = 1 << 32;
+const CHILD_STEP: u64 = Purpose::Child.step();
 /// The part of a luck that each further message of a batch derives.
-const BATCH_STEP: u64 = 1 << 33;
+const BATCH_STEP: u64 = Purpose::NextMessage.step();
 
 /// The step of a handler that is done as soon as the delays accounted to its request have passed.
 const ENDED: u16 = u16::MAX;
@@ -408,7 +399,7 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
     strand.worker_kind = entry.worker_kind;
     strand.worker = entry.worker;
     strand.call = u16::MAX;
-    strand.frame = crate::model::request::entry::Frame {
+    strand.frame = Frame {
         step: branch,
         pending: 0,
         ..entry.frame
@@ -423,10 +414,11 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
 /// Makes call number `call` of `parent`'s handler.
 fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let now = cx.agenda.now();
-    let luck = match program.calls[call as usize].to.kind {
-        // What is put somewhere is the same thing when it is put there again.
-        kind::QUEUE | kind::STREAM => cx.luck_of_sent(parent),
-        _ => cx.requests[parent].luck,
+    // What is put somewhere is the same thing when it is put there again.
+    let luck = if kind::abilities(program.calls[call as usize].to.kind).keeps {
+        cx.luck_of_sent(parent)
+    } else {
+        cx.requests[parent].luck
     };
     let luck = luck.derive(CHILD_STEP + u64::from(cx.requests[parent].frame.step));
     let mut child = Request::new(Caller::Handler(parent), luck, now);
@@ -454,8 +446,7 @@ fn attempt(cx: &mut Cx, program: &Program, call: u16, key: Key) {
         return attempt_with_care(cx, program, call, key);
     }
     let start = cx.requests[key].mark;
-    cx.agenda
-        .at(start + call.timeout, Class::Timer, Event::Deadline { request: key });
+    cx.at(start + call.timeout, Class::Timer, Desk::Deadline { request: key });
     cx.offer_at_mark(call.to, key);
 }
 
@@ -472,13 +463,13 @@ fn attempt_with_care(cx: &mut Cx, program: &Program, call: &CallPlan, key: Key) 
     }
     let start = cx.requests[key].mark;
     let until = cx.waits_until(key, start + call.timeout);
-    let deadline = Event::Deadline { request: key };
+    let deadline = Desk::Deadline { request: key };
     // Nobody waits any more: the call is not made.
     if until <= start {
         cx.hit(Limit::Deadline, call.to, key);
-        return cx.agenda.at(start, Class::Timer, deadline);
+        return cx.at(start, Class::Timer, deadline);
     }
-    cx.agenda.at(until, Class::Timer, deadline);
+    cx.at(until, Class::Timer, deadline);
     cx.offer_at_mark(call.to, key);
 }
 

@@ -1,6 +1,8 @@
-//! The mechanisms: siblings, one folder each, that never import one another.
+//! The mechanisms: siblings, one folder each, that never import one another. What they share is in `request` and
+//! `parts`; what the world asks of each is [`contract::Mechanism`].
 
 pub mod client;
+pub mod contract;
 pub mod database;
 pub mod external;
 pub mod fleet;

@@ -7,9 +7,7 @@
 //! Not modelled: caches, queues and streams that are full at the start.
 //! Validated by: traces by hand, a start at the steady number against the exact law (`tests/theory/warm_start.rs`).
 
-use crate::model::Plan;
-use crate::model::handler::run::Step;
-use crate::scenario::{Block, Code, Range, Target, read_count, units};
+use crate::scenario::{Block, Code, Range, read_count, units};
 
 /// How many there are at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,21 +38,4 @@ impl Initial {
             steady: false,
         }
     }
-}
-
-/// Functions of a plan that start with warm instances and call `target`: number among all components, instances.
-pub fn warm_callers(plan: &Plan, target: Target) -> Vec<(u32, u64)> {
-    let calls = |program: &crate::model::handler::run::Program| {
-        let to_it = |step: &Step| match step {
-            Step::Call(call) => program.calls[*call as usize].to == target,
-            _ => false,
-        };
-        program.steps.iter().any(to_it)
-    };
-    let warm = plan
-        .functions
-        .iter()
-        .filter(|f| f.initial.count > 0 && calls(&f.program));
-    warm.map(|function| (function.component, function.initial.count))
-        .collect()
 }

@@ -2,14 +2,20 @@
 
 /// The places. A freed one is used again.
 #[derive(Clone, Debug)]
-pub(in crate::model) struct Places<T> {
+pub struct Places<T> {
     list: Vec<T>,
     free: Vec<u32>,
 }
 
+impl<T: Copy> Default for Places<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Copy> Places<T> {
     /// None taken.
-    pub(in crate::model) const fn new() -> Self {
+    pub const fn new() -> Self {
         Self {
             list: Vec::new(),
             free: Vec::new(),
@@ -18,7 +24,7 @@ impl<T: Copy> Places<T> {
 
     /// Puts `value` in a free place and returns its number.
     #[inline]
-    pub(in crate::model) fn insert(&mut self, value: T) -> u32 {
+    pub fn insert(&mut self, value: T) -> u32 {
         if let Some(place) = self.free.pop() {
             self.list[place as usize] = value;
             return place;
@@ -29,18 +35,18 @@ impl<T: Copy> Places<T> {
 
     /// What is in a place that is taken.
     #[inline]
-    pub(in crate::model) fn at_mut(&mut self, place: u32) -> &mut T {
+    pub fn at_mut(&mut self, place: u32) -> &mut T {
         &mut self.list[place as usize]
     }
 
     /// All places with what is or was in them.
-    pub(in crate::model) fn all(&self) -> impl Iterator<Item = (u32, &T)> {
+    pub fn all(&self) -> impl Iterator<Item = (u32, &T)> {
         (0..).zip(&self.list)
     }
 
     /// Frees a place.
     #[inline]
-    pub(in crate::model) fn take(&mut self, place: u32) -> T {
+    pub fn take(&mut self, place: u32) -> T {
         self.free.push(place);
         self.list[place as usize]
     }

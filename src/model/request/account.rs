@@ -10,9 +10,9 @@
 //! per second, burst 5,000).
 //! Validated by: Erlang B for the pool and M/D/1/K for the bucket (tests/theory); tests/properties.rs.
 
+use super::fault::{Change, Quota};
 use crate::kernel::Instant;
 use crate::model::parts::token_bucket::TokenBucket;
-use crate::model::request::fault::{Change, Quota};
 use crate::scenario::{Block, Field, Kind, Table};
 
 /// The fields of an account.
@@ -33,6 +33,14 @@ pub const TABLE: Table = Table {
         )
         .within(1.0, 1e9)
         .source("AWS Lambda Developer Guide: 1,000 by default, raised on request"),
+        Field::default(
+            "kept_unreserved",
+            Kind::Count,
+            "100",
+            "Concurrency that functions cannot reserve.",
+        )
+        .within(0.0, 1e9)
+        .source("AWS Lambda Developer Guide, Configuring reserved concurrency (100, from memory)"),
         Field::default(
             "neighbours",
             Kind::Count,
@@ -64,6 +72,8 @@ pub const TABLE: Table = Table {
 pub struct AccountPlan {
     /// Concurrent executions in all.
     pub concurrency: u64,
+    /// Concurrency that functions cannot reserve.
+    pub kept_unreserved: u64,
     /// Concurrency taken by others.
     pub neighbours: u64,
     /// Concurrency that its functions reserved (filled in when they are read).
@@ -79,6 +89,7 @@ impl AccountPlan {
     pub fn read(block: &Block) -> Self {
         Self {
             concurrency: block.count("concurrency"),
+            kept_unreserved: block.count("kept_unreserved"),
             neighbours: block.count("neighbours"),
             reserved: 0,
             gateway_rate: block.rate("gateway_rate"),
@@ -87,7 +98,7 @@ impl AccountPlan {
     }
 }
 
-/// An account while the simulation runs. Shared by mechanisms, so it lives in [`crate::model::Cx`].
+/// An account while the simulation runs. Shared by mechanisms, so it lives in [`super::desk::Cx`].
 #[derive(Clone, Debug)]
 pub struct Account {
     /// Unreserved concurrency that may still be taken; below zero while there is less than was taken.
@@ -100,10 +111,6 @@ pub struct Account {
 }
 
 impl Account {
-    /// Concurrency that an account keeps unreserved.
-    /// Source: AWS Lambda Developer Guide, "Configuring reserved concurrency" (100, from memory).
-    pub const KEPT_UNRESERVED: u64 = 100;
-
     /// The account at the start of a run.
     pub fn new(plan: &AccountPlan) -> Self {
         Self {

@@ -14,8 +14,8 @@
 //! chapter 21, "Criticality".
 //! Validated by: M/M/c+D and traces by hand (tests/theory).
 
+use super::desk::Cx;
 use crate::kernel::{Duration, Instant, Key};
-use crate::model::Cx;
 use crate::scenario::{Field, Kind};
 
 /// How much a request matters.
@@ -107,7 +107,7 @@ impl Baggage {
     }
 }
 
-impl Cx {
+impl Cx<'_> {
     /// Whether whoever waits for `request` does not wait any more, as far as it knows.
     #[inline]
     pub fn is_expired(&self, request: Key) -> bool {

@@ -12,10 +12,10 @@
 //! retries delivering events".
 //! Validated by: hand-computed traces, fork-join and bulk arrivals (docs/validation.md).
 
+use super::desk::{Cx, Desk, Event};
+use super::entry::{Caller, Cause, Request, Status};
+use super::retry::{Jitter, RetryPolicy};
 use crate::kernel::{Class, Duration, Instant, Luck};
-use crate::model::request::entry::{Caller, Cause, Request, Status};
-use crate::model::request::retry::{Jitter, RetryPolicy};
-use crate::model::{Cx, Event};
 use crate::scenario::{Block, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Histogram, Value};
 
@@ -114,8 +114,10 @@ pub struct ChannelPlan {
 
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
+    use crate::kernel::Purpose;
+
     /// The luck of what goes to the dead-letter queue.
-    pub const DEAD: u64 = (1 << 55) + 1;
+    pub const DEAD: u64 = Purpose::DeadLetter.step();
 }
 
 /// No message: a second copy, whose end nobody waits for.
@@ -188,10 +190,10 @@ impl Deliveries {
         } else {
             self.slots[slot as usize] = delivery;
         }
-        let caller = Caller::Delivery {
+        let caller = Caller::Sender {
             kind: self.kind,
-            sender: self.sender,
-            delivery: slot,
+            index: self.sender,
+            ticket: slot,
         };
         let mut request = Request::new(caller, delivery.luck, now);
         request.path = delivery.path;
@@ -213,13 +215,12 @@ impl Deliveries {
         let at = request.mark;
         if at > too_old {
             let event = expired(self.sender, slot);
-            cx.agenda.at(too_old.max(cx.now()), Class::Timer, event);
+            cx.at(too_old.max(cx.now()), Class::Timer, event);
             return Outcome::Pending;
         }
         let key = cx.requests.insert(request);
         if plan.policy.timeout < Duration::FOREVER {
-            cx.agenda
-                .at(at + plan.policy.timeout, Class::Timer, Event::Deadline { request: key });
+            cx.at(at + plan.policy.timeout, Class::Timer, Desk::Deadline { request: key });
         }
         cx.offer_async(plan.to, key);
         Outcome::Pending

@@ -14,11 +14,12 @@
 //! requests (24 h).
 //! Validated by: hand-computed traces, and the law of duplicates by visibility timeouts (tests/theory).
 
+use super::common::{Common, Component};
+use super::desk::Cx;
+use super::entry::Caller;
+use super::kind::KINDS;
 use crate::kernel::{Duration, Instant, Key, Luck};
-use crate::model::handler::run::{Program, Step};
 use crate::model::parts::budget::{Holder, Holding};
-use crate::model::request::entry::Caller;
-use crate::model::{Cx, Plan};
 use crate::stats::{Observation, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -82,7 +83,7 @@ pub struct Effects {
     /// Whether any handler has effects; nothing is remembered otherwise.
     pub on: bool,
     /// By what hands them over, its number, and its place for a batch; places are used again.
-    batches: [Vec<Vec<Vec<Handed>>>; 3],
+    batches: [Vec<Vec<Vec<Handed>>>; KINDS.len()],
     /// Effects that have happened, as [`ClaimKey`].
     seen: BTreeSet<(u64, u16, Worker)>,
     claims: BTreeMap<ClaimKey, Claim>,
@@ -91,27 +92,11 @@ pub struct Effects {
     counts: BTreeMap<Worker, Counts>,
 }
 
-/// Whether a handler has steps that this is about.
-fn concerns(program: &Program) -> bool {
-    let own = |step: &Step| matches!(step, Step::Effect(_) | Step::Claim { .. });
-    program.steps.iter().any(own)
-}
-
-/// All components that run handlers: kind, number, place among all components, handler.
-fn workers(plan: &Plan) -> impl Iterator<Item = (Worker, u32, &Program)> {
-    use crate::model::kind::{FLEET, FUNCTION};
-    let functions = plan.functions.iter().zip(0..);
-    let fleets = plan.fleets.iter().zip(0..);
-    functions
-        .map(|(f, i)| ((FUNCTION, i), f.component, &f.program))
-        .chain(fleets.map(|(f, i)| ((FLEET, i), f.component, &f.program)))
-}
-
 impl Effects {
     /// Nothing has happened yet.
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Common) -> Self {
         Self {
-            on: workers(plan).any(|(_, _, program)| concerns(program)),
+            on: plan.profiles.iter().any(|profile| profile.effects || profile.claims),
             ..Self::default()
         }
     }
@@ -137,24 +122,25 @@ impl Effects {
     }
 
     /// Reports what was counted.
-    pub fn observe(&self, plan: &Plan, out: &mut Vec<Observation>) {
-        for (worker, component, program) in workers(plan) {
-            let has = |wanted: fn(&Step) -> bool| program.steps.iter().any(wanted);
-            let counts = self.counts.get(&worker).copied().unwrap_or_default();
+    pub fn observe(&self, plan: &Common, out: &mut Vec<Observation>) {
+        for (place, profile) in plan.profiles.iter().enumerate() {
+            let Component { target, .. } = plan.components[place];
+            let counts = self.counts.get(&(target.kind, target.index)).copied();
+            let counts = counts.unwrap_or_default();
             let mut push = |metric, count| {
                 let value = Value::Count(count);
                 out.push(Observation {
-                    component,
+                    component: place as u32,
                     metric,
                     value,
                 });
             };
-            if has(|step| matches!(step, Step::Effect(_))) {
+            if profile.effects {
                 push("effects", counts.effects);
                 push("effects.distinct", counts.effects - counts.duplicates);
                 push("effects.duplicate", counts.duplicates);
             }
-            if has(|step| matches!(step, Step::Claim { .. })) {
+            if profile.claims {
                 push("idempotency.skipped", counts.skipped);
                 push("idempotency.conflicts", counts.conflicts);
             }
@@ -165,9 +151,7 @@ impl Effects {
 /// The batch that a caller has under way.
 fn place(caller: Caller) -> Option<(usize, usize, usize)> {
     match caller {
-        Caller::Poller { queue, batch } => Some((0, queue as usize, batch as usize)),
-        Caller::Mapping { stream, lane } => Some((1, stream as usize, lane as usize)),
-        Caller::Asynchronous { function, event } => Some((2, function as usize, event as usize)),
+        Caller::Sender { kind, index, ticket } => Some((usize::from(kind), usize::from(index), ticket as usize)),
         _ => None,
     }
 }
@@ -180,7 +164,7 @@ fn at<T: Default>(list: &mut Vec<T>, place: usize) -> &mut T {
     &mut list[place]
 }
 
-impl Cx {
+impl Cx<'_> {
     /// What the handler of a request, or of a branch of it, is working on.
     fn work(&self, request: Key) -> (Worker, Work) {
         let mut root = request;

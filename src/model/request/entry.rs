@@ -4,7 +4,9 @@
 //! gives up, its side of the entry moves to a new one and the old one goes on as an orphan: the work is done (and
 //! billed) although nobody waits for it. The accounting is exact: the causes of a request always add up to its age.
 
+use super::kind;
 use crate::kernel::{Duration, Instant, Key, Luck};
+use crate::scenario::Target;
 
 /// Where the time of a request goes. A small closed set, so that any report can say what the slowest were waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,42 +165,22 @@ pub enum Caller {
     Handler(Key),
     /// A cache that asks the store behind it: the operation at the cache.
     Store(Key),
-    /// A call of which several copies may be under way, see [`crate::model::request::guard`].
+    /// A call of which several copies may be under way, see [`super::guard`].
     Hedged {
         /// The call.
         call: Key,
         /// Which copy of it this is; 0 is the first.
         copy: u8,
     },
-    /// The poller of this queue, with a batch of messages.
-    Poller {
-        /// The queue.
-        queue: u16,
-        /// The batch.
-        batch: u32,
-    },
-    /// A sender of messages, with one on its way to one of its targets.
-    Delivery {
-        /// The sender's kind.
+    /// Whoever hands over what it keeps or was told: the poller of a queue, the mapping of a stream, a topic, a
+    /// schedule, the queue of a function's asynchronous invocations.
+    Sender {
+        /// The kind of the sender.
         kind: u8,
         /// The sender of that kind.
-        sender: u16,
-        /// The delivery.
-        delivery: u32,
-    },
-    /// The queue of a function's asynchronous invocations, with an event.
-    Asynchronous {
-        /// The function.
-        function: u16,
-        /// The event.
-        event: u32,
-    },
-    /// The event source mapping of this stream, with a batch of records.
-    Mapping {
-        /// The stream.
-        stream: u16,
-        /// The shard and its lane.
-        lane: u32,
+        index: u16,
+        /// Its number for the batch, message or event.
+        ticket: u32,
     },
 }
 
@@ -270,7 +252,7 @@ pub struct Request {
     pub permit: u8,
     /// Gateways that wait for the answer, in `route`.
     pub depth: u8,
-    /// The kind of component that works on it (an index into [`crate::model::KINDS`]); for answers to nested calls.
+    /// The kind of component that works on it (an index into [`super::kind::KINDS`]); for answers to nested calls.
     pub worker_kind: u8,
     /// The component of that kind.
     pub worker: u16,
@@ -404,12 +386,25 @@ impl Request {
     #[inline]
     pub fn first_luck(&self) -> Luck {
         let luck = match self.caller {
-            Caller::Hedged { copy: copy @ 1.., .. } => {
-                self.luck.underive(crate::model::request::guard::copy_step(copy))
-            }
+            Caller::Hedged { copy: copy @ 1.., .. } => self.luck.underive(super::guard::copy_step(copy)),
             _ => self.luck,
         };
         luck.first_attempt(self.attempt)
+    }
+
+    /// The component that works on it, or sent it.
+    #[inline]
+    pub const fn worker(&self) -> Target {
+        Target {
+            kind: self.worker_kind,
+            index: self.worker,
+        }
+    }
+
+    /// Whether it comes from where messages or records are kept, whose batches are known to fail or not.
+    #[inline]
+    pub const fn is_fetched(&self) -> bool {
+        matches!(self.caller, Caller::Sender { kind, .. } if kind::abilities(kind).keeps)
     }
 
     /// The request's age at its mark.

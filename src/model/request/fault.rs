@@ -20,11 +20,13 @@
 //! Validated by: hand-computed traces of every kind; the share refused = MTTR / (MTBF + MTTR); M/M/1 with breakdowns
 //! (tests/theory/faults.rs).
 
+use super::common::Common;
+use super::desk::{Cx, Desk};
+use super::entry::{Caller, Cause, Request, Status};
+use super::kind::{self, KINDS};
+use super::payload;
 use crate::kernel::stream::chance;
-use crate::kernel::{Class, Duration, Instant, Key, Sampler, Stream, StreamKey};
-use crate::model::request::entry::{Caller, Cause, Status};
-use crate::model::request::payload;
-use crate::model::{Cx, KINDS, Plan};
+use crate::kernel::{Class, Duration, Instant, Key, Purpose, Sampler, Slab, Stream, StreamKey};
 use crate::scenario::{Field, Kind, Target};
 use std::collections::VecDeque;
 
@@ -164,7 +166,7 @@ crate::kernel::pack::packed!(Event {
 });
 
 /// The step of a request's luck that decides whether it fails, plus the fault ("FAUL" in front).
-const FAIL_STEP: u64 = 0x4641_554C << 32;
+const FAIL_STEP: u64 = Purpose::FaultFails.step();
 
 /// No fault lasts or pauses for less, so that no run stands still.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -244,7 +246,7 @@ pub struct Faults {
 
 impl Faults {
     /// The faults at the start of replication `run`; see [`Cx::schedule_faults`].
-    pub fn new(plan: &Plan, run: u64) -> Self {
+    pub fn new(plan: &Common, run: u64) -> Self {
         let sizes = payload::matters(plan);
         let mut faults = Self {
             armed: sizes,
@@ -270,7 +272,7 @@ impl Faults {
                 let of_kind = plan.components.iter().filter(|c| usize::from(c.target.kind) == kind);
                 for component in of_kind {
                     faults.doors.push(Door {
-                        payload: payload::limit(plan, component.target).filter(|_| sizes),
+                        payload: plan.profile(component.target).payload_limit.filter(|_| sizes),
                         ..Door::default()
                     });
                 }
@@ -306,7 +308,7 @@ impl Faults {
     }
 
     /// A fault begins or ends: opens and closes doors, and says what changes at the components.
-    fn turn(&mut self, plan: &Plan, fault: u16) -> Vec<(Target, Change)> {
+    fn turn(&mut self, plan: &Common, fault: u16) -> Vec<(Target, Change)> {
         let spec = &plan.faults[fault as usize];
         let active = self.state[fault as usize].active;
         let step = |count: &mut u16| *count = if active { *count + 1 } else { *count - 1 };
@@ -340,7 +342,7 @@ impl Faults {
         changes
     }
 
-    fn arm(&mut self, plan: &Plan) {
+    fn arm(&mut self, plan: &Common) {
         let stops = |(spec, state): (&FaultPlan, &Fault)| {
             let door = matches!(spec.effect, Effect::Down | Effect::Unreachable | Effect::Fail(..));
             state.active && door || state.down.contains(&true)
@@ -349,7 +351,7 @@ impl Faults {
     }
 
     /// What all active faults of one kind together do to a component.
-    fn together(&self, plan: &Plan, on: Target, like: Effect) -> Change {
+    fn together(&self, plan: &Common, on: Target, like: Effect) -> Change {
         let active = plan.faults.iter().zip(&self.state).filter(|(_, state)| state.active);
         let effects = active
             .filter(|(spec, _)| spec.on.contains(&on))
@@ -381,7 +383,7 @@ impl Faults {
     }
 
     /// Forgets those that hang although nobody waits for them any more, now and then.
-    fn sweep(&mut self, requests: &mut crate::kernel::Slab<crate::model::request::entry::Request>) {
+    fn sweep(&mut self, requests: &mut Slab<Request>) {
         if self.hanging.len() < self.sweep_at {
             return;
         }
@@ -397,7 +399,7 @@ impl Faults {
 }
 
 /// Whether nobody waits for a request any more.
-fn abandoned(request: Key, requests: &crate::kernel::Slab<crate::model::request::entry::Request>) -> bool {
+fn abandoned(request: Key, requests: &Slab<Request>) -> bool {
     requests.get(request).is_none_or(|entry| match entry.caller {
         Caller::Nobody => true,
         Caller::Handler(parent) | Caller::Store(parent) => !requests.contains(parent),
@@ -415,9 +417,10 @@ pub fn slowed(usual: Duration, factor: f64) -> Duration {
     }
 }
 
-impl Cx {
+impl Cx<'_> {
     /// Puts the beginnings of all faults on the agenda.
-    pub fn schedule_faults(&mut self, plan: &Plan) {
+    pub fn schedule_faults(&mut self) {
+        let plan = self.plan;
         for (spec, fault) in plan.faults.iter().zip(0..) {
             let dice = &mut self.faults.state[fault as usize].dice;
             let first = spec.at.or_else(|| {
@@ -425,27 +428,28 @@ impl Cx {
                 Some(Instant::ZERO + wait)
             });
             if let Some(at) = first {
-                let event = crate::model::Event::Fault(Event::Begin { fault });
-                self.agenda.at(at, Class::Timer, event);
+                let event = Desk::Fault(Event::Begin { fault });
+                self.at(at, Class::Timer, event);
             }
         }
     }
 
     /// Handles an event of a fault, and says what changes at which components.
-    pub fn fault(&mut self, event: Event, plan: &Plan) -> Vec<(Target, Change)> {
+    pub fn fault(&mut self, event: Event) -> Vec<(Target, Change)> {
         match event {
-            Event::Begin { fault } => self.begin(plan, fault),
-            Event::End { fault } => self.end(plan, fault),
+            Event::Begin { fault } => self.begin(fault),
+            Event::End { fault } => self.end(fault),
             Event::FailedOver { fault, place, round } => {
                 if self.faults.state[fault as usize].round == round {
-                    self.bring_back(plan, fault, place as usize);
+                    self.bring_back(fault, place as usize);
                 }
                 Vec::new()
             }
         }
     }
 
-    fn begin(&mut self, plan: &Plan, fault: u16) -> Vec<(Target, Change)> {
+    fn begin(&mut self, fault: u16) -> Vec<(Target, Change)> {
+        let plan = self.plan;
         let now = self.now();
         let spec = &plan.faults[fault as usize];
         let state = &mut self.faults.state[fault as usize];
@@ -459,17 +463,18 @@ impl Cx {
         let end = lasts.map_or(Instant::NEVER, |lasts| now + lasts);
         state.result.spans.push((now, end.min(Instant::ZERO + plan.length)));
         if lasts.is_some() {
-            let event = crate::model::Event::Fault(Event::End { fault });
-            self.agenda.at(end, Class::Timer, event);
+            let event = Desk::Fault(Event::End { fault });
+            self.at(end, Class::Timer, event);
         }
         if let Effect::Zones(_) = spec.effect {
-            self.fail_over(plan, fault, end);
+            self.fail_over(fault, end);
         }
         self.faults.turn(plan, fault)
     }
 
     /// Databases whose zone is gone are down until they have failed over, or as long as the fault lasts.
-    fn fail_over(&mut self, plan: &Plan, fault: u16, end: Instant) {
+    fn fail_over(&mut self, fault: u16, end: Instant) {
+        let plan = self.plan;
         let now = self.now();
         let round = self.faults.state[fault as usize].round;
         for (place, &on) in plan.faults[fault as usize].on.iter().enumerate() {
@@ -481,13 +486,14 @@ impl Cx {
             let back = now + takes;
             if back < end {
                 let place = place as u16;
-                let event = crate::model::Event::Fault(Event::FailedOver { fault, place, round });
-                self.agenda.at(back, Class::Timer, event);
+                let event = Desk::Fault(Event::FailedOver { fault, place, round });
+                self.at(back, Class::Timer, event);
             }
         }
     }
 
-    fn bring_back(&mut self, plan: &Plan, fault: u16, place: usize) {
+    fn bring_back(&mut self, fault: u16, place: usize) {
+        let plan = self.plan;
         if std::mem::take(&mut self.faults.state[fault as usize].down[place]) {
             let on = plan.faults[fault as usize].on[place];
             self.faults.door(on).down -= 1;
@@ -495,18 +501,19 @@ impl Cx {
         }
     }
 
-    fn end(&mut self, plan: &Plan, fault: u16) -> Vec<(Target, Change)> {
+    fn end(&mut self, fault: u16) -> Vec<(Target, Change)> {
+        let plan = self.plan;
         let now = self.now();
         let spec = &plan.faults[fault as usize];
         let state = &mut self.faults.state[fault as usize];
         state.active = false;
         if let Some(again) = &spec.again_after {
             let at = now + again.draw(&mut state.dice).max(SHORTEST);
-            let event = crate::model::Event::Fault(Event::Begin { fault });
-            self.agenda.at(at, Class::Timer, event);
+            let event = Desk::Fault(Event::Begin { fault });
+            self.at(at, Class::Timer, event);
         }
         for place in 0..spec.on.len() {
-            self.bring_back(plan, fault, place);
+            self.bring_back(fault, place);
         }
         let changes = self.faults.turn(plan, fault);
         self.let_go(fault);
@@ -543,7 +550,7 @@ impl Cx {
     /// A request was lost with the instance that served it: it hangs until its caller gives up, or all zones are back.
     /// Nothing that it waited for reaches it any more.
     pub fn lose(&mut self, request: Key, on: Target) {
-        self.requests[request].worker_kind = crate::model::kind::ACCOUNT;
+        self.requests[request].worker_kind = kind::NOBODY;
         let fault = self.faults.door(on).lost_to;
         self.hang(request, None, fault);
     }
@@ -557,14 +564,14 @@ impl Cx {
     /// Whether a request may reach the component `to`.
     #[cold]
     #[inline(never)]
-    pub fn verdict(&mut self, plan: &Plan, to: Target, request: Key) -> Verdict {
+    pub fn verdict(&mut self, to: Target, request: Key) -> Verdict {
         let luck = self.requests[request].luck;
         let door = self.faults.door(to);
         if door.unreachable > 0 {
             return Verdict::Hangs;
         }
         if door.down > 0 {
-            self.blame(plan, to);
+            self.blame(to);
             return Verdict::Refused(Status::Unavailable);
         }
         let fails = |fail: &&(u16, f64, Status)| chance(&mut luck.dice(FAIL_STEP + u64::from(fail.0)), fail.1);
@@ -573,14 +580,15 @@ impl Cx {
             return Verdict::Refused(status);
         }
         let limit = door.payload;
-        if limit.is_some_and(|limit| payload::exceeds(plan, to, limit, request, self)) {
+        if limit.is_some_and(|limit| payload::exceeds(to, limit, request, self)) {
             return Verdict::Refused(Status::TooLarge);
         }
         Verdict::Enter
     }
 
     /// Counts a refusal for the first fault that keeps a component down.
-    fn blame(&mut self, plan: &Plan, to: Target) {
+    fn blame(&mut self, to: Target) {
+        let plan = self.plan;
         for (spec, state) in plan.faults.iter().zip(&mut self.faults.state) {
             let place = spec.on.iter().position(|on| *on == to);
             let down = spec.effect == Effect::Down || place.is_some_and(|place| state.down[place]);
@@ -594,8 +602,9 @@ impl Cx {
     /// Stops a request that may not reach the component `to`; says whether it did.
     #[cold]
     #[inline(never)]
-    pub fn stops(&mut self, plan: &Plan, to: Target, request: Key) -> bool {
-        match self.verdict(plan, to, request) {
+    pub fn stops(&mut self, to: Target, request: Key) -> bool {
+        let plan = self.plan;
+        match self.verdict(to, request) {
             Verdict::Enter => return false,
             Verdict::Refused(status) => self.reply(request, status),
             Verdict::Hangs => {

@@ -1,7 +1,7 @@
 //! What is counted where requests end: latency as a whole and by window, causes, and how the requests ended.
 
+use super::entry::{CAUSES, Request, STATUSES, Status};
 use crate::kernel::Duration;
-use crate::model::request::entry::{CAUSES, Request, STATUSES, Status};
 use crate::stats::{CauseRecorder, CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// The record of one flow of requests.

@@ -8,9 +8,10 @@
 //! Sources: for the limits themselves, those of each mechanism.
 //! Validated by: counts, instants and windows by hand (tests/theory/faults.rs).
 
+use super::desk::Cx;
+use super::entry::Caller;
+use super::kind;
 use crate::kernel::{Duration, Instant, Key};
-use crate::model::request::entry::Caller;
-use crate::model::{Cx, kind};
 use crate::scenario::Target;
 use std::collections::BTreeMap;
 
@@ -205,7 +206,7 @@ impl Limits {
     }
 }
 
-impl Cx {
+impl Cx<'_> {
     /// A request found no connection left with the component `of`, which counts sessions as number `host`.
     #[cold]
     #[inline(never)]
@@ -254,15 +255,12 @@ impl Cx {
                 target(parent.worker_kind, parent.worker)
             }
             Caller::Hedged { call, .. } => self.caller_of(call, of),
-            Caller::Poller { queue, .. } => target(kind::QUEUE, queue),
-            Caller::Delivery { kind, sender, .. } => target(kind, sender),
-            Caller::Asynchronous { function, .. } => target(kind::FUNCTION, function),
-            Caller::Mapping { stream, .. } => target(kind::STREAM, stream),
+            Caller::Sender { kind, index, .. } => target(kind, index),
             // What was sent without waiting carries its sender until somebody takes it.
-            Caller::Nobody if entry.worker_kind == kind::FUNCTION || entry.worker_kind == kind::FLEET => {
-                target(entry.worker_kind, entry.worker).filter(|sender| *sender != of)
+            Caller::Nobody => {
+                let sender = entry.worker();
+                (self.plan.calls(sender).is_some() && sender != of).then_some(sender)
             }
-            Caller::Nobody => None,
         }
     }
 }

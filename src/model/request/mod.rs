@@ -2,13 +2,17 @@
 
 pub mod account;
 pub mod baggage;
+pub mod call;
+pub mod common;
 pub mod delivery;
+pub mod desk;
 pub mod effects;
 pub mod entry;
 pub mod fault;
 pub mod flow;
 pub mod guard;
 pub mod hits;
+pub mod kind;
 pub mod operation;
 pub mod payload;
 pub mod retry;

@@ -9,10 +9,13 @@
 //! quotas (1 MiB); Amazon SNS quotas (256 KB); AWS Step Functions quotas (256 KB).
 //! Validated by: traces by hand, and the tail of the log-normal distribution (tests/theory/faults.rs).
 
-use crate::kernel::{Key, Sampler};
-use crate::model::request::entry::Caller;
-use crate::model::request::hits::Limit;
-use crate::model::{Cx, Plan, kind};
+use super::call::CallPlan;
+use super::common::Common;
+use super::desk::Cx;
+use super::entry::Caller;
+use super::hits::Limit;
+use super::kind;
+use crate::kernel::{Key, Purpose, Sampler};
 use crate::scenario::{Block, Code, Field, Kind, Target};
 
 /// A size of what is sent, for the table of whoever sends.
@@ -40,7 +43,7 @@ pub const PAYLOAD_LIMIT: Field = Field::optional(
 .within(1.0, 1e12);
 
 /// The step of a request's luck that its size is drawn from ("PAYL" in front).
-const SIZE_STEP: u64 = 0x5041_594C << 32;
+const SIZE_STEP: u64 = Purpose::PayloadSize.step();
 
 /// Reads the size of what a block sends, in bytes.
 pub fn read(block: &Block) -> Option<Sampler> {
@@ -66,32 +69,18 @@ pub fn read(block: &Block) -> Option<Sampler> {
     Some(Sampler::lognormal_median_p99(median as f64, p99 as f64))
 }
 
-/// The largest request that a component takes.
-pub fn limit(plan: &Plan, of: Target) -> Option<u64> {
-    let index = usize::from(of.index);
-    match of.kind {
-        kind::GATEWAY => plan.gateways[index].payload_limit,
-        kind::FUNCTION => plan.functions[index].payload_limit,
-        kind::QUEUE => plan.queues[index].payload_limit,
-        kind::STREAM => plan.streams[index].payload_limit,
-        kind::TOPIC => plan.topics[index].payload_limit,
-        kind::WORKFLOW => plan.workflows[index].payload_limit,
-        _ => None,
-    }
-}
-
 /// Whether anything that is sent has a size.
-pub fn matters(plan: &Plan) -> bool {
-    let programs = plan.functions.iter().map(|f| &f.program);
-    let mut programs = programs.chain(plan.fleets.iter().map(|f| &f.program));
-    plan.clients
-        .iter()
-        .any(|client| client.payload.is_some() || client.records_sizes())
-        || programs.any(|program| program.calls.iter().any(|call| call.payload.is_some()))
+pub fn matters(plan: &Common) -> bool {
+    let has_size = |call: &CallPlan| call.payload.is_some();
+    plan.sizes_recorded
+        || plan
+            .profiles
+            .iter()
+            .any(|profile| profile.payload.is_some() || profile.calls.iter().any(|calls| calls.iter().any(has_size)))
 }
 
 /// The size of a request, if it has one.
-fn size(plan: &Plan, request: Key, cx: &Cx) -> Option<u64> {
+fn size(request: Key, cx: &Cx) -> Option<u64> {
     if cx.baggage.on
         && let Some(bytes) = cx.baggage.of(request).recorded.size
     {
@@ -104,15 +93,21 @@ fn size(plan: &Plan, request: Key, cx: &Cx) -> Option<u64> {
         caller => caller,
     };
     let sampler = match asker {
-        Caller::Client(client) | Caller::User { client, .. } => plan.clients[client as usize].payload.as_ref(),
-        _ => plan.call(request, cx).and_then(|call| call.payload.as_ref()),
+        Caller::Client(index) | Caller::User { client: index, .. } => {
+            let kind = kind::CLIENT;
+            cx.plan.profile(Target { kind, index }).payload.as_ref()
+        }
+        _ => cx
+            .plan
+            .call(request, &cx.requests)
+            .and_then(|call| call.payload.as_ref()),
     };
     sampler.map(|sampler| sampler.value(&mut entry.first_luck().dice(SIZE_STEP)).round() as u64)
 }
 
 /// Whether a request is larger than what the component `to` takes, which counts as a hit of that limit.
-pub fn exceeds(plan: &Plan, to: Target, limit: u64, request: Key, cx: &mut Cx) -> bool {
-    let exceeds = size(plan, request, cx).is_some_and(|bytes| bytes > limit);
+pub fn exceeds(to: Target, limit: u64, request: Key, cx: &mut Cx) -> bool {
+    let exceeds = size(request, cx).is_some_and(|bytes| bytes > limit);
     if exceeds {
         cx.hit(Limit::Payload, to, request);
     }

@@ -3,16 +3,16 @@
 //!
 //! Model: attempt n waits min(cap, base x factor^n), jittered, before it starts; throttles (429) may have a longer
 //! base. The budget is a token bucket shared by all calls of one caller: a retry takes tokens, a success gives back.
-//! Adaptive policies also limit the rate of calls after throttles, see [`crate::model::request::guard`].
+//! Adaptive policies also limit the rate of calls after throttles, see [`super::guard`].
 //! Not modelled: waiting times that servers ask for (retry-after).
 //! Units: waits in nanoseconds, the budget in tokens.
 //! Sources: botocore `retries/standard.py` and its legacy mode; AWS Architecture Blog, "Exponential Backoff And Jitter"
 //! (2015); Brooker, "Fixing retries with token buckets and circuit breakers" (2022).
 //! Validated by: waits and budgets by hand below; retries of whole systems in tests/properties.rs.
 
+use super::entry::{Request, Status};
 use crate::kernel::stream::unit;
-use crate::kernel::{Duration, Luck};
-use crate::model::request::entry::{Request, Status};
+use crate::kernel::{Duration, Luck, Purpose};
 use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, nearest};
 use crate::stats::{Observation, Value};
 
@@ -192,7 +192,7 @@ impl RetryPolicy {
 }
 
 /// The step of a request's luck that its backoffs are drawn from; far from handler steps.
-const BACKOFF_STEP: u64 = 1 << 40;
+const BACKOFF_STEP: u64 = Purpose::Backoff.step();
 
 const BUDGET: Table = Table {
     name: "retry budget",

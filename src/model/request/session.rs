@@ -3,11 +3,15 @@
 //! Model: a session belongs to one instance of one function or fleet (a client that calls a database itself counts as
 //! one instance); it serves one query at a time; an instance that runs several handlers at once opens as many as it
 //! needs at the same time. Shared between whoever holds sessions and the databases and proxies that count them, so it
-//! lives in [`crate::model::Cx`]. When an instance goes, its idle sessions go with it and the database hears of it; a
+//! lives in [`super::desk::Cx`]. When an instance goes, its idle sessions go with it and the database hears of it; a
 //! session that still runs a query stays with the database until that query is done.
 //! Sources: AWS Lambda Developer Guide, "Using RDS with Lambda" (one connection per environment, kept between calls).
 
-use crate::kernel::Instant;
+use super::desk::Cx;
+use super::entry::Caller;
+use super::kind;
+use crate::kernel::{Instant, Key};
+use crate::scenario::Target;
 
 /// Sessions of one instance with one database.
 #[derive(Clone, Copy, Debug, Default)]
@@ -202,6 +206,25 @@ impl Sessions {
     #[inline]
     pub fn open_with(&self, database: usize) -> u64 {
         self.open[database]
+    }
+}
+
+/// Whose sessions a request uses: those of the instance whose handler asks, or of the client, by their place among all
+/// components. `None` if nobody waits.
+pub fn holder(key: Key, cx: &Cx) -> Option<(u32, u32)> {
+    match cx.requests[key].caller {
+        Caller::Handler(parent) if cx.requests.contains(parent) => {
+            let parent = &cx.requests[parent];
+            let worker = parent.worker();
+            let runs_a_handler = cx.plan.calls(worker).is_some();
+            runs_a_handler.then(|| (cx.plan.place(worker), parent.frame.instance))
+        }
+        Caller::Client(index) | Caller::User { client: index, .. } => {
+            let kind = kind::CLIENT;
+            Some((cx.plan.place(Target { kind, index }), 0))
+        }
+        Caller::Hedged { call, .. } if cx.requests.contains(call) => holder(call, cx),
+        _ => None,
     }
 }
 

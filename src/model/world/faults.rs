@@ -1,30 +1,13 @@
 //! Faults as scenarios write them.
 
+use super::registry::{Plan, harm};
 use crate::kernel::{Duration, Instant, Sampler};
-use crate::model::handler::read::CALLABLE;
-use crate::model::mechanism::store::fields::StorePlan;
 use crate::model::request::entry::Status;
 use crate::model::request::fault::{Effect, FaultPlan, Quota, Zones};
-use crate::model::{KINDS, Plan, kind};
+use crate::model::request::kind::{self, BREAKABLE, KINDS};
 use crate::scenario::{
     Block, Code, Context, Field, Key, Kind, Node, Range, Table, Target, read_count, read_rate, read_target,
 };
-
-/// The kinds of components that faults can hit.
-const KINDS_HIT: &[&str] = &[
-    "accounts",
-    "gateways",
-    "functions",
-    "queues",
-    "databases",
-    "proxies",
-    "fleets",
-    "streams",
-    "workflows",
-    "stores",
-    "externals",
-    "topics",
-];
 
 /// What callers can hear from a component that fails.
 const FAILURES: &[&str] = &["429", "500", "503", "504"];
@@ -64,7 +47,7 @@ pub const TABLE: Table = Table {
     fields: &[
         Field::required(
             "on",
-            Kind::List(&Kind::Target(KINDS_HIT)),
+            Kind::List(&Kind::Target(BREAKABLE)),
             "The component or components that it hits.",
         ),
         Field::optional(
@@ -179,7 +162,7 @@ fn read_one(cx: &Context, key: &Key, node: &Node, plan: &Plan) -> Option<FaultPl
     let block = Block::keyed(cx, key, node, &TABLE);
     let targets = block.list("on").iter();
     let on: Vec<(Target, &Node)> = targets
-        .filter_map(|node| Some((read_target(cx, node, KINDS_HIT)?, node)))
+        .filter_map(|node| Some((read_target(cx, node, BREAKABLE)?, node)))
         .collect();
     if cx.diagnostics.pushed() > before {
         return None;
@@ -207,15 +190,10 @@ fn read_one(cx: &Context, key: &Key, node: &Node, plan: &Plan) -> Option<FaultPl
 
 /// How long a component that a fault hits is down until it is back in another zone, if it fails over at all.
 fn fails_over(plan: &Plan, on: Target, effect: Effect) -> Option<Duration> {
-    let Effect::Zones(zones) = effect else { return None };
-    let databases = (on.kind == kind::DATABASE).then_some(&plan.databases)?;
-    let database = databases.get(usize::from(on.index))?;
-    let elsewhere = zones.lost < database.zones;
-    Some(if elsewhere {
-        database.failover
-    } else {
-        Duration::FOREVER
-    })
+    let Effect::Zones(lost) = effect else { return None };
+    let (zones, failover) = plan.zones(on)?;
+    let elsewhere = lost.lost < zones;
+    failover.map(|takes| if elsewhere { takes } else { Duration::FOREVER })
 }
 
 /// The one field that says what the fault does.
@@ -257,29 +235,19 @@ fn effect_word(block: &Block) -> Option<&'static str> {
 }
 
 fn read_effect(block: &Block, word: &str, on: &[(Target, &Node)], plan: &Plan) -> Option<Effect> {
-    let kinds: &[u8] = match word {
-        "slow" => &[
-            kind::GATEWAY,
-            kind::FUNCTION,
-            kind::DATABASE,
-            kind::FLEET,
-            kind::STORE,
-            kind::EXTERNAL,
-        ],
-        "zones_lost" => &[kind::FUNCTION, kind::FLEET, kind::DATABASE],
-        "recycle" => &[kind::FUNCTION],
-        "neighbours" => &[kind::ACCOUNT],
-        "lower" => {
-            let quota = read_quota(block, on, plan)?;
-            return Some(Effect::Lower(quota.0, quota.1));
-        }
-        _ => &[],
+    if word == "lower" {
+        let quota = read_quota(block, on, plan)?;
+        return Some(Effect::Lower(quota.0, quota.1));
+    }
+    let can = |kind: &u8| match word {
+        "slow" => harm(*kind).slow,
+        "zones_lost" => harm(*kind).zones,
+        "recycle" => harm(*kind).recycle,
+        "neighbours" => *kind == kind::ACCOUNT,
+        _ => kind::abilities(*kind).called,
     };
-    let sections = if kinds.is_empty() {
-        CALLABLE.to_vec()
-    } else {
-        kinds.iter().map(|kind| KINDS[usize::from(*kind)]).collect()
-    };
+    let kinds = (0..KINDS.len() as u8).filter(can);
+    let sections: Vec<&str> = kinds.map(|kind| KINDS[usize::from(kind)]).collect();
     if !fits(block, word, on, &sections) {
         return None;
     }
@@ -312,13 +280,9 @@ fn fits(block: &Block, word: &str, on: &[(Target, &Node)], sections: &[&str]) ->
 fn read_zones(block: &Block, on: &[(Target, &Node)], plan: &Plan) -> Option<Zones> {
     let lost = block.count_opt("zones_lost")?;
     for (target, _) in on {
-        let index = usize::from(target.index);
-        let zones = match target.kind {
-            kind::FLEET => plan.fleets.get(index).map(|fleet| fleet.zones),
-            kind::FUNCTION => plan.functions.get(index).map(|function| function.zones),
-            _ => None,
-        };
-        if let Some(zones) = zones.filter(|zones| u64::from(*zones) < lost) {
+        // What fails over is down if it has no zone to go to.
+        let zones = plan.zones(*target).filter(|(_, failover)| failover.is_none());
+        if let Some((zones, _)) = zones.filter(|(zones, _)| u64::from(*zones) < lost) {
             let name = block.context().names.name(*target);
             let message = format!("{lost} zones are lost, but `{name}` has {zones}");
             let help = format!("lose {zones} at most, or give `{name}` more `zones`");
@@ -333,19 +297,20 @@ fn read_zones(block: &Block, on: &[(Target, &Node)], plan: &Plan) -> Option<Zone
     })
 }
 
-/// The words of `lower`: the kind of component that has such a quota, the word, the quota.
-const QUOTAS: [(u8, &str, Quota); 10] = [
-    (kind::ACCOUNT, "concurrency", Quota::Concurrency),
-    (kind::ACCOUNT, "gateway_rate", Quota::GatewayRate),
-    (kind::GATEWAY, "rate", Quota::Rate),
-    (kind::FUNCTION, "reserved_concurrency", Quota::ReservedConcurrency),
-    (kind::DATABASE, "connections", Quota::Connections),
-    (kind::STORE, "read_capacity", Quota::ReadCapacity),
-    (kind::STORE, "write_capacity", Quota::WriteCapacity),
-    (kind::EXTERNAL, "rate", Quota::Rate),
-    (kind::EXTERNAL, "maximum_concurrency", Quota::MaximumConcurrency),
-    (kind::TOPIC, "rate", Quota::Rate),
+/// The words of `lower` for accounts, and what they lower.
+const OF_ACCOUNTS: &[(&str, Quota)] = &[
+    ("concurrency", Quota::Concurrency),
+    ("gateway_rate", Quota::GatewayRate),
 ];
+
+/// The quotas of a kind of components that can be lowered.
+fn quotas(of: u8) -> &'static [(&'static str, Quota)] {
+    if of == kind::ACCOUNT {
+        OF_ACCOUNTS
+    } else {
+        harm(of).quotas
+    }
+}
 
 fn read_quota(block: &Block, on: &[(Target, &Node)], plan: &Plan) -> Option<(Quota, f64)> {
     let cx = block.context();
@@ -357,11 +322,11 @@ fn read_quota(block: &Block, on: &[(Target, &Node)], plan: &Plan) -> Option<(Quo
     };
     let mut found = None;
     for (target, node) in on {
-        let of_kind = QUOTAS.iter().filter(|quota| quota.0 == target.kind);
-        let Some((_, _, quota)) = of_kind.clone().find(|quota| quota.1 == key.text) else {
+        let of_kind = quotas(target.kind);
+        let Some((_, quota)) = of_kind.iter().find(|quota| quota.0 == key.text) else {
             let name = cx.names.name(*target);
             let message = format!("`{name}` has no quota `{}` that could be lowered", key.text);
-            let words: Vec<&str> = of_kind.map(|quota| quota.1).collect();
+            let words: Vec<&str> = of_kind.iter().map(|quota| quota.0).collect();
             let help = if words.is_empty() {
                 let section = cx.names.kind(*target);
                 format!("nothing can be lowered of components under `{section}`")
@@ -400,27 +365,11 @@ fn read_quota(block: &Block, on: &[(Target, &Node)], plan: &Plan) -> Option<(Quo
 
 /// What a quota usually is; `None` where there is none.
 fn usual(quota: Quota, of: Target, plan: &Plan) -> Option<f64> {
-    let index = usize::from(of.index);
-    let capacity = |side: usize| {
-        let store: &StorePlan = plan.stores.get(index)?;
-        store.capacity.limits_whole().then(|| store.capacity.sides[side].start)
-    };
+    let account = || plan.common.accounts.get(usize::from(of.index));
     match quota {
-        Quota::Concurrency => plan.accounts.get(index).map(|account| account.concurrency as f64),
-        Quota::GatewayRate => plan.accounts.get(index).map(|account| account.gateway_rate),
-        Quota::ReservedConcurrency => plan.functions.get(index)?.reserved.map(|count| count as f64),
-        Quota::Connections => plan.databases.get(index).map(|database| database.connections as f64),
-        Quota::ReadCapacity => capacity(0),
-        Quota::WriteCapacity => capacity(1),
-        Quota::MaximumConcurrency => {
-            let most = plan.externals.get(index)?.concurrency;
-            (most < u64::MAX).then_some(most as f64)
-        }
-        Quota::Rate => match of.kind {
-            kind::GATEWAY => plan.gateways.get(index)?.throttle.map(|throttle| throttle.0),
-            kind::EXTERNAL => plan.externals.get(index)?.calls.map(|calls| calls.0),
-            _ => plan.topics.get(index)?.publish_quota.map(|quota| quota.0),
-        },
+        Quota::Concurrency => account().map(|account| account.concurrency as f64),
+        Quota::GatewayRate => account().map(|account| account.gateway_rate),
+        _ => plan.usual(of, quota),
     }
 }
 

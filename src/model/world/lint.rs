@@ -1,9 +1,10 @@
 //! Warnings about the design: what can be simulated, and is likely to hurt in production.
 
+use super::registry::Plan;
 use crate::kernel::Duration;
 use crate::model::handler::run::Program;
+use crate::model::request::kind::{self, KINDS};
 use crate::model::world::build::named;
-use crate::model::{KINDS, Plan, kind};
 use crate::scenario::{Code, Context, Node, Target, units};
 use std::collections::BTreeSet;
 
@@ -75,7 +76,7 @@ fn hopeless(plan: &Plan, cx: &Context) {
         let Some(poller) = &queue.poller else { continue };
         let (worker, hidden) = (
             target(kind::FUNCTION, poller.to as usize),
-            queue.effective_visibility(&plan.functions),
+            queue.effective_visibility(|to| plan.common.profile(to).timeout),
         );
         if least[poller.to as usize] > hidden {
             let help = "every message comes back while it is being worked on; raise `visibility_timeout`";
@@ -96,7 +97,7 @@ fn hopeless(plan: &Plan, cx: &Context) {
         }
     }
     for (index, function) in plan.functions.iter().enumerate() {
-        for call in &function.program.calls {
+        for call in function.program.calls.iter() {
             if of(&call.to).is_some_and(|least| least > call.timeout) {
                 let help = "every such call times out; raise its `timeout`, or do less before the answer";
                 warn(

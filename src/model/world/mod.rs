@@ -2,7 +2,13 @@
 
 pub mod build;
 pub mod faults;
+mod guards;
 mod lint;
+mod loops;
 pub mod percentiles;
 pub mod reach;
+mod registry;
 pub mod run;
+mod ways;
+
+pub use registry::Plan;

@@ -4,13 +4,12 @@
 //! attempts, copies and branches, and to calls that handlers make and wait for. It does not go where work is handed
 //! over: `send`, queues, streams, topics, schedules, workflows.
 
+use super::registry::Plan;
+use crate::model::handler::read::WORD;
 use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::ClientPlan;
-use crate::model::{Plan, kind};
+use crate::model::request::kind::{self, KINDS};
 use crate::scenario::{Code, Context, Node, NodeKind, Span, Target};
-
-/// The word for a recorded duration in scenarios.
-pub const WORD: &str = "recorded";
 
 /// Where requests come from.
 struct Source {
@@ -21,14 +20,6 @@ struct Source {
 }
 
 impl Plan {
-    /// Whether anybody looks at what was recorded of requests.
-    pub(crate) fn takes_recorded(&self) -> bool {
-        let takes = |program: &Program| program.steps.iter().any(|step| matches!(step, Step::Recorded { .. }));
-        self.functions.iter().any(|f| takes(&f.program))
-            || self.fleets.iter().any(|f| takes(&f.program))
-            || self.clients.iter().any(ClientPlan::records_sizes)
-    }
-
     /// The mean of all recorded durations (ns); 0 without any.
     pub fn recorded_mean_ns(&self) -> f64 {
         let rows = self.clients.iter().filter_map(ClientPlan::rows);
@@ -40,7 +31,14 @@ impl Plan {
     }
 
     fn program(&self, of: Target) -> Option<&Program> {
-        self.worker(of.kind, of.index).map(|worker| worker.1)
+        match of.kind {
+            kind::FUNCTION => self
+                .functions
+                .get(usize::from(of.index))
+                .map(|function| &function.program),
+            kind::FLEET => self.fleets.get(usize::from(of.index)).map(|fleet| &fleet.program),
+            _ => None,
+        }
     }
 
     /// The handlers that take a recorded duration among those that a request comes to.
@@ -77,43 +75,21 @@ impl Plan {
 
     /// Everything but clients that makes requests, and those of handlers that nobody waits for.
     fn silent_sources(&self, cx: &Context) -> Vec<Source> {
-        let mut sources = Vec::new();
-        let mut push = |what: &str, of: Target, to: Vec<Target>| {
-            sources.push(Source {
-                words: format!("{what} `{}`", cx.names.name(of)),
-                to: to.into_iter().map(|to| (to, 0)).collect(),
-            });
-        };
-        let named = |kind, index| Target { kind, index };
-        let function = |index| named(kind::FUNCTION, index);
-        for (queue, i) in self.queues.iter().zip(0..) {
-            let to = queue.poller.iter().map(|poller| function(poller.to));
-            push("messages of", named(kind::QUEUE, i), to.collect());
-        }
-        for (stream, i) in self.streams.iter().zip(0..) {
-            let to = stream.mapping.iter().map(|mapping| function(mapping.to));
-            push("records of", named(kind::STREAM, i), to.collect());
-        }
-        for (topic, i) in self.topics.iter().zip(0..) {
-            let to = topic.subscriptions.iter().map(|subscription| subscription.channel.to);
-            push("messages of", named(kind::TOPIC, i), to.collect());
-        }
-        for (schedule, i) in self.schedules.iter().zip(0..) {
-            push(
-                "what is invoked by",
-                named(kind::SCHEDULE, i),
-                vec![schedule.channel.to],
-            );
-        }
-        for (workflow, i) in self.workflows.iter().zip(0..) {
-            push("tasks of", named(kind::WORKFLOW, i), workflow.callees());
-        }
-        for (worker, i) in self.functions.iter().zip(0..) {
-            push("what is sent by", function(i), worker.program.sent());
-            push("outcomes of", function(i), worker.asynchronous.destinations().collect());
-        }
-        for (worker, i) in self.fleets.iter().zip(0..) {
-            push("what is sent by", named(kind::FLEET, i), worker.program.sent());
+        let mut sources: Vec<Source> = Vec::new();
+        for component in &self.common.components {
+            let mut words = "";
+            for sent in self.sends(component.target) {
+                if sent.what != words {
+                    words = sent.what;
+                    sources.push(Source {
+                        words: format!("{words} `{}`", cx.names.name(component.target)),
+                        to: Vec::new(),
+                    });
+                }
+                if let Some(source) = sources.last_mut() {
+                    source.to.push((sent.to, 0));
+                }
+            }
         }
         sources
     }
@@ -170,7 +146,7 @@ pub fn check(plan: &Plan, cx: &Context, root: &Node) {
         if without.is_empty() {
             continue;
         }
-        let section = root.get(crate::model::KINDS[usize::from(component.target.kind)]);
+        let section = root.get(KINDS[usize::from(component.target.kind)]);
         let node = section.and_then(|section| section.get(&component.name));
         let span = node.and_then(place).unwrap_or_else(|| cx.names.span(component.target));
         let message = format!(

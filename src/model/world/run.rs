@@ -1,33 +1,22 @@
 //! The mutable state of one run, and the one loop that drives it.
 
+use super::registry::{Part, Parts, Plan};
 use crate::cost::MeterSet;
 use crate::kernel::pack::Words;
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack, Slab};
-use crate::model::mechanism::client::Clients;
-use crate::model::mechanism::database::Databases;
-use crate::model::mechanism::database::proxy::Proxies;
-use crate::model::mechanism::external::Externals;
-use crate::model::mechanism::fleet::Fleets;
-use crate::model::mechanism::function::Functions;
-use crate::model::mechanism::function::asynchronous::AsyncQueues;
-use crate::model::mechanism::gateway::Gateways;
-use crate::model::mechanism::queue::Queues;
-use crate::model::mechanism::schedule::Schedules;
-use crate::model::mechanism::store::Stores;
-use crate::model::mechanism::stream::Streams;
-use crate::model::mechanism::topic::Topics;
-use crate::model::mechanism::workflow::Workflows;
+use crate::model::mechanism::contract::Report;
 use crate::model::parts::budget::{self, Crowd, Growth, History, Holder, Holding, Room, Share};
 use crate::model::request::account::Account;
 use crate::model::request::baggage::Baggage;
+use crate::model::request::desk::{Cx, Desk, Event, FIRST_TAG};
 use crate::model::request::effects::Effects;
 use crate::model::request::entry::{Caller, Request};
 use crate::model::request::fault::{self, FaultResult, Faults};
 use crate::model::request::flow::FlowResult;
 use crate::model::request::guard::Guards;
 use crate::model::request::hits::{Hits, Limits};
+use crate::model::request::kind;
 use crate::model::request::session::Sessions;
-use crate::model::{Component, Cx, Event, Plan, kind};
 use crate::scenario::Target;
 use crate::stats::{Observation, Series};
 use std::collections::BTreeMap;
@@ -77,6 +66,9 @@ const STRETCH: u32 = 1 << 16;
 /// Stretches at one instant after which time is taken to stand still: 67 million events.
 const STALLED_STRETCHES: u32 = 1 << 10;
 
+/// Where the figures of the desk stand among those of the mechanisms.
+const DESK_TOLD: usize = 12;
+
 /// What doubles, and would go on until there is no room, is given up at this part of the room that a run has.
 const FORESIGHT: u64 = 32;
 
@@ -85,21 +77,8 @@ const FORESIGHT: u64 = 32;
 pub struct World<'p> {
     plan: &'p Plan,
     run: u64,
-    cx: Cx,
-    clients: Clients,
-    gateways: Gateways,
-    functions: Functions,
-    asynchronous: AsyncQueues,
-    fleets: Fleets,
-    databases: Databases,
-    proxies: Proxies,
-    queues: Queues,
-    streams: Streams,
-    workflows: Workflows,
-    stores: Stores,
-    externals: Externals,
-    topics: Topics,
-    schedules: Schedules,
+    cx: Cx<'p>,
+    parts: Parts,
     warmed_up_at: Instant,
     /// Requests begun and ended before counting began.
     begun_before: u64,
@@ -121,57 +100,33 @@ impl<'p> World<'p> {
 
     /// The same with a given agenda (tests compare the fast one with a plain heap).
     pub fn with_agenda(plan: &'p Plan, run: u64, agenda: Agenda<Event>) -> Self {
+        let common = &plan.common;
         let mut cx = Cx {
+            plan: common,
             agenda,
             requests: Slab::default(),
-            accounts: plan.accounts.iter().map(Account::new).collect(),
-            sessions: Sessions::new(plan.session_hosts(), plan.components.len()),
-            effects: Effects::new(plan),
-            guards: Guards::new(plan),
+            accounts: common.accounts.iter().map(Account::new).collect(),
+            sessions: Sessions::new(common.session_hosts(), common.components.len()),
+            effects: Effects::new(common),
+            guards: Guards::new(common),
             baggage: Baggage::new(plan.baggage),
-            faults: Faults::new(plan, run),
+            faults: Faults::new(common, run),
             limits: Limits::new(plan.window, plan.components.iter().map(|c| c.target).collect()),
         };
         // Before anything that happens at the same instant, windows close and counting begins or ends.
         if plan.warmup > Duration::ZERO {
-            cx.agenda
-                .at(Instant::ZERO + plan.warmup, Class::Release, Event::WarmedUp);
+            cx.at(Instant::ZERO + plan.warmup, Class::Release, Desk::WarmedUp);
         }
-        cx.agenda
-            .at(Instant::ZERO + plan.warmup + plan.window, Class::Release, Event::Window);
-        cx.agenda.at(Instant::ZERO + plan.length, Class::Arrival, Event::Stop);
-        let gateways = Gateways::new(plan, &mut cx);
-        let functions = Functions::new(plan, run, &mut cx);
-        let fleets = Fleets::new(plan, run, &mut cx);
-        let mut databases = Databases::new(plan, &mut cx);
-        databases.begin_warm(plan, &mut cx);
-        let proxies = Proxies::new(plan, run, &mut cx);
-        let queues = Queues::new(plan, &mut cx);
-        let streams = Streams::new(plan, run, &mut cx);
-        let workflows = Workflows::new(plan, &mut cx);
-        let stores = Stores::new(plan, &mut cx);
-        let externals = Externals::new(plan);
-        let schedules = Schedules::new(plan, run, &mut cx);
-        cx.schedule_faults(plan);
-        let clients = Clients::new(plan, run, &mut cx);
+        cx.at(Instant::ZERO + plan.warmup + plan.window, Class::Release, Desk::Window);
+        cx.at(Instant::ZERO + plan.length, Class::Arrival, Desk::Stop);
+        let mut parts = Parts::new(plan, run, &mut cx);
+        cx.schedule_faults();
+        parts.begin(plan, &mut cx);
         Self {
             plan,
             run,
             cx,
-            clients,
-            gateways,
-            functions,
-            asynchronous: AsyncQueues::new(plan),
-            fleets,
-            databases,
-            proxies,
-            queues,
-            streams,
-            workflows,
-            stores,
-            externals,
-            topics: Topics::new(plan),
-            schedules,
+            parts,
             warmed_up_at: Instant::ZERO,
             begun_before: 0,
             ended_before: 0,
@@ -248,7 +203,7 @@ impl<'p> World<'p> {
         if let Some(handed) = self.cx.agenda.pop_handed() {
             return Some(handed);
         }
-        self.clients.set_next_arrival(self.plan, &mut self.cx);
+        self.parts.clients.set_next_arrival(&self.plan.clients, &mut self.cx);
         self.cx.agenda.pop_due()
     }
 
@@ -277,7 +232,6 @@ impl<'p> World<'p> {
 
     /// Everything that waits, and where.
     fn holdings(&self) -> Vec<Holding> {
-        let plan = self.plan;
         let requests = self.cx.requests.len() as u64;
         let events = self.cx.agenda.capacity() as u64;
         let mut holdings = vec![
@@ -285,12 +239,7 @@ impl<'p> World<'p> {
             Holding::of::<Event>(Holder::Events, None, events),
             self.cx.effects.holding(),
         ];
-        holdings.extend(self.queues.holdings(plan));
-        holdings.extend(self.asynchronous.holdings(plan));
-        holdings.extend(self.streams.holdings(plan));
-        holdings.extend(self.workflows.holdings(plan));
-        holdings.extend(self.topics.holdings(plan));
-        holdings.extend(self.schedules.holdings(plan));
+        holdings.extend(self.parts.holdings(self.plan));
         holdings
     }
 
@@ -339,73 +288,44 @@ impl<'p> World<'p> {
             *counts.entry((entry.worker_kind, entry.worker)).or_default() += 1;
         }
         let (&(kind, index), _) = counts.iter().max_by_key(|(_, count)| **count)?;
-        let of = |c: &Component| c.target == Target { kind, index };
-        let place = self.plan.components.iter().position(of)?;
-        Some(place as u32)
+        (kind != kind::NOBODY).then(|| self.plan.common.place(Target { kind, index }))
     }
 
     /// Handles an event; says whether it was the end.
     #[inline(always)]
     fn dispatch(&mut self, event: Words) -> bool {
         let (plan, cx) = (self.plan, &mut self.cx);
-        match Event::unpack(event) {
-            Event::Offer { to, request } if to.kind == kind::FUNCTION && !cx.faults.armed => {
-                self.functions.offer(plan, to.index, request, cx);
+        if event.tag() >= FIRST_TAG {
+            self.parts.handle(plan, event, cx);
+            return false;
+        }
+        match Desk::unpack(event) {
+            Desk::Offer { to, request } => self.offer(to, request),
+            Desk::Reply { request } => self.reply(request),
+            Desk::Resume { request } => {
+                if cx.requests.contains(request) {
+                    self.parts.resume(plan, request, cx);
+                }
             }
-            Event::Offer { to, request } => self.offer(to, request),
-            Event::Invocation {
-                function,
-                instance,
-                request,
-            } => self.functions.resume(plan, function, instance, request, cx),
-            Event::Reply { request } => self.reply(request),
-            Event::Resume { request } => self.resume(request),
-            Event::Client(event) => self.clients.handle(event, plan, cx),
-            Event::Gateway(event) => self.gateways.handle(event, plan, cx),
-            Event::Function(event) => self.functions.handle(event, plan, cx),
-            Event::Fleet(event) => self.fleets.handle(event, plan, cx),
-            Event::Database(event) => self.databases.handle(event, plan, cx),
-            Event::Proxy(event) => self.proxies.handle(event, plan, cx),
-            Event::Queue(event) => self.queues.handle(event, plan, cx),
-            Event::Topic(event) => self.topics.handle(event, plan, cx),
-            Event::Schedule(event) => self.schedules.handle(event, plan, cx),
-            Event::Asynchronous(event) => self.asynchronous.handle(event, plan, cx),
-            Event::Stream(event) => self.streams.handle(event, plan, cx),
-            Event::Workflow(event) => self.workflows.handle(event, plan, cx),
-            Event::Store(event) => self.stores.handle(event, plan, cx),
-            Event::External(event) => self.externals.handle(event, plan, cx),
-            Event::Deadline { request } => cx.deadline(request),
-            Event::Guard(event) => cx.handle_guard(event),
-            Event::Again { client, request } => self.clients.send_again(plan, client, request, cx),
-            Event::Fault(event) => self.fault(event),
-            Event::Window => self.close_window(),
-            Event::WarmedUp => self.warmed_up(),
-            Event::Stop => return true,
+            Desk::Deadline { request } => cx.deadline(request),
+            Desk::Accept { to, request } => self.parts.accept(plan, to, request, cx),
+            Desk::Reap { of } => self.parts.reap(plan, of, cx),
+            Desk::Guard(event) => cx.handle_guard(event),
+            Desk::Fault(event) => self.fault(event),
+            Desk::Window => self.close_window(),
+            Desk::WarmedUp => self.warmed_up(),
+            Desk::Stop => return true,
         }
         false
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn offer(&mut self, to: Target, request: Key) {
-        let (plan, cx) = (self.plan, &mut self.cx);
-        if cx.faults.armed && cx.stops(plan, to, request) {
+        if self.cx.faults.armed && self.cx.stops(to, request) {
             return;
         }
         // A caller may have given up while the request was on its way; it arrives all the same.
-        match to.kind {
-            kind::FUNCTION => self.functions.offer(plan, to.index, request, cx),
-            kind::FLEET => self.fleets.offer(plan, to.index, request, cx),
-            kind::TOPIC => self.topics.offer(plan, to.index, request, cx),
-            kind::GATEWAY => self.gateways.offer(plan, to.index, request, cx),
-            kind::DATABASE => self.databases.offer(plan, to.index, request, cx),
-            kind::PROXY => self.proxies.offer(plan, to.index, request, cx),
-            kind::QUEUE => self.queues.offer(plan, to.index, request, cx),
-            kind::STREAM => self.streams.offer(plan, to.index, request, cx),
-            kind::WORKFLOW => self.workflows.offer(plan, to.index, request, cx),
-            kind::STORE => self.stores.offer(plan, to.index, request, cx),
-            kind::EXTERNAL => self.externals.offer(plan, to.index, request, cx),
-            _ => unreachable!("the plan names only components that take requests"),
-        }
+        self.parts.offer(self.plan, to, request, &mut self.cx);
     }
 
     #[inline]
@@ -413,10 +333,10 @@ impl<'p> World<'p> {
         let (plan, cx) = (self.plan, &mut self.cx);
         let entry = &cx.requests[request];
         if entry.depth > 0 {
-            return self.gateways.answered(plan, request, cx);
+            return self.parts.gateways.pass_back(&plan.gateways, request, cx);
         }
         if let Caller::Client(client) | Caller::User { client, .. } = entry.caller {
-            return self.clients.answered(plan, client, request, cx);
+            return self.parts.clients.answered_client(&plan.clients, client, request, cx);
         }
         self.answered(request);
     }
@@ -427,169 +347,93 @@ impl<'p> World<'p> {
         let (plan, cx) = (self.plan, &mut self.cx);
         match cx.requests[request].caller {
             Caller::Client(_) | Caller::User { .. } => unreachable!("clients have heard"),
-            Caller::Handler(parent) if !cx.requests.contains(parent) => cx.requests.remove(request),
-            Caller::Handler(parent) => match cx.requests[parent].worker_kind {
-                kind::FUNCTION => self.functions.answered(plan, request, parent, cx),
-                kind::FLEET => self.fleets.answered(plan, request, parent, cx),
-                kind::WORKFLOW => self.workflows.answered(plan, request, parent, cx),
-                // It was lost with the instance that served it.
-                kind::ACCOUNT => cx.requests.remove(request),
-                _ => unreachable!("only functions, fleets and workflows wait for answers"),
-            },
+            Caller::Handler(parent) | Caller::Store(parent) if !cx.requests.contains(parent) => {
+                cx.requests.remove(request);
+            }
+            Caller::Handler(parent) | Caller::Store(parent) => self.parts.answered(plan, request, parent, cx),
             Caller::Hedged { call, .. } => cx.copy_answered(request, call),
-            Caller::Store(parent) => self.stores.answered(plan, request, parent, cx),
-            Caller::Poller { queue, batch } => self.queues.answered(plan, queue, batch, request, cx),
-            Caller::Delivery {
-                kind: kind::SCHEDULE,
-                sender,
-                delivery,
-            } => self.schedules.answered(plan, sender, delivery, request, cx),
-            Caller::Delivery { sender, delivery, .. } => self.topics.answered(plan, sender, delivery, request, cx),
-            Caller::Asynchronous { function, event } => self.asynchronous.answered(plan, function, event, request, cx),
-            Caller::Mapping { stream, lane } => self.streams.answered(plan, stream, lane, request, cx),
+            Caller::Sender { kind, index, ticket } => {
+                self.parts.delivered(plan, Target { kind, index }, ticket, request, cx);
+            }
             Caller::Nobody => cx.requests.remove(request),
-        }
-    }
-
-    #[inline]
-    fn resume(&mut self, request: Key) {
-        let (plan, cx) = (self.plan, &mut self.cx);
-        let Some(entry) = cx.requests.get(request) else {
-            return;
-        };
-        match entry.worker_kind {
-            kind::FUNCTION => self.functions.branch(plan, entry.worker, request, cx),
-            kind::FLEET => self.fleets.resume(plan, request, cx),
-            kind::WORKFLOW => self.workflows.resume(plan, request, cx),
-            kind::ACCOUNT => {}
-            _ => unreachable!("only functions, fleets and workflows resume"),
         }
     }
 
     /// A fault begins or ends: whatever it changes hears of it.
     #[cold]
     fn fault(&mut self, event: fault::Event) {
-        let (plan, cx) = (self.plan, &mut self.cx);
-        for (on, change) in cx.fault(event, plan) {
-            match on.kind {
-                kind::ACCOUNT => {
-                    let index = on.index as usize;
-                    cx.accounts[index].change(&plan.accounts[index], change, cx.agenda.now());
-                }
-                kind::GATEWAY => self.gateways.change(plan, on.index, change, cx),
-                kind::FUNCTION => self.functions.change(plan, on.index, change, cx),
-                kind::FLEET => self.fleets.change(plan, on.index, change, cx),
-                kind::DATABASE => self.databases.change(plan, on.index, change, cx),
-                kind::STORE => self.stores.change(plan, on.index, change, cx),
-                kind::EXTERNAL => self.externals.change(plan, on.index, change, cx),
-                kind::TOPIC => self.topics.change(plan, on.index, change, cx),
-                _ => unreachable!("the plan knows what can happen to which kind"),
-            }
+        for (on, change) in self.cx.fault(event) {
+            self.parts.change(self.plan, on, change, &mut self.cx);
         }
     }
 
     fn close_window(&mut self) {
-        self.clients.close_window();
-        self.functions.close_window(self.plan, &mut self.cx);
-        self.fleets.close_window(&self.cx);
-        self.proxies.close_window(self.plan, &mut self.cx);
-        self.databases.close_window(self.plan, &mut self.cx);
-        self.queues.close_window(self.cx.now());
-        self.asynchronous.close_window(self.cx.now());
-        self.streams.close_window(self.cx.now());
-        self.workflows.close_window(self.cx.now());
-        self.stores.close_window(self.plan, &mut self.cx);
-        self.externals.close_window(self.cx.now());
-        self.topics.close_window(self.cx.now());
-        self.schedules.close_window(self.cx.now());
+        self.parts.close_window(self.plan, &mut self.cx);
         let next = self.cx.now() + self.plan.window;
-        self.cx.agenda.at(next, Class::Release, Event::Window);
+        self.cx.at(next, Class::Release, Desk::Window);
     }
 
     fn warmed_up(&mut self) {
-        self.begun_before += self.clients.started();
-        self.ended_before += self.clients.ended();
-        self.clients.reset();
-        self.gateways.reset();
-        self.functions.reset(self.plan, &mut self.cx);
-        self.fleets.reset(&self.cx);
-        self.proxies.reset(self.plan, &mut self.cx);
-        self.databases.reset(self.plan, &mut self.cx);
-        self.queues.reset(self.cx.now());
-        self.asynchronous.reset(self.cx.now());
-        self.streams.reset(self.cx.now());
+        self.begun_before += self.parts.clients.started();
+        self.ended_before += self.parts.clients.ended();
+        self.parts.reset(self.plan, &mut self.cx);
         self.cx.effects.reset();
         self.cx.guards.reset();
-        self.workflows.reset(self.cx.now());
-        self.stores.reset(self.plan, &mut self.cx);
-        self.externals.reset(self.cx.now());
-        self.topics.reset(self.cx.now());
-        self.schedules.reset(self.cx.now());
-        self.cx.limits.reset(self.cx.now());
+        self.cx.limits.reset(self.cx.agenda.now());
         self.cx.faults.reset();
         self.warmed_up_at = self.cx.now();
     }
 
     fn finish(mut self) -> RunResult {
         let plan = self.plan;
-        let measured = (Instant::ZERO + plan.length).since(self.warmed_up_at);
+        let end = Instant::ZERO + plan.length;
+        let measured = end.since(self.warmed_up_at);
         // A last window that is not full would show rates that are not there; its levels still belong to the whole.
-        self.functions.close_window(plan, &mut self.cx);
-        self.fleets.close_window(&self.cx);
-        self.proxies.close_window(plan, &mut self.cx);
-        self.databases.close_window(plan, &mut self.cx);
-        self.queues.close_window(self.cx.now());
-        self.asynchronous.close_window(self.cx.now());
-        self.streams.close_window(self.cx.now());
-        self.workflows.close_window(self.cx.now());
-        self.stores.close_window(plan, &mut self.cx);
-        self.externals.close_window(self.cx.now());
-        self.topics.close_window(self.cx.now());
-        self.schedules.close_window(self.cx.now());
-        let requests = self.ended_before + self.clients.ended();
-        let in_flight = self.begun_before + self.clients.started() - requests;
+        self.parts.close_last_window(plan, &mut self.cx);
+        let requests = self.ended_before + self.parts.clients.ended();
+        let in_flight = self.begun_before + self.parts.clients.started() - requests;
+        let mut meters = vec![MeterSet::default(); plan.components.len()];
+        let mut report = Report {
+            window: plan.window,
+            measured,
+            end,
+            observations: Vec::new(),
+            series: Vec::new(),
+            flows: Vec::new(),
+            meters: &mut meters,
+        };
+        let mut told = self.parts.observe(plan, &mut report);
+        self.cx.effects.observe(&plan.common, &mut report.observations);
+        self.cx.guards.observe(&mut report.observations);
+        told.push((DESK_TOLD, Part::cut(&mut report)));
+        told.sort_by_key(|part| part.0);
+        let windows = (measured.0 / plan.window.0) as usize;
         let mut result = RunResult {
             observations: Vec::new(),
             series: Vec::new(),
             flows: Vec::new(),
-            meters: vec![MeterSet::default(); plan.components.len()],
-            limits: Vec::new(),
-            faults: Vec::new(),
+            meters,
+            limits: self.cx.limits.finish(windows),
+            faults: self.cx.faults.finish(end),
             measured,
             requests,
             events: self.cx.agenda.popped(),
             in_flight,
             halted: self.halted,
         };
-        let RunResult {
-            observations,
-            series,
-            meters,
-            ..
-        } = &mut result;
-        let mut flows = self.clients.observe(plan, observations, series);
-        self.gateways.observe(plan, measured, observations, meters);
-        self.functions.observe(plan, observations, series, meters);
-        self.asynchronous.observe(plan, observations, series, meters);
-        self.topics.observe(plan, observations, series, meters);
-        self.schedules.observe(plan, observations, series, meters);
-        self.fleets.observe(plan, observations, series, meters);
-        self.databases.observe(plan, measured, observations, series, meters);
-        self.proxies.observe(plan, measured, observations, series, meters);
-        self.stores.observe(plan, measured, observations, series, meters);
-        self.externals.observe(plan, observations, series, meters);
-        flows.extend(self.queues.observe(plan, observations, series, meters));
-        flows.extend(self.streams.observe(plan, observations, series, meters));
-        self.cx.effects.observe(plan, observations);
-        self.cx.guards.observe(observations);
-        flows.extend(self.workflows.observe(plan, observations, series, meters));
-        let windows = (measured.0 / plan.window.0) as usize;
-        for line in series {
+        for (_, part) in told {
+            result.observations.extend(part.observations);
+            result.series.extend(part.series);
+            result.flows.extend(part.flows);
+        }
+        for line in &mut result.series {
+            assert!(
+                line.values.len() >= windows || self.halted.is_some(),
+                "{} is reported by window, and not every window was closed",
+                line.metric
+            );
             line.values.truncate(windows);
         }
-        result.flows = flows;
-        result.limits = self.cx.limits.finish(windows);
-        result.faults = self.cx.faults.finish(Instant::ZERO + plan.length);
         result
     }
 }
@@ -626,7 +470,7 @@ functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100
             let plan = plan(seconds);
             let mut world = World::new(&plan, 0);
             world.run_to_end(&|| true);
-            let ended = world.clients.ended();
+            let ended = world.parts.clients.ended();
             (ended, world.cx.requests.capacity(), world.cx.agenda.capacity())
         };
         let (short, requests, events) = room(100);

@@ -7,8 +7,9 @@
 //! Validated by: hand-written recordings (unit tests of [`super::recorded`]), the published traces of `scenarios/`.
 
 use super::arrivals::{ArrivalPlan, Spread};
-use super::recorded::{Clock, Heard, Pace, Part, load, moment};
+use super::recorded::{Heard, Pace, Part, load, moment, zero};
 use crate::kernel::Duration;
+use crate::model::parts::clock::Clock;
 use crate::scenario::calendar::Zone;
 use crate::scenario::data::keep;
 use crate::scenario::dates::{Nanos, parse_date};
@@ -172,7 +173,7 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
         return Err(Fault::new("at", "with `at`, one column holds the counts", help));
     }
     let trace = load(block, false)?;
-    let part = Part::read(block, &trace, clock.zero(block, &trace));
+    let part = Part::read(block, &trace, zero(clock, block, &trace));
     let (low, high) = (part.low, part.high);
     let early = trace.at[low..high].partition_point(|at| *at < part.zero);
     let rows = &trace.at[low + early..high];

@@ -6,8 +6,8 @@
 //! Validated by: rates of hours over changes of clocks (unit tests).
 
 use super::arrivals::{Piece, RateCurve};
-use super::recorded::Clock;
 use crate::kernel::Duration;
+use crate::model::parts::clock::Clock;
 use crate::scenario::calendar::Zone;
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, read_number};
 

@@ -3,12 +3,15 @@
 use super::arrivals::{ArrivalPlan, Piece, RateCurve};
 use super::counts::read_counts;
 use super::diurnal::{DIURNAL, read_diurnal};
-use super::recorded::{COUNTS, Clock, TIMES, read_times};
+use super::recorded::{COUNTS, TIMES, read_times};
 use super::{ClientPlan, Load};
 use crate::kernel::{Duration, Sampler};
-use crate::model::handler::read::CALLABLE;
+use crate::model::mechanism::contract::Reading;
+use crate::model::parts::clock::Clock;
+use crate::model::parts::shares::cumulative;
 use crate::model::request::baggage::{self, Criticality};
 use crate::model::request::guard::{self, Guarding, breaker};
+use crate::model::request::kind::CALLABLE;
 use crate::model::request::payload;
 use crate::model::request::retry::RetryPolicy;
 use crate::scenario::{Block, Code, Context, Field, Kind, Node, Range, Table, read_number};
@@ -194,10 +197,10 @@ pub const TABLE: Table = Table {
 
 impl ClientPlan {
     /// Reads a client. `paths` numbers the paths that gateways route by.
-    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], clock: &Clock) -> Option<Self> {
+    pub fn read(block: &Block, reading: &Reading) -> Option<Self> {
         let cx = block.context();
         let load = match (block.block("arrivals"), block.block("users")) {
-            (Some(arrivals), None) => read_arrivals(&arrivals, clock),
+            (Some(arrivals), None) => read_arrivals(&arrivals, &reading.clock),
             (None, Some(users)) => Some(Load::Closed {
                 users: users.count("count") as u32,
                 think: users.sampler("think"),
@@ -227,8 +230,8 @@ impl ClientPlan {
             block.error(Code::Inconsistent, block.span_of("breaker"), message, help);
         }
         Some(Self {
-            component,
-            name: name.to_owned(),
+            component: reading.component,
+            name: reading.name.to_owned(),
             to,
             load: load?,
             timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
@@ -242,7 +245,7 @@ impl ClientPlan {
             network: block.sampler("network"),
             payload: payload::read(block),
             background: block.flag("background"),
-            paths: read_paths(block, paths),
+            paths: read_paths(block, reading.paths),
         })
     }
 }
@@ -258,18 +261,6 @@ fn read_paths(block: &Block, paths: &[String]) -> Vec<(f64, u16)> {
         })
         .collect();
     cumulative(&weights)
-}
-
-/// Weights to cumulative shares; the last one is 1.
-pub fn cumulative<T: Copy>(weights: &[(f64, T)]) -> Vec<(f64, T)> {
-    let total: f64 = weights.iter().map(|w| w.0).sum();
-    let mut sum = 0.0;
-    let last = weights.len().saturating_sub(1);
-    let share = |(i, &(weight, what)): (usize, &(f64, T))| {
-        sum += weight / total;
-        (if i == last { 1.0 } else { sum }, what)
-    };
-    weights.iter().enumerate().map(share).collect()
 }
 
 fn read_arrivals(block: &Block, clock: &Clock) -> Option<Load> {

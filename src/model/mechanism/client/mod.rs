@@ -16,15 +16,19 @@ pub mod fields;
 pub mod recorded;
 
 use crate::kernel::stream::unit;
-use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Sampler, SourceId, Stream, StreamKey, Ticket};
+use crate::kernel::{
+    Class, Duration, Instant, Key, LaneId, Luck, Purpose, Sampler, SourceId, Stream, StreamKey, Ticket,
+};
+use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
 use crate::model::request::baggage::{Bag, Criticality};
+use crate::model::request::common::Profile;
+use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request};
-use crate::model::request::flow::{Flow, FlowResult};
+use crate::model::request::flow::Flow;
 use crate::model::request::guard::Guarding;
 use crate::model::request::retry::{self, Retrier, RetryPolicy};
-use crate::model::{Cx, Plan};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
+use crate::scenario::{Block, Table, Target};
 use arrivals::{ArrivalPlan, Arrivals, Rows};
 use rand::Rng;
 
@@ -111,6 +115,13 @@ pub enum Event {
         /// The client.
         client: u16,
     },
+    /// A backoff is over: the next attempt.
+    Again {
+        /// The client.
+        client: u16,
+        /// The request.
+        request: Key,
+    },
     /// A user has finished thinking.
     Think {
         /// The client.
@@ -122,17 +133,18 @@ pub enum Event {
 
 crate::kernel::pack::packed!(Event {
     Arrive { client },
+    Again { client, request },
     Think { client, user },
 });
 
 /// The step of a luck that the path is drawn from.
-const PATH_STEP: u64 = 1 << 41;
+const PATH_STEP: u64 = Purpose::Path.step();
 /// The step of a luck that the network's time is drawn from.
-pub(crate) const NETWORK_STEP: u64 = 1 << 42;
+const NETWORK_STEP: u64 = Purpose::Network.step();
 /// The step of a luck that a user's thinking is drawn from.
-const THINK_STEP: u64 = 1 << 43;
+const THINK_STEP: u64 = Purpose::Think.step();
 /// The step of a luck that says how far a user has thought at the start.
-const START_STEP: u64 = THINK_STEP + 1;
+const START_STEP: u64 = Purpose::Begin.step();
 
 /// One client while the simulation runs.
 #[derive(Debug)]
@@ -160,16 +172,39 @@ pub struct Clients {
     arrived: Option<(u16, Ticket)>,
 }
 
-impl Clients {
-    /// The clients at the start of replication `run`, with their first arrivals on the agenda.
-    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+impl Mechanism for Clients {
+    const TABLE: &'static Table = &fields::TABLE;
+    type Plan = ClientPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<ClientPlan> {
+        ClientPlan::read(block, reading)
+    }
+
+    fn profile(plan: &ClientPlan) -> Profile {
+        Profile {
+            payload: plan.payload.clone(),
+            takes_recorded: plan.records_sizes(),
+            ..Profile::default()
+        }
+    }
+
+    fn callees(_: &ClientPlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(_: &ClientPlan) -> Vec<Sent> {
+        Vec::new()
+    }
+
+    fn new(plan: &[ClientPlan], run: u64, cx: &mut Cx) -> Self {
         let mut clients = Self {
-            state: Vec::with_capacity(plan.clients.len()),
+            state: Vec::with_capacity(plan.len()),
             arrived: None,
         };
-        for (index, spec) in plan.clients.iter().enumerate() {
-            let mut arrival_dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "arrivals"));
-            let luck_dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "luck"));
+        for spec in plan {
+            let mut arrival_dice = Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "arrivals"));
+            let luck_dice = Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "luck"));
             let arrivals = match &spec.load {
                 Load::Open { arrivals, .. } => Some(Arrivals::new(arrivals, &mut arrival_dice)),
                 Load::Closed { .. } => None,
@@ -186,48 +221,90 @@ impl Clients {
                 started: 0,
                 sent: 0,
             });
-            clients.state[index].begin(spec, index as u16, cx);
         }
         clients
     }
 
-    /// Handles an event.
+    fn begin(&mut self, plan: &[ClientPlan], cx: &mut Cx) {
+        for ((spec, state), client) in plan.iter().zip(&mut self.state).zip(0..) {
+            state.begin(spec, client, cx);
+        }
+    }
+
+    fn offer(&mut self, _: &[ClientPlan], _: u16, _: Key, _: &mut Cx) {
+        unreachable!("nobody calls a client")
+    }
+
+    fn holdings(&self, _: &[ClientPlan]) -> Vec<Holding> {
+        Vec::new()
+    }
+
     #[inline]
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[ClientPlan], cx: &mut Cx) {
         match event {
             Event::Arrive { client } => {
                 self.arrived = Some((client, cx.agenda.ticket()));
-                self.state[client as usize].arrive(&plan.clients[client as usize], client, cx);
+                self.state[client as usize].arrive(&plan[client as usize], client, cx);
+            }
+            Event::Again { client, request } => {
+                self.state[client as usize].send(&plan[client as usize], request, cx);
             }
             Event::Think { client, user } => {
                 let state = &mut self.state[client as usize];
                 let caller = Caller::User { client, user };
-                state.start(&plan.clients[client as usize], caller, cx);
+                state.start(&plan[client as usize], caller, cx);
             }
         }
     }
 
+    fn close_window(&mut self, _: &[ClientPlan], _: &mut Cx) {
+        self.state.iter_mut().for_each(|client| client.flow.close_window());
+    }
+
+    /// A window that is not full is not compared with the others.
+    fn close_last_window(&mut self, _: &[ClientPlan], _: &mut Cx) {}
+
+    fn reset(&mut self, _: &[ClientPlan], _: &mut Cx) {
+        for client in &mut self.state {
+            client.flow.reset();
+            client.retrier.reset();
+            client.started = 0;
+            client.sent = 0;
+        }
+    }
+
+    fn observe(self, plan: &[ClientPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            flows,
+            ..
+        } = report;
+        for (spec, client) in plan.iter().zip(self.state) {
+            retry::observe(spec.component, &[client.retrier], out);
+            flows.push(client.flow.observe(spec.component, *window, out, series));
+        }
+    }
+}
+
+impl Clients {
     /// Puts the next arrival of the client whose last one was popped on the agenda, before anything else that is due.
     /// That it is done after what was handed over lets the processor work on it while it waits for the request's dice:
     /// the two have nothing to do with each other.
     #[inline(always)]
-    pub fn set_next_arrival(&mut self, plan: &Plan, cx: &mut Cx) {
+    pub fn set_next_arrival(&mut self, plan: &[ClientPlan], cx: &mut Cx) {
         if let Some((client, ticket)) = self.arrived.take()
-            && let Load::Open { arrivals, .. } = &plan.clients[client as usize].load
+            && let Load::Open { arrivals, .. } = &plan[client as usize].load
         {
             self.state[client as usize].schedule(arrivals, ticket, client, cx);
         }
     }
 
-    /// A backoff is over: sends the next attempt.
-    pub fn send_again(&mut self, plan: &Plan, client: u16, key: Key, cx: &mut Cx) {
-        self.state[client as usize].send(&plan.clients[client as usize], key, cx);
-    }
-
     /// An attempt has ended: tries again or records the request.
     #[inline(always)]
-    pub fn answered(&mut self, plan: &Plan, client: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.clients[client as usize];
+    pub fn answered_client(&mut self, plan: &[ClientPlan], client: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[client as usize];
         let state = &mut self.state[client as usize];
         let now = cx.now();
         let entry = &mut cx.requests[key];
@@ -246,38 +323,15 @@ impl Clients {
         if let Some(wait) = state.retrier.after(entry) {
             let again = cx.next_attempt(key, wait);
             let at = cx.requests[again].mark;
-            cx.agenda.at(
-                at,
-                Class::Arrival,
-                crate::model::Event::Again { client, request: again },
-            );
+            cx.at(at, Class::Arrival, Event::Again { client, request: again });
             return;
         }
         state.flow.record(entry);
         if let (Load::Closed { think, .. }, Caller::User { client, user }) = (&spec.load, entry.caller) {
             let at = entry.mark + think.draw(&mut entry.luck.dice(THINK_STEP));
-            cx.agenda.at(
-                at,
-                Class::Arrival,
-                crate::model::Event::Client(Event::Think { client, user }),
-            );
+            cx.at(at, Class::Arrival, Event::Think { client, user });
         }
         cx.requests.remove(key);
-    }
-
-    /// Ends a window.
-    pub fn close_window(&mut self) {
-        self.state.iter_mut().for_each(|client| client.flow.close_window());
-    }
-
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self) {
-        for client in &mut self.state {
-            client.flow.reset();
-            client.retrier.reset();
-            client.started = 0;
-            client.sent = 0;
-        }
     }
 
     /// Requests that ended since counting began.
@@ -288,16 +342,6 @@ impl Clients {
     /// Requests begun since counting began.
     pub fn started(&self) -> u64 {
         self.state.iter().map(|client| client.started).sum()
-    }
-
-    /// Reports what was counted.
-    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>) -> Vec<FlowResult> {
-        let flows = plan.clients.iter().zip(self.state);
-        let flow = |(spec, client): (&ClientPlan, Client)| {
-            retry::observe(spec.component, &[client.retrier], out);
-            client.flow.observe(spec.component, plan.window, out, series)
-        };
-        flows.map(flow).collect()
     }
 }
 
@@ -320,8 +364,8 @@ impl Client {
                     } else {
                         whole
                     };
-                    let event = crate::model::Event::Client(Event::Think { client, user });
-                    cx.agenda.at(Instant::ZERO + wait, Class::Arrival, event);
+                    let event = Event::Think { client, user };
+                    cx.at(Instant::ZERO + wait, Class::Arrival, event);
                 }
             }
         }
@@ -331,8 +375,8 @@ impl Client {
     fn schedule(&mut self, plan: &ArrivalPlan, ticket: Ticket, client: u16, cx: &mut Cx) {
         if let Some(arrivals) = &mut self.arrivals {
             let at = arrivals.next(plan, cx.agenda.now(), &mut self.arrival_dice);
-            let event = crate::model::Event::Client(Event::Arrive { client });
-            cx.agenda.next_arrival_at(ticket, self.source, at, event);
+            let event = Event::Arrive { client };
+            cx.agenda.next_arrival_at(ticket, self.source, at, event.into());
         }
     }
 
@@ -390,7 +434,7 @@ impl Client {
                 return cx.attempt_guarded(guard, key);
             }
         }
-        cx.after(self.timeout, crate::model::Event::Deadline { request: key });
+        cx.after(self.timeout, Desk::Deadline { request: key });
         if !self.remote {
             return cx.offer(spec.to, key);
         }

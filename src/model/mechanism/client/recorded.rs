@@ -11,6 +11,7 @@
 
 use super::arrivals::{ArrivalPlan, Recording, Rows};
 use crate::kernel::Duration;
+use crate::model::parts::clock::Clock;
 use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::data::keep;
 use crate::scenario::dates::{Nanos, parse_date};
@@ -141,105 +142,74 @@ pub const COUNTS: Table = Table {
     ],
 };
 
-/// What runs and recordings agree on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock {
-    /// When runs begin.
-    pub start: Beginning,
-    /// Whether the scenario says so.
-    pub told: bool,
-    /// How long they last.
-    pub length: Duration,
-    /// How long they last at most: a warm-up that is found later may come on top.
-    pub horizon: Duration,
-    /// The zero of recordings with dates.
-    dated: Option<Nanos>,
-    /// The zero of recordings without.
-    plain: Option<Nanos>,
-}
-
-impl Clock {
-    /// Of runs that begin then and last so long, before any recording was looked at.
-    pub fn new(start: Beginning, told: bool, length: Duration) -> Self {
-        Self {
-            start,
-            told,
-            length,
-            horizon: length,
-            dated: told.then(|| start.nanos()),
-            plain: None,
-        }
-    }
-
-    /// Looks at the recordings of all clients for their earliest instant. What is wrong with them is reported when
-    /// they are read.
-    pub fn look(&mut self, cx: &Context, clients: &[&Node]) {
-        let silent = Diagnostics::new();
-        let cx = Context {
-            diagnostics: &silent,
-            ..*cx
-        };
-        let mut told: Vec<Nanos> = Vec::new();
-        for (kind, table) in [("times", &TIMES), ("counts", &COUNTS)] {
-            for node in clients {
-                let Some(node) = node.get("arrivals").and_then(|arrivals| arrivals.get(kind)) else {
-                    continue;
-                };
-                let before = silent.pushed();
-                let block = Block::new(&cx, node, table);
-                if silent.pushed() != before {
-                    continue;
-                }
-                if block.has("zero") {
-                    told.extend(moment(&block, "zero", true));
-                } else {
-                    self.see(&block, kind == "times");
-                }
+/// Looks at the recordings of all clients for their earliest instant. What is wrong with them is reported when
+/// they are read.
+pub fn look(clock: &mut Clock, cx: &Context, clients: &[&Node]) {
+    let silent = Diagnostics::new();
+    let cx = Context {
+        diagnostics: &silent,
+        ..*cx
+    };
+    let mut told: Vec<Nanos> = Vec::new();
+    for (kind, table) in [("times", &TIMES), ("counts", &COUNTS)] {
+        for node in clients {
+            let Some(node) = node.get("arrivals").and_then(|arrivals| arrivals.get(kind)) else {
+                continue;
+            };
+            let before = silent.pushed();
+            let block = Block::new(&cx, node, table);
+            if silent.pushed() != before {
+                continue;
+            }
+            if block.has("zero") {
+                told.extend(moment(&block, "zero", true));
+            } else {
+                see(clock, &block, kind == "times");
             }
         }
-        if self.told {
-            return;
-        }
-        // Runs begin where their recordings do, so that schedules and daily courses see the same dates.
-        if let Some(start) = self.dated.or(told.into_iter().min()).and_then(Beginning::at) {
-            self.start = start;
-        }
     }
+    if clock.told {
+        return;
+    }
+    // Runs begin where their recordings do, so that schedules and daily courses see the same dates.
+    if let Some(start) = clock.dated.or(told.into_iter().min()).and_then(Beginning::at) {
+        clock.start = start;
+    }
+}
 
-    fn see(&mut self, block: &Block, times: bool) {
-        if !times && !block.has("at") {
-            return;
-        }
-        let Ok(trace) = load(block, times) else { return };
-        let from = moment(block, "from", trace.is_dated());
-        let Some(first) = from.or(trace.at.first().copied()) else {
-            return;
-        };
-        let zero = if trace.is_dated() {
-            &mut self.dated
-        } else {
-            &mut self.plain
-        };
-        if !(trace.is_dated() && self.told) {
-            *zero = Some(zero.map_or(first, |zero| zero.min(first)));
-        }
+fn see(clock: &mut Clock, block: &Block, times: bool) {
+    if !times && !block.has("at") {
+        return;
     }
+    let Ok(trace) = load(block, times) else { return };
+    let from = moment(block, "from", trace.is_dated());
+    let Some(first) = from.or(trace.at.first().copied()) else {
+        return;
+    };
+    let zero = if trace.is_dated() {
+        &mut clock.dated
+    } else {
+        &mut clock.plain
+    };
+    if !(trace.is_dated() && clock.told) {
+        *zero = Some(zero.map_or(first, |zero| zero.min(first)));
+    }
+}
 
-    /// The zero of a recording.
-    pub(super) fn zero(&self, block: &Block, trace: &Trace) -> Nanos {
-        let dated = trace.is_dated();
-        if let Some(told) = moment(block, "zero", dated) {
-            return told;
-        }
-        let both = self.dated.is_some() && self.plain.is_some() && !self.told;
-        if both && !dated {
-            let message = "another client's recording has dates and this one has not: they have no common clock";
-            let help = "say which instant is the start of the run: `zero: 0 s`";
-            block.error(Code::Inconsistent, block.span_of("file"), message, help);
-        }
-        let common = if dated { self.dated } else { self.plain };
-        common.unwrap_or_else(|| trace.at.first().copied().unwrap_or(0))
+/// The zero of a recording.
+pub(super) fn zero(clock: &Clock, block: &Block, trace: &Trace) -> Nanos {
+    let dated = trace.is_dated();
+    if let Some(told) = moment(block, "zero", dated) {
+        return told;
     }
+    let both = clock.dated.is_some() && clock.plain.is_some() && !clock.told;
+    if both && !dated {
+        let message = "another client's recording has dates and this one has not: they have no common clock";
+        let help = "say which instant is the start of the run: `zero: 0 s`";
+        block.error(Code::Inconsistent, block.span_of("file"), message, help);
+    }
+    let common = if dated { clock.dated } else { clock.plain };
+    common.unwrap_or_else(|| trace.at.first().copied().unwrap_or(0))
 }
 
 /// An instant on a recording's clock: a date, or a time.
@@ -396,7 +366,7 @@ pub fn read_times(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
         Fault::new("column", message, help).report(block);
         return None;
     }
-    let part = Part::read(block, &trace, clock.zero(block, &trace));
+    let part = Part::read(block, &trace, zero(clock, block, &trace));
     let pace = Pace::read(block);
     let early = trace.at[part.low..part.high].partition_point(|at| *at < part.zero);
     // One plan for all who play the same part, wherever the rows came from.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::kernel::{Instant, Stream, StreamKey};
-use crate::model::client::Load;
-use crate::model::client::arrivals::Arrivals;
+use crate::model::mechanism::client::Load;
+use crate::model::mechanism::client::arrivals::Arrivals;
 use crate::scenario::{Catalog, Files, Sources, parse};
 
 /// Data files by their names.

@@ -28,19 +28,19 @@ mod warm;
 #[cfg(test)]
 mod tests;
 
-use crate::cost::MeterSet;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
-use crate::model::handler::run::Step;
-use crate::model::mechanism::function;
+use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
 use crate::model::parts::places::Places;
 use crate::model::parts::station::{Speeds, Station};
-use crate::model::request::entry::{Caller, Cause, Request, Status};
-use crate::model::request::fault::slowed;
+use crate::model::request::common::Profile;
+use crate::model::request::desk::{Cx, Desk};
+use crate::model::request::entry::{Cause, Status};
+use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
-use crate::model::request::session::Lease;
-use crate::model::{Cx, Plan, kind};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
+use crate::model::request::kind;
+use crate::model::request::session::{Lease, holder};
+use crate::scenario::{Block, Table, Target};
 use plan::DatabasePlan;
 use record::Record;
 use serverless::Capacity;
@@ -54,6 +54,8 @@ pub enum Event {
     Forwarded {
         /// The proxy.
         proxy: u16,
+        /// The database.
+        database: u16,
         /// The query.
         request: Key,
     },
@@ -99,7 +101,7 @@ pub enum Event {
 }
 
 crate::kernel::pack::packed!(Event {
-    Forwarded { proxy, request },
+    Forwarded { proxy, database, request },
     Recheck { request },
     Connected { request },
     Started { request },
@@ -111,10 +113,12 @@ crate::kernel::pack::packed!(Event {
 
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
-    pub const QUERY: u64 = 1 << 54;
-    pub const LATENCY: u64 = QUERY + 1;
-    pub const CONNECT: u64 = 1 << 55;
-    pub const RESUME: u64 = CONNECT + 1;
+    use crate::kernel::Purpose;
+
+    pub const QUERY: u64 = Purpose::Query.step();
+    pub const LATENCY: u64 = Purpose::QueryLatency.step();
+    pub const CONNECT: u64 = Purpose::DatabaseConnect.step();
+    pub const RESUME: u64 = Purpose::DatabaseResume.step();
 }
 
 /// Where a query is.
@@ -160,7 +164,9 @@ struct Database {
     /// How many times longer work takes now.
     slow: f64,
     /// Functions whose instances hold sessions here.
-    holders: Vec<u16>,
+    holders: Vec<Target>,
+    /// Its number among those that count sessions.
+    host: usize,
     record: Record,
 }
 
@@ -171,9 +177,57 @@ pub struct Databases {
     queries: Places<Query>,
 }
 
-impl Databases {
-    /// The databases at the start of a run.
-    pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
+impl Mechanism for Databases {
+    const TABLE: &'static Table = &plan::TABLE;
+    const HARM: Harm = Harm {
+        slow: true,
+        zones: true,
+        quotas: &[("connections", Quota::Connections)],
+        ..Harm::NONE
+    };
+    type Plan = DatabasePlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<DatabasePlan> {
+        let class = block.text_opt("instance");
+        class.inspect(|class| reading.select("instance_type", class));
+        Some(DatabasePlan::read(block, reading.component))
+    }
+
+    fn profile(plan: &DatabasePlan) -> Profile {
+        Profile {
+            counts_sessions: true,
+            connections: plan.connections,
+            cores: plan.cores,
+            ..Profile::default()
+        }
+    }
+
+    fn callees(_: &DatabasePlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(_: &DatabasePlan) -> Vec<Sent> {
+        Vec::new()
+    }
+
+    fn usual(plan: &DatabasePlan, _: Quota) -> Option<f64> {
+        Some(plan.connections as f64)
+    }
+
+    fn zones(plan: &DatabasePlan) -> (u16, Option<Duration>) {
+        (plan.zones, Some(plan.failover))
+    }
+
+    fn change(&mut self, plan: &[DatabasePlan], database: u16, change: Change, cx: &mut Cx) {
+        self.suffer(plan, database, change, cx);
+    }
+
+    fn holdings(&self, _: &[DatabasePlan]) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn new(plan: &[DatabasePlan], _: u64, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &DatabasePlan)| Database {
             station: Station::new(Speeds::new(spec.cores_at_start(), spec.contention, spec.coherency)),
             lingering: BinaryHeap::new(),
@@ -182,128 +236,44 @@ impl Databases {
             moving: spec.serverless.as_ref().map(Capacity::new),
             connections: spec.connections,
             slow: 1.0,
-            holders: functions_that_call(plan, kind::DATABASE, index),
+            holders: cx.plan.holders_of(target(index as u16)),
+            host: cx.plan.host(target(index as u16)),
             record: Record::default(),
         };
         let mut databases = Self {
-            state: plan.databases.iter().enumerate().map(state).collect(),
+            state: plan.iter().enumerate().map(state).collect(),
             queries: Places::new(),
         };
-        for (index, (spec, state)) in plan.databases.iter().zip(&mut databases.state).enumerate() {
+        for (index, (spec, state)) in plan.iter().zip(&mut databases.state).enumerate() {
             state.note_capacity(Instant::ZERO);
             if spec.serverless.as_ref().is_some_and(|moving| moving.minimum == 0) {
                 state.look_in(serverless::IDLE_TICK, index as u16, cx);
             }
         }
+        databases.begin_warm(cx);
         databases
     }
 
-    /// A query reaches a database.
     #[inline]
-    pub fn offer(&mut self, plan: &Plan, database: u16, key: Key, cx: &mut Cx) {
-        let holder = holder(plan, key, cx);
+    fn offer(&mut self, plan: &[DatabasePlan], database: u16, key: Key, cx: &mut Cx) {
+        let holder = holder(key, cx);
         self.admit(plan, database, key, holder, None, cx);
     }
 
-    fn admit(
-        &mut self,
-        plan: &Plan,
-        database: u16,
-        key: Key,
-        holder: Option<(u32, u32)>,
-        via: Option<(u16, u32)>,
-        cx: &mut Cx,
-    ) {
-        let spec = &plan.databases[database as usize];
-        let demand = plan.call(key, cx).and_then(|call| call.demand.as_ref());
-        let sampler = demand.unwrap_or(&spec.query);
-        let luck = cx.requests[key].luck;
-        self.state[database as usize].wake(spec, database, luck, cx);
-        let query = self.queries.insert(Query {
-            request: key,
-            phase: Phase::Connecting,
-            arrived: cx.now(),
-            demand: sampler.draw(&mut luck.dice(step::QUERY)),
-            holder,
-            lease: None,
-            via,
-        });
-        let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::DATABASE;
-        entry.worker = database;
-        entry.frame.instance = query;
-        self.seat(plan, database, key, false, cx);
-    }
-
-    /// Finds a session for a query: an idle one, a new one, or none.
-    #[inline]
-    fn seat(&mut self, plan: &Plan, database: u16, key: Key, last_try: bool, cx: &mut Cx) {
-        let spec = &plan.databases[database as usize];
-        let state = &mut self.state[database as usize];
-        let now = cx.now();
-        let query = self.queries.at_mut(cx.requests[key].frame.instance);
-        let host = database as usize;
-        if let Some((component, instance)) = query.holder
-            && let Some(lease) = cx.sessions.borrow(host, component, instance)
-        {
-            query.lease = Some(lease);
-            return self.begin(plan, key, cx);
-        }
-        state.settle(spec, host, cx);
-        if state.record.connections.level() < state.connections {
-            query.lease = query
-                .holder
-                .map(|(component, instance)| cx.sessions.open(host, component, instance));
-            state.record.opened(now);
-            if let Some(moving) = &mut state.moving {
-                moving.deserted_since = None;
-            }
-            let turn = now.max(state.accepts_at);
-            state.accepts_at = turn + spec.accept_interval;
-            let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
-            let takes = slowed(takes, state.slow);
-            let event = crate::model::Event::Database(Event::Connected { request: key });
-            cx.agenda.at(turn + takes, Class::Release, event);
-        } else if last_try || state.holders.is_empty() {
-            self.refuse(database, key, cx);
-        } else {
-            // Instances whose time is up hold sessions until somebody looks: they go first, then this query tries
-            // again.
-            for &function in &state.holders {
-                let event = crate::model::Event::Function(function::Event::Reap { function });
-                cx.agenda.hand_over(event);
-            }
-            cx.agenda
-                .hand_over(crate::model::Event::Database(Event::Recheck { request: key }));
-        }
-    }
-
-    /// There is no connection for a query.
-    fn refuse(&mut self, database: u16, key: Key, cx: &mut Cx) {
-        let query = self.queries.take(cx.requests[key].frame.instance);
-        self.state[database as usize].record.refused();
-        let (kind, index) = (kind::DATABASE, database);
-        cx.no_connection(Target { kind, index }, database as usize, key);
-        match query.via {
-            Some((proxy, job)) => {
-                let event = proxy::Event::Refused { proxy, job };
-                cx.agenda.hand_over(crate::model::Event::Proxy(event));
-            }
-            None => cx.reply(key, Status::Unavailable),
-        }
-    }
-
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[DatabasePlan], cx: &mut Cx) {
         match event {
-            Event::Forwarded { proxy, request } => {
-                let spec = &plan.proxies[proxy as usize];
+            Event::Forwarded {
+                proxy,
+                database,
+                request,
+            } => {
                 let job = cx.requests[request].frame.instance;
-                if cx.faults.armed && outage::keeps_out(plan, spec.database, (proxy, job), request, cx) {
+                if cx.faults.armed && outage::keeps_out(database, (proxy, job), request, cx) {
                     return;
                 }
-                let holder = Some((spec.component, 0));
-                self.admit(plan, spec.database, request, holder, Some((proxy, job)), cx);
+                let (kind, index) = (kind::PROXY, proxy);
+                let holder = Some((cx.plan.place(Target { kind, index }), 0));
+                self.admit(plan, database, request, holder, Some((proxy, job)), cx);
             }
             Event::Recheck { request } => {
                 let database = cx.requests[request].worker;
@@ -326,23 +296,138 @@ impl Databases {
             }
             Event::Cores { database, epoch } => self.cores(plan, database, epoch, cx),
             Event::Capacity { database, epoch } => {
-                let spec = &plan.databases[database as usize];
+                let spec = &plan[database as usize];
                 self.state[database as usize].look(spec, database, epoch, cx);
             }
             Event::Pause { database } => {
-                let spec = &plan.databases[database as usize];
+                let spec = &plan[database as usize];
                 self.state[database as usize].pause(spec, database, cx);
             }
         }
     }
 
+    fn close_window(&mut self, plan: &[DatabasePlan], cx: &mut Cx) {
+        for (spec, state) in plan.iter().zip(&mut self.state) {
+            state.settle(spec, cx);
+            state.record.close_window(cx.now());
+        }
+    }
+
+    fn reset(&mut self, plan: &[DatabasePlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
+        self.state.iter_mut().for_each(|state| state.record.reset());
+    }
+
+    fn observe(self, plan: &[DatabasePlan], report: &mut Report) {
+        let Report {
+            window,
+            measured,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
+            let meters = &mut meters[spec.component as usize];
+            state.record.observe(spec, *window, *measured, out, series, meters);
+        }
+    }
+}
+
+impl Databases {
+    fn admit(
+        &mut self,
+        plan: &[DatabasePlan],
+        database: u16,
+        key: Key,
+        holder: Option<(u32, u32)>,
+        via: Option<(u16, u32)>,
+        cx: &mut Cx,
+    ) {
+        let spec = &plan[database as usize];
+        let demand = cx.plan.call(key, &cx.requests).and_then(|call| call.demand.as_ref());
+        let sampler = demand.unwrap_or(&spec.query);
+        let luck = cx.requests[key].luck;
+        self.state[database as usize].wake(spec, database, luck, cx);
+        let query = self.queries.insert(Query {
+            request: key,
+            phase: Phase::Connecting,
+            arrived: cx.now(),
+            demand: sampler.draw(&mut luck.dice(step::QUERY)),
+            holder,
+            lease: None,
+            via,
+        });
+        let entry = &mut cx.requests[key];
+        entry.worker_kind = kind::DATABASE;
+        entry.worker = database;
+        entry.frame.instance = query;
+        self.seat(plan, database, key, false, cx);
+    }
+
+    /// Finds a session for a query: an idle one, a new one, or none.
+    #[inline]
+    fn seat(&mut self, plan: &[DatabasePlan], database: u16, key: Key, last_try: bool, cx: &mut Cx) {
+        let spec = &plan[database as usize];
+        let state = &mut self.state[database as usize];
+        let now = cx.now();
+        let query = self.queries.at_mut(cx.requests[key].frame.instance);
+        let host = state.host;
+        if let Some((component, instance)) = query.holder
+            && let Some(lease) = cx.sessions.borrow(host, component, instance)
+        {
+            query.lease = Some(lease);
+            return self.begin(plan, key, cx);
+        }
+        state.settle(spec, cx);
+        if state.record.connections.level() < state.connections {
+            query.lease = query
+                .holder
+                .map(|(component, instance)| cx.sessions.open(host, component, instance));
+            state.record.opened(now);
+            if let Some(moving) = &mut state.moving {
+                moving.deserted_since = None;
+            }
+            let turn = now.max(state.accepts_at);
+            state.accepts_at = turn + spec.accept_interval;
+            let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
+            let takes = slowed(takes, state.slow);
+            let event = Event::Connected { request: key };
+            cx.at(turn + takes, Class::Release, event);
+        } else if last_try || state.holders.is_empty() {
+            self.refuse(database, key, cx);
+        } else {
+            // Instances whose time is up hold sessions until somebody looks: they go first, then this query tries
+            // again.
+            for &of in &state.holders {
+                cx.hand_over(Desk::Reap { of });
+            }
+            cx.hand_over(Event::Recheck { request: key });
+        }
+    }
+
+    /// There is no connection for a query.
+    fn refuse(&mut self, database: u16, key: Key, cx: &mut Cx) {
+        let query = self.queries.take(cx.requests[key].frame.instance);
+        let state = &mut self.state[database as usize];
+        state.record.refused();
+        cx.no_connection(target(database), state.host, key);
+        match query.via {
+            Some((proxy, job)) => {
+                let event = proxy::Event::Refused { proxy, job };
+                cx.hand_over(event);
+            }
+            None => cx.reply(key, Status::Unavailable),
+        }
+    }
+
     /// A new session is set up; now it costs the server CPU time.
-    fn connected(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+    fn connected(&mut self, plan: &[DatabasePlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.spend_until(Cause::Connection, now);
         let database = entry.worker;
-        let spec = &plan.databases[database as usize];
+        let spec = &plan[database as usize];
         let query = self.queries.at_mut(entry.frame.instance);
         if spec.connect_cpu == Duration::ZERO {
             self.state[database as usize].record.connected(now.since(query.arrived));
@@ -356,24 +441,22 @@ impl Databases {
 
     /// A query has its session.
     #[inline]
-    fn begin(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+    fn begin(&mut self, plan: &[DatabasePlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &cx.requests[key];
         let database = entry.worker;
-        let spec = &plan.databases[database as usize];
+        let spec = &plan[database as usize];
         let state = &mut self.state[database as usize];
         let latency = slowed(spec.latency.draw(&mut entry.luck.dice(step::LATENCY)), state.slow);
         self.queries.at_mut(entry.frame.instance).phase = Phase::Waiting;
         state.record.started(now);
-        cx.agenda.after(
-            state.statement_timeout,
-            crate::model::Event::Database(Event::StatementTimeout { request: key }),
-        );
+        cx.agenda
+            .after(state.statement_timeout, Event::StatementTimeout { request: key }.into());
         if latency == Duration::ZERO {
             return self.compute(key, cx);
         }
-        let event = crate::model::Event::Database(Event::Started { request: key });
-        cx.agenda.at(now + latency, Class::Release, event);
+        let event = Event::Started { request: key };
+        cx.at(now + latency, Class::Release, event);
     }
 
     /// A query goes to the cores.
@@ -394,7 +477,7 @@ impl Databases {
     }
 
     /// Something on the cores may be done.
-    fn cores(&mut self, plan: &Plan, database: u16, epoch: u32, cx: &mut Cx) {
+    fn cores(&mut self, plan: &[DatabasePlan], database: u16, epoch: u32, cx: &mut Cx) {
         let now = cx.now();
         let station = &mut self.state[database as usize].station;
         if !station.is_current(epoch) {
@@ -440,56 +523,28 @@ impl Databases {
         let entry = &cx.requests[key];
         let database = entry.worker as usize;
         let query = self.queries.take(entry.frame.instance);
-        let record = &mut self.state[database].record;
+        let state = &mut self.state[database];
+        let (host, record) = (state.host, &mut state.record);
         record.ended(now, now.since(query.arrived), !status.is_ok());
-        if !query.lease.is_some_and(|lease| cx.sessions.give_back(database, lease)) {
+        if !query.lease.is_some_and(|lease| cx.sessions.give_back(host, lease)) {
             // A session of its own, or one whose instance has gone: the server notices when it sends the answer.
             record.connections.add(now.0, -1);
             self.state[database].deserted(now);
         }
         if let Some((proxy, job)) = query.via {
             let event = proxy::Event::Released { proxy, job };
-            cx.agenda.hand_over(crate::model::Event::Proxy(event));
+            cx.hand_over(event);
         }
         cx.reply(key, status);
-    }
-
-    /// Ends a window.
-    pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
-        for (host, (spec, state)) in plan.databases.iter().zip(&mut self.state).enumerate() {
-            state.settle(spec, host, cx);
-            state.record.close_window(cx.now());
-        }
-    }
-
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
-        self.close_window(plan, cx);
-        self.state.iter_mut().for_each(|state| state.record.reset());
-    }
-
-    /// Reports what was counted over `measured`; the last window must have been closed.
-    pub fn observe(
-        self,
-        plan: &Plan,
-        measured: Duration,
-        out: &mut Vec<Observation>,
-        series: &mut Vec<Series>,
-        meters: &mut [MeterSet],
-    ) {
-        for (spec, state) in plan.databases.iter().zip(self.state) {
-            let meters = &mut meters[spec.component as usize];
-            state.record.observe(spec, plan.window, measured, out, series, meters);
-        }
     }
 }
 
 impl Database {
     /// Lets connections go whose instances have gone away.
     #[inline]
-    fn settle(&mut self, spec: &DatabasePlan, host: usize, cx: &mut Cx) {
+    fn settle(&mut self, spec: &DatabasePlan, cx: &mut Cx) {
         let now = cx.now();
-        while let Some(gone) = cx.sessions.take_vanished(host) {
+        while let Some(gone) = cx.sessions.take_vanished(self.host) {
             self.lingering.push(Reverse((gone.at + spec.linger, gone.idle)));
         }
         while let Some(&Reverse((at, count))) = self.lingering.peek()
@@ -536,8 +591,7 @@ impl Database {
             database,
             epoch: moving.epoch,
         };
-        cx.agenda
-            .at(cx.now() + wait, Class::Release, crate::model::Event::Database(event));
+        cx.at(cx.now() + wait, Class::Release, event);
     }
 
     /// Looks at serverless capacity: moves it, lets it pause, or does nothing until somebody comes.
@@ -571,18 +625,17 @@ impl Database {
             }
             return;
         }
-        for &function in &self.holders {
-            let event = crate::model::Event::Function(function::Event::Reap { function });
-            cx.agenda.hand_over(event);
+        for &of in &self.holders {
+            cx.hand_over(Desk::Reap { of });
         }
-        let event = crate::model::Event::Database(Event::Pause { database });
-        cx.agenda.hand_over(event);
+        let event = Event::Pause { database };
+        cx.hand_over(event);
     }
 
     /// Pauses if nobody has been connected for long enough; else looks again a little later.
     fn pause(&mut self, spec: &DatabasePlan, database: u16, cx: &mut Cx) {
         let now = cx.now();
-        self.settle(spec, database as usize, cx);
+        self.settle(spec, cx);
         let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
             return;
         };
@@ -626,61 +679,12 @@ impl Database {
                 database,
                 epoch: wake.epoch,
             };
-            cx.agenda
-                .at(wake.at, Class::Release, crate::model::Event::Database(event));
+            cx.at(wake.at, Class::Release, event);
         }
     }
 }
 
-/// Whose sessions a request uses: those of the instance whose handler asks, or of the client. `None` if nobody waits.
-pub(super) fn holder(plan: &Plan, key: Key, cx: &Cx) -> Option<(u32, u32)> {
-    match cx.requests[key].caller {
-        Caller::Handler(parent) if cx.requests.contains(parent) => {
-            let Request {
-                worker_kind,
-                worker,
-                frame,
-                ..
-            } = cx.requests[parent];
-            plan.worker(worker_kind, worker)
-                .map(|(component, _)| (component, frame.instance))
-        }
-        Caller::Client(client) | Caller::User { client, .. } => Some((plan.clients[client as usize].component, 0)),
-        Caller::Hedged { call, .. } if cx.requests.contains(call) => holder(plan, call, cx),
-        Caller::Handler(_)
-        | Caller::Hedged { .. }
-        | Caller::Poller { .. }
-        | Caller::Asynchronous { .. }
-        | Caller::Mapping { .. }
-        | Caller::Store(_)
-        | Caller::Delivery { .. }
-        | Caller::Nobody => None,
-    }
-}
-
-/// The number of a proxy among all that count sessions.
-fn host_of_proxy(plan: &Plan, proxy: usize) -> usize {
-    plan.databases.len() + proxy
-}
-
-/// The functions whose handlers call component number `index` of a kind.
-pub(super) fn functions_that_call(plan: &Plan, kind: u8, index: usize) -> Vec<u16> {
-    let target = Target {
-        kind,
-        index: index as u16,
-    };
-    let calls = |function: &function::plan::FunctionPlan| {
-        let program = &function.program;
-        let to_it = |step: &Step| match step {
-            Step::Call(call) => program.calls[*call as usize].to == target,
-            _ => false,
-        };
-        program.steps.iter().any(to_it)
-    };
-    let functions = plan
-        .functions
-        .iter()
-        .enumerate()
-        .filter(|(_, function)| calls(function));
-    functions.map(|(number, _)| number as u16).collect()
+const fn target(index: u16) -> Target {
+    let kind = kind::DATABASE;
+    Target { kind, index }
 }

@@ -1,29 +1,31 @@
 //! What faults do to a database: slower work, fewer connections, a zone that goes.
 
+use super::plan::DatabasePlan;
 use super::{Databases, Phase, proxy};
 use crate::kernel::{Instant, Key};
+use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Verdict};
-use crate::model::{Cx, Plan, kind};
+use crate::model::request::kind;
 use crate::scenario::Target;
 
 /// Whether a fault keeps out a query that a proxy hands over; the proxy hears of it.
 #[cold]
 #[inline(never)]
-pub(super) fn keeps_out(plan: &Plan, database: u16, (proxy, job): (u16, u32), query: Key, cx: &mut Cx) -> bool {
+pub(super) fn keeps_out(database: u16, (proxy, job): (u16, u32), query: Key, cx: &mut Cx) -> bool {
     let (kind, index) = (kind::DATABASE, database);
-    match cx.verdict(plan, Target { kind, index }, query) {
+    match cx.verdict(Target { kind, index }, query) {
         Verdict::Enter => return false,
         // The server answered, though badly: the connection is free.
         Verdict::Refused(status) if status != Status::Unavailable => {
             let event = proxy::Event::Released { proxy, job };
-            cx.agenda.hand_over(crate::model::Event::Proxy(event));
+            cx.hand_over(event);
             cx.reply(query, status);
         }
         // There is no server to talk to: the query waits in the proxy, which tries again.
         Verdict::Refused(_) | Verdict::Hangs => {
             let event = proxy::Event::Refused { proxy, job };
-            cx.agenda.hand_over(crate::model::Event::Proxy(event));
+            cx.hand_over(event);
         }
     }
     true
@@ -31,9 +33,9 @@ pub(super) fn keeps_out(plan: &Plan, database: u16, (proxy, job): (u16, u32), qu
 
 impl Databases {
     /// A fault begins or ends.
-    pub fn change(&mut self, plan: &Plan, database: u16, change: Change, cx: &mut Cx) {
+    pub(super) fn suffer(&mut self, plan: &[DatabasePlan], database: u16, change: Change, cx: &mut Cx) {
         let now = cx.now();
-        let spec = &plan.databases[database as usize];
+        let spec = &plan[database as usize];
         let state = &mut self.state[database as usize];
         match change {
             Change::Slow(factor) => {
@@ -51,6 +53,7 @@ impl Databases {
 
     /// The server is gone, with all its connections and whatever ran on them.
     fn lose_zone(&mut self, database: u16, now: Instant, cx: &mut Cx) {
+        let host = self.state[database as usize].host;
         let here = |place: u32, request: Key| {
             let entry = cx.requests.get(request);
             entry.is_some_and(|entry| {
@@ -71,19 +74,16 @@ impl Databases {
                 continue;
             }
             let query = self.queries.take(cx.requests[key].frame.instance);
-            if !query
-                .lease
-                .is_some_and(|lease| cx.sessions.give_back(database as usize, lease))
-            {
+            if !query.lease.is_some_and(|lease| cx.sessions.give_back(host, lease)) {
                 self.state[database as usize].record.connections.add(now.0, -1);
             }
             if let Some((proxy, job)) = query.via {
                 let event = proxy::Event::Released { proxy, job };
-                cx.agenda.hand_over(crate::model::Event::Proxy(event));
+                cx.hand_over(event);
             }
             cx.reply(key, Status::Unavailable);
         }
-        cx.sessions.forget(database as usize);
+        cx.sessions.forget(host);
         let state = &mut self.state[database as usize];
         state.lingering.clear();
         state.record.connections.set(now.0, 0);

@@ -1,15 +1,19 @@
 //! Databases and proxies in small worlds: short traces by hand. Queueing theory is in `tests/theory`.
 
+use super::Databases;
 use super::plan::DatabasePlan;
 use super::proxy::ProxyPlan;
 use crate::cost::Meter;
 use crate::kernel::{Duration, Sampler};
-use crate::model::handler::run::{CallPlan, Program, Step};
+use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::mechanism::client::{ClientPlan, Load};
+use crate::model::mechanism::contract::{Mechanism, Reading};
 use crate::model::mechanism::function::plan::FunctionPlan;
 use crate::model::mechanism::function::pool::Choice;
 use crate::model::parts::initial::Initial;
+use crate::model::request::call::CallPlan;
+use crate::model::request::common::Common;
 use crate::model::request::entry::Cause;
 use crate::model::request::operation::Operation;
 use crate::model::request::retry::RetryPolicy;
@@ -17,6 +21,7 @@ use crate::model::world::run::{RunResult, World};
 use crate::model::{Component, KINDS, Plan, kind};
 use crate::scenario::{Block, Code, Context, Diagnostics, Names, NoFiles, Sources, Target, parse};
 use crate::stats::{Histogram, Value};
+use std::sync::Arc;
 
 const MS: f64 = 1e6;
 
@@ -112,7 +117,7 @@ fn function(to: Target, name: &str) -> FunctionPlan {
         entries: Vec::new(),
         heeds_deadlines: false,
         steps: vec![Step::Call(0), Step::End],
-        calls: vec![call],
+        calls: [call].into(),
     };
     FunctionPlan {
         payload_limit: None,
@@ -160,11 +165,14 @@ fn plan(
     proxy: Option<ProxyPlan>,
     length: Duration,
 ) -> Plan {
-    let mut plan = Plan {
+    let common = Common {
         length,
         window: Duration::from_secs(60),
-        percentiles: Vec::new(),
         seed: 5,
+        ..Common::default()
+    };
+    let mut plan = Plan {
+        common,
         clients,
         functions,
         databases: vec![database],
@@ -183,7 +191,7 @@ fn plan(
         number += 1;
         number - 1
     };
-    let components = &mut plan.components;
+    let components = &mut plan.common.components;
     for (i, part) in plan.clients.iter_mut().enumerate() {
         part.component = next(kind::CLIENT, i, components);
     }
@@ -194,6 +202,7 @@ fn plan(
     for (i, part) in plan.proxies.iter_mut().enumerate() {
         part.component = next(kind::PROXY, i, components);
     }
+    plan.introduce();
     plan
 }
 
@@ -243,7 +252,14 @@ fn read(text: &str) -> (DatabasePlan, Option<ProxyPlan>, Vec<Code>) {
         0,
     );
     let proxied = block("proxies", &super::proxy::TABLE);
-    let proxied = proxied.and_then(|block| ProxyPlan::read(&block, 1, "p", std::slice::from_ref(&spec)));
+    let proxied = proxied.and_then(|block| {
+        let profiles = [Databases::profile(&spec)];
+        let reading = Reading {
+            profiles: &profiles,
+            ..Reading::alone(1, "p")
+        };
+        ProxyPlan::read(&block, &reading)
+    });
     let codes = diagnostics.sorted().iter().map(|problem| problem.code).collect();
     (spec, proxied, codes)
 }
@@ -292,7 +308,7 @@ proxies: { p: { to: d, maximum_connections_percent: 70%, borrow_timeout: 5 s } }
 #[test]
 fn a_call_may_say_what_its_query_costs() {
     let mut costly = function(target(kind::DATABASE), "costly");
-    costly.program.calls[0].demand = Some(Sampler::constant(ms(70)));
+    Arc::make_mut(&mut costly.program.calls)[0].demand = Some(Sampler::constant(ms(70)));
     let usual = function(target(kind::DATABASE), "usual");
     let clients = [0, 1].map(|index| {
         let kind = kind::FUNCTION;

@@ -11,15 +11,19 @@
 //! Validated by: M/D/1/K for its bucket, Erlang B for its calls at once (tests/theory/stores.rs), traces by hand; the
 //! collapse of a service that slows down under load (tests/theory/overload.rs).
 
-use crate::cost::{Meter, MeterSet};
+use crate::cost::Meter;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Sampler};
+use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
 use crate::model::parts::places::Places;
 use crate::model::parts::token_bucket::TokenBucket;
+use crate::model::request::common::Profile;
+use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::Limit;
-use crate::model::{Cx, Plan, kind};
+use crate::model::request::kind;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency};
 
@@ -193,9 +197,11 @@ crate::kernel::pack::packed!(Event {
 
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
-    pub const LATENCY: u64 = 1 << 61;
-    pub const PER_ITEM: u64 = LATENCY + 1;
-    pub const FAILURE: u64 = LATENCY + 2;
+    use crate::kernel::Purpose;
+
+    pub const LATENCY: u64 = Purpose::ExternalLatency.step();
+    pub const PER_ITEM: u64 = Purpose::ExternalPerItem.step();
+    pub const FAILURE: u64 = Purpose::ExternalFailure.step();
 }
 
 /// A call under way.
@@ -260,9 +266,48 @@ pub struct Externals {
     under_way: Places<Call>,
 }
 
-impl Externals {
-    /// The external services at the start of a run.
-    pub fn new(plan: &Plan) -> Self {
+impl Mechanism for Externals {
+    const TABLE: &'static Table = &TABLE;
+    const HARM: Harm = Harm {
+        slow: true,
+        quotas: &[
+            ("rate", Quota::Rate),
+            ("maximum_concurrency", Quota::MaximumConcurrency),
+        ],
+        ..Harm::NONE
+    };
+    type Plan = ExternalPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<ExternalPlan> {
+        reading.attributes.extend(attributes(block));
+        Some(ExternalPlan::read(block, reading.component))
+    }
+
+    fn profile(_: &ExternalPlan) -> Profile {
+        Profile::default()
+    }
+
+    fn callees(_: &ExternalPlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(_: &ExternalPlan) -> Vec<Sent> {
+        Vec::new()
+    }
+
+    fn usual(plan: &ExternalPlan, quota: Quota) -> Option<f64> {
+        if quota == Quota::Rate {
+            return plan.calls.map(|calls| calls.0);
+        }
+        (plan.concurrency < u64::MAX).then_some(plan.concurrency as f64)
+    }
+
+    fn holdings(&self, _: &[ExternalPlan]) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn new(plan: &[ExternalPlan], _: u64, _: &mut Cx) -> Self {
         let bucket = |quota: Option<(f64, f64)>| quota.map(|(rate, burst)| TokenBucket::new(rate, burst));
         let state = |spec: &ExternalPlan| External {
             calls: bucket(spec.calls),
@@ -278,18 +323,17 @@ impl Externals {
             window_began: Instant::ZERO,
         };
         Self {
-            state: plan.externals.iter().map(state).collect(),
+            state: plan.iter().map(state).collect(),
             under_way: Places::new(),
         }
     }
 
-    /// A call reaches an external service.
     #[inline]
-    pub fn offer(&mut self, plan: &Plan, external: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.externals[external as usize];
+    fn offer(&mut self, plan: &[ExternalPlan], external: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[external as usize];
         let state = &mut self.state[external as usize];
         let now = cx.now();
-        let items = plan.call(key, cx).map_or(1, |call| call.operation.items);
+        let items = cx.plan.call(key, &cx.requests).map_or(1, |call| call.operation.items);
         if state.under_way.level() >= state.concurrency {
             state.window.throttled_concurrency += 1;
             cx.hit(Limit::ExternalConcurrency, target(external), key);
@@ -318,17 +362,16 @@ impl Externals {
             takes += items as f64 * spec.latency_per_item.value(&mut entry.luck.dice(step::PER_ITEM));
         }
         takes += state.under_way.level() as f64 * spec.latency_per_call.0 as f64;
-        let event = crate::model::Event::External(Event::Done { request: key });
-        cx.agenda.at(
+        let event = Event::Done { request: key };
+        cx.at(
             now + Duration::from_nanos_f64(takes * state.slow),
             Class::Release,
             event,
         );
     }
 
-    /// A fault begins or ends.
-    pub fn change(&mut self, plan: &Plan, external: u16, change: Change, cx: &Cx) {
-        let spec = &plan.externals[external as usize];
+    fn change(&mut self, plan: &[ExternalPlan], external: u16, change: Change, cx: &mut Cx) {
+        let spec = &plan[external as usize];
         let state = &mut self.state[external as usize];
         match (change, &mut state.calls, spec.calls) {
             (Change::Slow(factor), ..) => state.slow = factor,
@@ -342,14 +385,13 @@ impl Externals {
         }
     }
 
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[ExternalPlan], cx: &mut Cx) {
         let Event::Done { request } = event;
         let now = cx.now();
         let entry = &mut cx.requests[request];
         entry.spend_until(Cause::Waiting, now);
         let external = entry.worker as usize;
-        let spec = &plan.externals[external];
+        let spec = &plan[external];
         let call = self.under_way.take(entry.frame.instance);
         let state = &mut self.state[external];
         state.under_way.add(now.0, -1);
@@ -363,8 +405,8 @@ impl Externals {
         cx.reply(request, Status::Ok);
     }
 
-    /// Ends a window.
-    pub fn close_window(&mut self, now: Instant) {
+    fn close_window(&mut self, _: &[ExternalPlan], cx: &mut Cx) {
+        let now = cx.now();
         for state in &mut self.state {
             let window = &mut state.window;
             window.length_ns = now.since(state.window_began).0;
@@ -376,9 +418,8 @@ impl Externals {
         }
     }
 
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, now: Instant) {
-        self.close_window(now);
+    fn reset(&mut self, plan: &[ExternalPlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
         for state in &mut self.state {
             state.total = Window::default();
             state.lines.clear();
@@ -387,9 +428,15 @@ impl Externals {
         }
     }
 
-    /// Reports what was counted; the last window must have been closed.
-    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
-        for (spec, state) in plan.externals.iter().zip(self.state) {
+    fn observe(self, plan: &[ExternalPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
             let total = state.total;
             let meters = &mut meters[spec.component as usize];
             meters.add(Meter::Requests, total.done - total.failed);
@@ -400,7 +447,7 @@ impl Externals {
                 metric: "concurrency",
                 value: state.under_way.levels(),
             });
-            state.observe_windows(spec.component, plan.window, out, series);
+            state.observe_windows(spec.component, *window, out, series);
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Sources: Elastic Load Balancing user guide, "Routing algorithms" (round robin by default, least outstanding
 //! requests).
 
-use crate::kernel::Luck;
 use crate::kernel::stream::below;
+use crate::kernel::{Luck, Purpose};
 
 /// How requests are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Dispatch {
 }
 
 /// The step of a luck that a random choice is drawn from.
-const DISPATCH_STEP: u64 = 1 << 58;
+const DISPATCH_STEP: u64 = Purpose::Dispatch.step();
 
 /// The instances in service and how many requests each has.
 #[derive(Clone, Debug, Default)]

@@ -4,12 +4,12 @@ use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
 use super::shedding::{self, SheddingPlan};
 use crate::kernel::Duration;
-use crate::model::handler::read::HEEDS_DEADLINES;
-use crate::model::handler::run::Program;
+use crate::model::handler::read::{HEEDS_DEADLINES, read_program};
+use crate::model::mechanism::contract::{Attributes, Reading};
 use crate::model::parts::tracking::{PERIOD, TrackingPlan};
 use crate::model::parts::transfer::{self, TransferPlan};
 use crate::model::request::fault;
-use crate::scenario::{Block, Code, Diagnostic, Field, Kind, Table};
+use crate::scenario::{Block, Code, Diagnostic, Field, Kind, Table, prices};
 
 /// What the autoscaler waits for after a change.
 const COOLDOWNS: Table = Table {
@@ -232,15 +232,20 @@ pub const TABLE: Table = Table {
     ],
 };
 
+/// What a type of machine in the price book comes with.
+pub fn machine(name: &str) -> Option<Machine> {
+    prices::instance_type(name).map(|machine| Machine {
+        vcpus: f64::from(machine.vcpu_milli) / 1000.0,
+        memory_mb: machine.memory_mb,
+        baseline: machine.baseline_milli.map(|milli| f64::from(milli) / 1000.0),
+    })
+}
+
 impl FleetPlan {
-    /// Reads a fleet whose handler was read already. `machine` knows what a type of machine comes with.
-    pub fn read(
-        block: &Block,
-        component: u32,
-        name: &str,
-        program: Program,
-        machine: impl Fn(&str) -> Option<Machine>,
-    ) -> Self {
+    /// Reads a fleet.
+    pub fn read(block: &Block, reading: &Reading) -> Self {
+        let name = reading.name;
+        let program = read_program(block, reading.paths);
         let cx = block.context();
         let known = block.text_opt("instance").and_then(|text| {
             let found = machine(text);
@@ -269,7 +274,7 @@ impl FleetPlan {
         let least = scaling.map_or(1, |s| s.tracking.minimum);
         let most = scaling.map_or(u64::MAX, |s| s.tracking.maximum);
         Self {
-            component,
+            component: reading.component,
             name: name.to_owned(),
             count: block.count_opt("count").unwrap_or(least).clamp(least, most),
             size,
@@ -303,7 +308,7 @@ impl FleetPlan {
 }
 
 /// What selects among the prices of a fleet.
-pub fn attributes(block: &Block) -> Vec<(String, String)> {
+pub fn attributes(block: &Block) -> Attributes {
     let mut attributes = Vec::new();
     let mut add = |name: &str, value: &str| attributes.push((name.to_owned(), value.to_owned()));
     if let Some(instance) = block.text_opt("instance") {
@@ -315,6 +320,10 @@ pub fn attributes(block: &Block) -> Vec<(String, String)> {
     let field = TABLE.field("commitment");
     if let Some(Kind::Choice(words)) = field.map(|f| f.kind) {
         add("commitment", words[block.choice("commitment")]);
+    }
+    if !block.has("architecture") {
+        let listed = block.text_opt("instance").and_then(prices::instance_type);
+        add("architecture", listed.map_or("x86", |machine| &machine.architecture));
     }
     attributes
 }
@@ -393,17 +402,8 @@ fn read_size(block: &Block) -> Option<SizeGoal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::Sampler;
     use crate::scenario::tree::Sources;
     use crate::scenario::{Context, Diagnostics, Names, NoFiles, parse};
-
-    fn machine(name: &str) -> Option<Machine> {
-        (name == "t3.large").then_some(Machine {
-            vcpus: 2.0,
-            memory_mb: 8192,
-            baseline: Some(0.3),
-        })
-    }
 
     /// Reads a fleet; gives the plan, the price attributes and the codes of all problems.
     fn read(text: &str) -> (FleetPlan, Vec<(String, String)>, Vec<Code>) {
@@ -417,8 +417,7 @@ mod tests {
             files: &NoFiles,
         };
         let block = Block::new(&cx, &node, &TABLE);
-        let program = Program::compute(Sampler::Constant(1e6));
-        let plan = FleetPlan::read(&block, 4, "web", program, machine);
+        let plan = FleetPlan::read(&block, &Reading::alone(4, "web"));
         let attributes = attributes(&block);
         let codes = diagnostics.sorted().iter().map(|d| d.code).collect();
         (plan, attributes, codes)
@@ -431,7 +430,11 @@ mod tests {
         assert_eq!((plan.vcpus, plan.memory_mb, plan.baseline), (2.0, 8192, Some(0.3)));
         assert_eq!((plan.count, plan.slots, plan.queue), (3, u32::MAX, u64::MAX));
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        let expected = [pair("instance_type", "t3.large"), pair("commitment", "savings_1y")];
+        let expected = [
+            pair("instance_type", "t3.large"),
+            pair("commitment", "savings_1y"),
+            pair("architecture", "x86"),
+        ];
         assert_eq!(attributes, expected);
         let (plan, _, codes) = read("instance: t3.large\nvcpu: 1.5\nmemory: 3 GB\n");
         assert_eq!((codes, plan.vcpus, plan.memory_mb), (vec![], 1.5, 3072));

@@ -25,19 +25,23 @@ pub mod shedding;
 #[cfg(test)]
 mod tests;
 
-use crate::cost::MeterSet;
 use crate::kernel::stream::chance;
-use crate::kernel::{Class, Duration, Instant, Key, Luck, Stream, StreamKey};
+use crate::kernel::{Class, Duration, Instant, Key, Luck, Purpose, Stream, StreamKey};
 use crate::model::handler::run as program;
-use crate::model::handler::run::{Cpu, Next};
+use crate::model::handler::run::{Cpu, Next, Program};
+use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
 use crate::model::parts::station::{Speeds, Station};
 use crate::model::parts::tracking::{PERIOD, Tracking};
+use crate::model::request::common::Profile;
+use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Cause, Status};
+use crate::model::request::fault::Change;
 use crate::model::request::hits::Limit;
+use crate::model::request::kind;
 use crate::model::request::retry::{self, Retrier};
-use crate::model::{Cx, Event as WorldEvent, Plan, kind};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
+use crate::scenario::{Block, Table, Target};
+use crate::stats::Observation;
 use balancer::{Balancer, Dispatch};
 use outage::Trouble;
 use plan::{FleetPlan, Metric, ScalingPlan};
@@ -93,7 +97,7 @@ crate::kernel::pack::packed!(Event {
 });
 
 /// The step of a request's luck that decides whether it fails.
-const FAILURE_STEP: u64 = 1 << 59;
+const FAILURE_STEP: u64 = Purpose::FleetFailure.step();
 
 /// Where an instance is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,12 +170,58 @@ pub struct Fleets {
     state: Vec<Fleet>,
 }
 
-impl Fleets {
-    /// The fleets at the start of replication `run`: their first instances are in service.
-    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
-        let mut state = Vec::with_capacity(plan.fleets.len());
-        for (index, spec) in plan.fleets.iter().enumerate() {
-            let mut dice = Stream::new(plan.seed, run, StreamKey::new(&spec.name, "boot"));
+impl Mechanism for Fleets {
+    const TABLE: &'static Table = &fields::TABLE;
+    const HARM: Harm = Harm {
+        slow: true,
+        zones: true,
+        ..Harm::NONE
+    };
+    type Plan = FleetPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<FleetPlan> {
+        let plan = FleetPlan::read(block, reading);
+        reading.attributes.extend(fields::attributes(block));
+        Some(plan)
+    }
+
+    fn profile(plan: &FleetPlan) -> Profile {
+        Profile {
+            needs_baggage: plan.shedding.is_some(),
+            ..plan.program.profile()
+        }
+    }
+
+    fn callees(_: &FleetPlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(plan: &FleetPlan) -> Vec<Sent> {
+        let sent = plan.program.sent().into_iter();
+        sent.map(|to| Sent::event("what is sent by", to)).collect()
+    }
+
+    fn handler(plan: &mut FleetPlan) -> Option<&mut Program> {
+        Some(&mut plan.program)
+    }
+
+    fn zones(plan: &FleetPlan) -> (u16, Option<Duration>) {
+        (plan.zones, None)
+    }
+
+    fn holdings(&self, _: &[FleetPlan]) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn change(&mut self, plan: &[FleetPlan], fleet: u16, change: Change, cx: &mut Cx) {
+        self.suffer(plan, fleet, change, cx);
+    }
+
+    fn new(plan: &[FleetPlan], run: u64, cx: &mut Cx) -> Self {
+        let mut state = Vec::with_capacity(plan.len());
+        for (index, spec) in plan.iter().enumerate() {
+            let mut dice = Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "boot"));
             let mut fleet = Fleet {
                 instances: Vec::new(),
                 free: Vec::new(),
@@ -194,76 +244,69 @@ impl Fleets {
             }
             if fleet.scaler.is_some() {
                 let event = Event::Tracked { fleet: index as u16 };
-                cx.agenda
-                    .at(Instant::ZERO + PERIOD, Class::Timer, WorldEvent::Fleet(event));
+                cx.at(Instant::ZERO + PERIOD, Class::Timer, event);
             }
             state.push(fleet);
         }
         Self { state }
     }
 
-    /// A request reaches a fleet.
     #[inline]
-    pub fn offer(&mut self, plan: &Plan, fleet: u16, key: Key, cx: &mut Cx) {
+    fn offer(&mut self, plan: &[FleetPlan], fleet: u16, key: Key, cx: &mut Cx) {
         let entry = &mut cx.requests[key];
         entry.worker_kind = kind::FLEET;
         entry.worker = fleet;
-        entry.frame.step = plan.fleets[fleet as usize].program.entry(entry.path);
-        self.state[fleet as usize].offer(&plan.fleets[fleet as usize], fleet, key, cx);
+        entry.frame.step = plan[fleet as usize].program.entry(entry.path);
+        self.state[fleet as usize].offer(&plan[fleet as usize], fleet, key, cx);
     }
 
-    /// Handles an event.
     #[inline]
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[FleetPlan], cx: &mut Cx) {
         match event {
             Event::Cores { fleet, instance, epoch } => {
-                self.state[fleet as usize].work_done(&plan.fleets[fleet as usize], fleet, (instance, epoch), cx);
+                self.state[fleet as usize].work_done(&plan[fleet as usize], fleet, (instance, epoch), cx);
             }
             Event::Booted {
                 fleet,
                 instance,
                 launch,
-            } => self.state[fleet as usize].booted(&plan.fleets[fleet as usize], instance, launch, cx),
+            } => self.state[fleet as usize].booted(&plan[fleet as usize], instance, launch, cx),
             Event::Tracked { fleet } => {
-                self.state[fleet as usize].tracked(&plan.fleets[fleet as usize], fleet, cx);
+                self.state[fleet as usize].tracked(&plan[fleet as usize], fleet, cx);
             }
             Event::Allowed { fleet } => {
                 let state = &mut self.state[fleet as usize];
                 if state.quota.as_mut().is_some_and(Quota::release) {
-                    state.launch(&plan.fleets[fleet as usize], fleet, cx);
+                    state.launch(&plan[fleet as usize], fleet, cx);
                 }
             }
-            Event::Noticed { fleet } => self.state[fleet as usize].noticed(&plan.fleets[fleet as usize], fleet, cx),
+            Event::Noticed { fleet } => self.state[fleet as usize].noticed(&plan[fleet as usize], fleet, cx),
         }
     }
 
-    /// The handler of a request can go on.
     #[inline]
-    pub fn resume(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+    fn resume(&mut self, plan: &[FleetPlan], key: Key, cx: &mut Cx) {
         let fleet = cx.requests[key].worker;
-        self.state[fleet as usize].proceed(&plan.fleets[fleet as usize], fleet, key, cx);
+        self.state[fleet as usize].proceed(&plan[fleet as usize], fleet, key, cx);
     }
 
-    /// A call or branch of a handler on a fleet has been answered.
-    pub fn answered(&mut self, plan: &Plan, child: Key, parent: Key, cx: &mut Cx) {
+    fn answered(&mut self, plan: &[FleetPlan], child: Key, parent: Key, cx: &mut Cx) {
         let fleet = cx.requests[parent].worker;
-        let spec = &plan.fleets[fleet as usize];
+        let spec = &plan[fleet as usize];
         let state = &mut self.state[fleet as usize];
         if program::answered(cx, &spec.program, &mut state.retriers, child, parent) {
             state.proceed(spec, fleet, parent, cx);
         }
     }
 
-    /// Ends a window.
-    pub fn close_window(&mut self, cx: &Cx) {
+    fn close_window(&mut self, _: &[FleetPlan], cx: &mut Cx) {
         for state in &mut self.state {
             state.record.close_window(&mut state.levels, cx.now());
         }
     }
 
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, cx: &Cx) {
-        self.close_window(cx);
+    fn reset(&mut self, plan: &[FleetPlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
         for state in &mut self.state {
             state.record.reset();
             state.retriers.iter_mut().for_each(Retrier::reset);
@@ -272,13 +315,19 @@ impl Fleets {
         }
     }
 
-    /// Reports what was counted; the last window must have been closed.
-    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
-        for (spec, state) in plan.fleets.iter().zip(self.state) {
+    fn observe(self, plan: &[FleetPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
             retry::observe(spec.component, &state.retriers, out);
             state
                 .record
-                .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
+                .observe(spec, *window, out, series, &mut meters[spec.component as usize]);
             let levels = [("slots.busy", &state.levels.busy), ("queue", &state.levels.queued)];
             out.extend(levels.map(|(metric, gauge)| Observation {
                 component: spec.component,
@@ -364,7 +413,7 @@ impl Fleet {
     #[inline]
     fn proceed(&mut self, spec: &FleetPlan, fleet: u16, key: Key, cx: &mut Cx) {
         match program::advance(cx, &spec.program, key, Cpu::Shared) {
-            Next::At(at) => cx.agenda.at(at, Class::Release, WorldEvent::Resume { request: key }),
+            Next::At(at) => cx.at(at, Class::Release, Desk::Resume { request: key }),
             Next::Compute(demand) => {
                 let index = cx.requests[key].frame.instance;
                 let demand = Duration::from_nanos_f64(demand.0 as f64 / spec.speed);
@@ -393,7 +442,7 @@ impl Fleet {
                 instance: index,
                 epoch: wake.epoch,
             };
-            cx.agenda.at(wake.at, Class::Release, WorldEvent::Fleet(event));
+            cx.at(wake.at, Class::Release, event);
         }
     }
 
@@ -508,7 +557,7 @@ impl Fleet {
             instance: index,
             launch,
         };
-        cx.agenda.at(now + boot, Class::Timer, WorldEvent::Fleet(event));
+        cx.at(now + boot, Class::Timer, event);
     }
 
     /// An instance is ready; it takes what waits in the one line, as far as it has slots.
@@ -538,8 +587,7 @@ impl Fleet {
     fn tracked(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
         let now = cx.now();
         let Some(scaler) = &mut self.scaler else { return };
-        cx.agenda
-            .at(now + PERIOD, Class::Timer, WorldEvent::Fleet(Event::Tracked { fleet }));
+        cx.at(now + PERIOD, Class::Timer, Event::Tracked { fleet });
         let current = (self.balancer.len() + self.booting.len()) as u64 + self.quota.as_ref().map_or(0, |q| q.held);
         if let Some(wanted) = scaler.look(spec, &self.levels, self.arrived, now, current) {
             self.want(wanted, spec, fleet, cx);

@@ -1,11 +1,11 @@
 //! What faults do to a fleet: slower computing, and instances that go with their zone.
 
-use super::{Event, Fleet, Fleets, State, WorldEvent, kind};
+use super::{Event, Fleet, Fleets, State, kind};
 use crate::kernel::{Class, Instant, Key};
-use crate::model::fleet::plan::FleetPlan;
+use crate::model::mechanism::fleet::plan::FleetPlan;
+use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Zones};
-use crate::model::{Cx, Plan};
 use crate::scenario::Target;
 
 /// What is wrong with a fleet now.
@@ -47,7 +47,7 @@ const fn target(index: u16) -> Target {
 
 impl Fleets {
     /// A fault begins or ends.
-    pub fn change(&mut self, plan: &Plan, fleet: u16, change: Change, cx: &mut Cx) {
+    pub(super) fn suffer(&mut self, plan: &[FleetPlan], fleet: u16, change: Change, cx: &mut Cx) {
         let state = &mut self.state[fleet as usize];
         match change {
             Change::Slow(factor) => state.slow_down(fleet, factor, cx),
@@ -55,9 +55,9 @@ impl Fleets {
                 let before = state.trouble.zones.lost;
                 state.trouble.zones = zones;
                 if zones.lost > before {
-                    state.go_dark(&plan.fleets[fleet as usize], fleet, cx);
+                    state.go_dark(&plan[fleet as usize], fleet, cx);
                 } else if zones.lost < before {
-                    state.come_back(&plan.fleets[fleet as usize], fleet, cx);
+                    state.come_back(&plan[fleet as usize], fleet, cx);
                 }
             }
             Change::Recycle(..) | Change::Neighbours(_) | Change::Lower(..) => {}
@@ -115,8 +115,8 @@ impl Fleet {
                 self.remove(spec, index, cx);
             }
         }
-        let event = WorldEvent::Fleet(Event::Noticed { fleet });
-        cx.agenda.at(now + zones.detection, Class::Timer, event);
+        let event = Event::Noticed { fleet };
+        cx.at(now + zones.detection, Class::Timer, event);
     }
 
     /// A request is lost with its instance.

@@ -3,7 +3,7 @@
 use super::Event;
 use crate::kernel::{Class, Instant};
 use crate::model::parts::token_bucket::TokenBucket;
-use crate::model::{Cx, Event as WorldEvent};
+use crate::model::request::desk::Cx;
 
 /// The quota of one fleet, and who waits for it.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ impl Quota {
             return false;
         }
         self.held += 1;
-        let event = WorldEvent::Fleet(Event::Allowed { fleet });
-        cx.agenda.at(now + wait, Class::Timer, event);
+        let event = Event::Allowed { fleet };
+        cx.at(now + wait, Class::Timer, event);
         true
     }
 

@@ -14,9 +14,10 @@ use super::plan::FleetPlan;
 use super::{Fleet, State};
 use crate::kernel::{Duration, Instant, Key};
 use crate::model::request::baggage::Criticality;
+use crate::model::request::desk::Cx;
 use crate::model::request::entry::Status;
 use crate::model::request::hits::Limit;
-use crate::model::{Cx, kind};
+use crate::model::request::kind;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 
 /// The fields of load shedding.

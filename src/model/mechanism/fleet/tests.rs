@@ -5,10 +5,12 @@ use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Metric, ScalingPlan};
 use crate::cost::Meter;
 use crate::kernel::{Duration, Sampler};
-use crate::model::handler::run::{CallPlan, Program, Step};
+use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, Piece, RateCurve};
 use crate::model::mechanism::client::{ClientPlan, Load};
 use crate::model::parts::tracking::TrackingPlan;
+use crate::model::request::call::CallPlan;
+use crate::model::request::common::Common;
 use crate::model::request::entry::Cause;
 use crate::model::request::operation::Operation;
 use crate::model::request::retry::RetryPolicy;
@@ -66,20 +68,17 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
     for (index, fleet) in fleets.iter().enumerate() {
         components.push(component(target(kind::FLEET, index as u16), &fleet.name));
     }
-    Plan {
-        topics: Vec::new(),
-        schedules: Vec::new(),
-        databases: Vec::new(),
-        proxies: Vec::new(),
-        queues: Vec::new(),
-        streams: Vec::new(),
+    let common = Common {
         components,
         length: Duration::from_secs(length_s),
         warmup: Duration::from_secs(warmup_s),
         window: Duration::from_secs(60),
-        percentiles: Vec::new(),
         seed: 7,
-        accounts: Vec::new(),
+        ..Common::default()
+    };
+    let mut plan = Plan {
+        common,
+        fleets,
         clients: vec![ClientPlan {
             payload: None,
             background: false,
@@ -96,11 +95,10 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
         }],
-        gateways: Vec::new(),
-        functions: Vec::new(),
-        fleets,
         ..Plan::default()
-    }
+    };
+    plan.introduce();
+    plan
 }
 
 fn poisson(per_second: f64) -> ArrivalPlan {
@@ -304,7 +302,7 @@ fn branches_share_the_cores_of_their_instance() {
 fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
     let mut front = computes(constant_ms(5));
     front.program.steps.insert(1, Step::Call(0));
-    front.program.calls.push(CallPlan {
+    let call = CallPlan {
         payload: None,
         demand: None,
         operation: Operation::default(),
@@ -318,7 +316,8 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
         guard: None,
         careful: false,
         optional: true,
-    });
+    };
+    front.program.calls = [call].into();
     let back = FleetPlan {
         component: 2,
         name: "back".to_owned(),

@@ -109,7 +109,7 @@ fn by_cron(change: &Block, text: &str, zone: &Zone, when: When) -> Vec<Duration>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::function::fields::PROVISIONED;
+    use crate::model::mechanism::function::fields::PROVISIONED;
     use crate::scenario::{Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
 
     fn hours(start: &str, text: &str) -> (Vec<(u64, u64)>, String) {

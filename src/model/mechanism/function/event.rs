@@ -5,6 +5,16 @@ use crate::kernel::Key;
 /// What happens to a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
+    /// The handler of an invocation can go on. It names the instance, so that instance and request come from memory
+    /// together.
+    Invocation {
+        /// The function.
+        function: u16,
+        /// The instance that it runs on.
+        instance: u32,
+        /// The request.
+        request: Key,
+    },
     /// A cold start is over.
     Ready {
         /// The function.
@@ -35,10 +45,12 @@ pub enum Event {
         /// Which of its plan's.
         index: u16,
     },
-    /// Finds instances whose time is up (a database at its limit wants to know).
-    Reap {
+    /// An event that waits for another try has become too old.
+    Expire {
         /// The function.
         function: u16,
+        /// The event.
+        event: u32,
     },
     /// Provisioned capacity: the schedule's next change.
     Scheduled {
@@ -88,11 +100,12 @@ pub enum Event {
 }
 
 crate::kernel::pack::packed!(Event {
+    Invocation { function, instance, request },
     Ready { function, request },
     TimeLimit { function, request },
     Cores { function, instance, epoch },
     Recycle { function, index },
-    Reap { function },
+    Expire { function, event },
     Scheduled { function, index },
     Prepared { function, count, epoch },
     Tracked { function },

@@ -7,11 +7,12 @@ use super::pool::Choice;
 use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::handler::read::{HEEDS_DEADLINES, read_program};
+use crate::model::mechanism::contract::{Attributes, Reading};
 use crate::model::parts::initial::Initial;
 use crate::model::parts::tracking::TrackingPlan;
 use crate::model::parts::transfer::{self, TransferPlan};
 use crate::model::request::{fault, payload};
-use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest};
+use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest, prices};
 
 /// The most instances of one function: more than any provider grants, and few enough to be held in memory.
 pub(super) const INSTANCES_MAX: f64 = 1e6;
@@ -364,15 +365,15 @@ pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved
 const EPHEMERAL_FREE_MB: u64 = 512;
 
 impl FunctionPlan {
-    /// Reads a function of runs that begin and last as `when` says; `account` is used if the function names none.
-    pub fn read(block: &Block, component: u32, name: &str, paths: &[String], account: Option<u16>, when: When) -> Self {
+    /// Reads a function.
+    pub fn read(block: &Block, reading: &Reading) -> Self {
         let memory_mb = (block.size("memory") as f64 / MB).round().max(1.0) as u64;
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block
             .number_opt("cpu")
             .unwrap_or_else(|| share.min(block.number("cpu_maximum")));
         let by_memory = block.flag("init_scales_with_memory");
-        let program = read_program(block, paths);
+        let program = read_program(block, reading.paths);
         let snapstart = block.flag("snapstart");
         // More processors shorten the start as far as it computes, and it is taken to do nothing else.
         let init_factor = if by_memory { (1.0 / vcpus).max(1.0) } else { 1.0 } / block.number("startup_boost");
@@ -383,7 +384,8 @@ impl FunctionPlan {
             let code_init = block.sampler("code_init").scaled(init_factor);
             (read_init(block, memory_mb).scaled(init_factor), code_init)
         };
-        let platform = Platform::read(block, vcpus, &[&placement, &init, &code_init]);
+        let mut platform = Platform::read(block, vcpus, &[&placement, &init, &code_init]);
+        platform.machine_vcpus = machine_vcpus(block);
         // Where instances start apart from requests, nothing is done again inside an invocation.
         let init_limit = match &platform.scaled {
             Some(_) => Duration::FOREVER,
@@ -391,9 +393,12 @@ impl FunctionPlan {
         };
         let most = block.count_opt("maximum_instances").unwrap_or(INSTANCES_MAX as u64);
         Self {
-            component,
-            name: name.to_owned(),
-            account: block.target_opt("account").map(|target| target.index).or(account),
+            component: reading.component,
+            name: reading.name.to_owned(),
+            account: block
+                .target_opt("account")
+                .map(|target| target.index)
+                .or(reading.account),
             memory_mb,
             vcpus,
             timeout: block.duration("timeout"),
@@ -411,12 +416,8 @@ impl FunctionPlan {
             maximum_instances: block.count_opt("maximum_instances"),
             scaling: block.block("scaling").map(|s| (s.count("burst"), s.rate("refill"))),
             requests_per_second_factor: block.number_opt("requests_per_second_factor"),
-            provisioned: read_provisioned(block, when),
-            recycles: block
-                .list("recycle")
-                .iter()
-                .map(|node| read_recycle(&Block::new(block.context(), node, &RECYCLE)))
-                .collect(),
+            provisioned: read_provisioned(block, (reading.clock.start, reading.clock.length)),
+            recycles: read_recycles(block),
             failure: block.share("failure"),
             init_billed: block.flag("init_billed"),
             billing_step: block.duration("billing_granularity"),
@@ -434,6 +435,37 @@ impl FunctionPlan {
             holds_sessions: false,
         }
     }
+}
+
+fn read_recycles(block: &Block) -> Vec<Recycle> {
+    let read = |node| read_recycle(&Block::new(block.context(), node, &RECYCLE));
+    block.list("recycle").iter().map(read).collect()
+}
+
+/// vCPUs of the machines that a function's instances run on, if it says on which.
+fn machine_vcpus(block: &Block) -> Option<f64> {
+    let name = block.text_opt("machine")?;
+    let machine = prices::instance_type(name);
+    if machine.is_none() {
+        let message = format!("no machine type `{name}` is in the price book");
+        let help = "types of EC2 are known, such as `m7g.xlarge`";
+        block.error(Code::UnknownChoice, block.span_of("machine"), message, help);
+    }
+    machine.map(|machine| f64::from(machine.vcpu_milli) / 1000.0)
+}
+
+/// What selects among the prices of its service.
+pub fn attributes(block: &Block) -> Attributes {
+    let mut attributes = Attributes::new();
+    let mut add = |name: &str, value: &str| attributes.push((name.to_owned(), value.to_owned()));
+    add("architecture", architecture(block));
+    block.text_opt("runtime").inspect(|runtime| add("runtime", runtime));
+    block.text_opt("machine").inspect(|name| add("instance_type", name));
+    let billing = block.choice_opt("billing").map(|choice| Billing::NAMES[choice]);
+    billing.inspect(|word| add("billing", word));
+    let commitment = block.choice_opt("commitment").map(|choice| COMMITMENTS[choice]);
+    commitment.inspect(|word| add("commitment", word));
+    attributes
 }
 
 /// The words of the field `architecture`.

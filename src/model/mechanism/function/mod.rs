@@ -24,22 +24,28 @@ mod provisioned;
 mod record;
 pub mod scaled;
 mod troubled;
+mod work;
 
 pub use event::Event;
 
-use crate::cost::MeterSet;
-use crate::kernel::stream::{chance, unit};
-use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Pack, Stream, StreamKey};
+use crate::kernel::stream::chance;
+use crate::kernel::{Class, Duration, Key, LaneId, Luck, Pack, Stream, StreamKey};
 use crate::model::handler::run as program;
-use crate::model::handler::run::{Cpu, Next};
+use crate::model::handler::run::{Cpu, Program};
+use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
 use crate::model::parts::token_bucket::TokenBucket;
-use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
+use crate::model::request::common::{Common, Profile};
+use crate::model::request::desk::{self, Cx};
+use crate::model::request::entry::{BatchFate, Caller, Cause, Request};
+use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::{Hit, Limit};
+use crate::model::request::kind;
 use crate::model::request::retry::{self, Retrier};
-use crate::model::{Cx, Plan, kind};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
-use instance::{Instances, Taken};
+use crate::scenario::{Block, Table, Target};
+use crate::stats::Observation;
+use asynchronous::AsyncQueues;
+use instance::Instances;
 use plan::FunctionPlan;
 use provisioned::Provisioned;
 use record::{Record, Throttle};
@@ -47,10 +53,12 @@ use scaled::Scaled;
 
 /// Steps of a luck, far from handler steps.
 mod step {
-    pub const PLACEMENT: u64 = 1 << 46;
-    pub const INIT: u64 = 1 << 47;
-    pub const FAILURE: u64 = 1 << 48;
-    pub const CODE_INIT: u64 = 1 << 49;
+    use crate::kernel::Purpose;
+
+    pub const PLACEMENT: u64 = Purpose::Placement.step();
+    pub const INIT: u64 = Purpose::Init.step();
+    pub const FAILURE: u64 = Purpose::FunctionFailure.step();
+    pub const CODE_INIT: u64 = Purpose::CodeInit.step();
 }
 
 /// With more requests in flight than this, they do not stay in the nearest caches.
@@ -89,21 +97,105 @@ struct Function {
 #[derive(Debug)]
 pub struct Functions {
     state: Vec<Function>,
+    /// The queues of their asynchronous invocations.
+    asynchronous: AsyncQueues,
 }
 
-impl Functions {
-    /// The functions at the start of replication `run`, with what is scheduled for them on the agenda.
-    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+impl Mechanism for Functions {
+    const TABLE: &'static Table = &fields::TABLE;
+    const HARM: Harm = Harm {
+        slow: true,
+        zones: true,
+        recycle: true,
+        quotas: &[("reserved_concurrency", Quota::ReservedConcurrency)],
+    };
+    type Plan = FunctionPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<FunctionPlan> {
+        let plan = FunctionPlan::read(block, reading);
+        reading.attributes.extend(fields::attributes(block));
+        Some(plan)
+    }
+
+    fn profile(plan: &FunctionPlan) -> Profile {
+        Profile {
+            warm: plan.initial.count,
+            reaped: true,
+            sets_aside: plan.account.map(|account| (account, plan.set_aside())),
+            payload_limit: plan.payload_limit,
+            failure: plan.failure,
+            timeout: plan.timeout,
+            ..plan.program.profile()
+        }
+    }
+
+    fn callees(_: &FunctionPlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(plan: &FunctionPlan) -> Vec<Sent> {
+        let sent = plan.program.sent().into_iter();
+        let sent = sent.map(|to| Sent::event("what is sent by", to));
+        let outcomes = plan.asynchronous.destinations();
+        sent.chain(outcomes.map(|to| Sent::event("outcomes of", to))).collect()
+    }
+
+    fn handler(plan: &mut FunctionPlan) -> Option<&mut Program> {
+        Some(&mut plan.program)
+    }
+
+    fn link(plan: &mut FunctionPlan, own: Target, common: &Common) {
+        let mut calls = plan.program.calls.iter();
+        plan.holds_sessions = calls.any(|call| common.profile(call.to).counts_sessions);
+        plan.asynchronous.used = common.profile(own).gets_events;
+    }
+
+    fn usual(plan: &FunctionPlan, _: Quota) -> Option<f64> {
+        plan.reserved.map(|count| count as f64)
+    }
+
+    fn zones(plan: &FunctionPlan) -> (u16, Option<Duration>) {
+        (plan.zones, None)
+    }
+
+    fn accept(&mut self, plan: &[FunctionPlan], function: u16, request: Key, cx: &mut Cx) {
+        self.asynchronous.accept(plan, function, request, cx);
+    }
+
+    fn delivered(&mut self, plan: &[FunctionPlan], function: u16, event: u32, request: Key, cx: &mut Cx) {
+        self.asynchronous.answered(plan, function, event, request, cx);
+    }
+
+    fn resume(&mut self, plan: &[FunctionPlan], request: Key, cx: &mut Cx) {
+        let function = cx.requests[request].worker;
+        self.state[function as usize].go_on(&plan[function as usize], function, request, cx);
+    }
+
+    fn reap(&mut self, plan: &[FunctionPlan], function: u16, cx: &mut Cx) {
+        self.state[function as usize].reap(&plan[function as usize], cx);
+    }
+
+    fn change(&mut self, plan: &[FunctionPlan], function: u16, change: Change, cx: &mut Cx) {
+        self.suffer(plan, function, change, cx);
+    }
+
+    fn holdings(&self, plan: &[FunctionPlan]) -> Vec<Holding> {
+        self.asynchronous.holdings(plan).collect()
+    }
+
+    fn new(plan: &[FunctionPlan], run: u64, cx: &mut Cx) -> Self {
         let mut functions = Self {
-            state: Vec::with_capacity(plan.functions.len()),
+            state: Vec::with_capacity(plan.len()),
+            asynchronous: AsyncQueues::new(plan),
         };
-        for (index, spec) in plan.functions.iter().enumerate() {
+        for (index, spec) in plan.iter().enumerate() {
             let function = index as u16;
             let shared = spec.concurrency_per_instance > 1;
-            let dice = |purpose| Stream::new(plan.seed, run, StreamKey::new(&spec.name, purpose));
+            let dice = |purpose| Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, purpose));
             let pool = spec
                 .account
-                .map_or(u64::MAX, |account| plan.accounts[account as usize].concurrency);
+                .map_or(u64::MAX, |account| cx.plan.accounts[account as usize].concurrency);
             let quota = spec.reserved.unwrap_or(pool) as f64;
             let rate = spec.requests_per_second_factor.map(|factor| factor * quota);
             functions.state.push(Function {
@@ -142,8 +234,7 @@ impl Functions {
                     function,
                     index: i as u16,
                 };
-                cx.agenda
-                    .at(recycle.at, Class::Timer, crate::model::Event::Function(event));
+                cx.at(recycle.at, Class::Timer, event);
             }
             let state = &mut functions.state[index];
             if state.scaled.is_none() && spec.initial.count > 0 {
@@ -159,10 +250,9 @@ impl Functions {
         functions
     }
 
-    /// A request reaches a function.
     #[inline(always)]
-    pub fn offer(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.functions[function as usize];
+    fn offer(&mut self, plan: &[FunctionPlan], function: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[function as usize];
         let state = &mut self.state[function as usize];
         let now = cx.now();
         state.record.offered += 1;
@@ -194,16 +284,130 @@ impl Functions {
         }
     }
 
+    #[inline(always)]
+    fn handle(&mut self, event: Event, plan: &[FunctionPlan], cx: &mut Cx) {
+        if let Event::Invocation {
+            function,
+            instance,
+            request,
+        } = event
+        {
+            self.invocation(plan, function, instance, request, cx);
+        } else {
+            self.handle_rare(event, plan, cx);
+        }
+    }
+
+    fn answered(&mut self, plan: &[FunctionPlan], child: Key, parent: Key, cx: &mut Cx) {
+        let function = cx.requests[parent].worker;
+        let spec = &plan[function as usize];
+        let state = &mut self.state[function as usize];
+        if program::answered(cx, &spec.program, &mut state.retriers, child, parent) {
+            state.go_on(spec, function, parent, cx);
+        }
+    }
+
+    fn close_window(&mut self, plan: &[FunctionPlan], cx: &mut Cx) {
+        let now = cx.now();
+        for (spec, state) in plan.iter().zip(&mut self.state) {
+            state.reap(spec, cx);
+            let mut provisioned = state.provisioned.as_mut().map(|p| p.close_window(now));
+            if let Some(scaled) = &mut state.scaled {
+                let (minimum, waiting, most) = scaled.close_window(now);
+                provisioned = Some(minimum);
+                state.record.pending(waiting, most);
+            }
+            state
+                .record
+                .close_window(state.instances.close_window(now), provisioned);
+        }
+        self.asynchronous.close_window(now);
+    }
+
+    fn reset(&mut self, plan: &[FunctionPlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
+        for state in &mut self.state {
+            state.record.reset();
+            state.instances.forget_levels();
+            state.retriers.iter_mut().for_each(Retrier::reset);
+        }
+        self.asynchronous.forget();
+    }
+
+    fn observe(self, plan: &[FunctionPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
+            retry::observe(spec.component, &state.retriers, out);
+            state
+                .record
+                .observe(spec, *window, out, series, &mut meters[spec.component as usize]);
+            out.push(Observation {
+                component: spec.component,
+                metric: "instances.busy",
+                value: state.instances.busy_levels(),
+            });
+        }
+        self.asynchronous.observe(plan, report);
+    }
+}
+
+impl Functions {
+    /// Handles what happens less often than invocations.
+    #[inline(never)]
+    fn handle_rare(&mut self, event: Event, plan: &[FunctionPlan], cx: &mut Cx) {
+        let now = cx.now();
+        match event {
+            Event::Invocation { .. } => unreachable!("invocations are handled before"),
+            Event::Ready { function, request } => {
+                let spec = &plan[function as usize];
+                let state = &mut self.state[function as usize];
+                state.instances.initialised(cx.requests[request].frame.instance, now);
+                state.begin(spec, function, request, cx);
+            }
+            Event::TimeLimit { function, request } => {
+                if cx.requests.contains(request) {
+                    let spec = &plan[function as usize];
+                    self.state[function as usize].cut_off(spec, request, cx);
+                }
+            }
+            Event::Cores {
+                function,
+                instance,
+                epoch,
+            } => {
+                self.cores(plan, function, instance, epoch, cx);
+            }
+            Event::Recycle { function, index } => self.recycle(plan, function, index, cx),
+            Event::Expire { function, event } => self.asynchronous.expire(plan, function, event, cx),
+            Event::Up { .. } | Event::Pull { .. } | Event::Waited { .. } | Event::Scale { .. } => {
+                self.handle_scaled(event, plan, cx);
+            }
+            Event::Scheduled { function, .. } | Event::Prepared { function, .. } | Event::Tracked { function } => {
+                let spec = &plan[function as usize];
+                let state = &mut self.state[function as usize];
+                if let Some(provisioned) = &mut state.provisioned {
+                    provisioned.handle(event, function, spec, &mut state.instances, cx);
+                }
+            }
+        }
+    }
+
     /// A request found the account's pool empty: counts that, with who has most of the pool.
     #[cold]
     #[inline(never)]
-    fn name_holder(&self, plan: &Plan, account: u16, function: u16, cx: &mut Cx) {
+    fn name_holder(&self, plan: &[FunctionPlan], account: u16, function: u16, cx: &mut Cx) {
         let target = |kind, index| Target { kind, index };
         let mut most = (
             cx.accounts[account as usize].neighbours(),
             target(kind::ACCOUNT, account),
         );
-        for (spec, (state, index)) in plan.functions.iter().zip(self.state.iter().zip(0..)) {
+        for (spec, (state, index)) in plan.iter().zip(self.state.iter().zip(0..)) {
             if spec.account == Some(account) && spec.reserved.is_none() && state.on_demand > most.0 {
                 most = (state.on_demand, target(kind::FUNCTION, index));
             }
@@ -217,48 +421,7 @@ impl Functions {
         cx.limits.count(hit, most.0, cx.agenda.now());
     }
 
-    /// Handles an event.
-    #[inline(never)]
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
-        let now = cx.now();
-        match event {
-            Event::Ready { function, request } => {
-                let spec = &plan.functions[function as usize];
-                let state = &mut self.state[function as usize];
-                state.instances.initialised(cx.requests[request].frame.instance, now);
-                state.begin(spec, function, request, cx);
-            }
-            Event::TimeLimit { function, request } => {
-                if cx.requests.contains(request) {
-                    let spec = &plan.functions[function as usize];
-                    self.state[function as usize].cut_off(spec, request, cx);
-                }
-            }
-            Event::Cores {
-                function,
-                instance,
-                epoch,
-            } => {
-                self.cores(plan, function, instance, epoch, cx);
-            }
-            Event::Recycle { function, index } => self.recycle(plan, function, index, cx),
-            Event::Reap { function } => {
-                self.state[function as usize].reap(&plan.functions[function as usize], cx);
-            }
-            Event::Up { .. } | Event::Pull { .. } | Event::Waited { .. } | Event::Scale { .. } => {
-                self.handle_scaled(event, plan, cx);
-            }
-            Event::Scheduled { function, .. } | Event::Prepared { function, .. } | Event::Tracked { function } => {
-                let spec = &plan.functions[function as usize];
-                let state = &mut self.state[function as usize];
-                if let Some(provisioned) = &mut state.provisioned {
-                    provisioned.handle(event, function, spec, &mut state.instances, cx);
-                }
-            }
-        }
-    }
-
-    fn handle_scaled(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle_scaled(&mut self, event: Event, plan: &[FunctionPlan], cx: &mut Cx) {
         let (Event::Up { function, .. }
         | Event::Pull { function }
         | Event::Waited { function, .. }
@@ -266,7 +429,7 @@ impl Functions {
         else {
             return;
         };
-        let (spec, state) = (&plan.functions[function as usize], &mut self.state[function as usize]);
+        let (spec, state) = (&plan[function as usize], &mut self.state[function as usize]);
         match event {
             Event::Up { instance, .. } => state.up(spec, function, instance, cx),
             Event::Waited { request, .. } => state.waited(spec, request, cx),
@@ -277,11 +440,11 @@ impl Functions {
 
     /// The handler of a request on an instance can go on, if it has not been cut off.
     #[inline]
-    pub fn resume(&mut self, plan: &Plan, function: u16, instance: u32, key: Key, cx: &mut Cx) {
+    fn invocation(&mut self, plan: &[FunctionPlan], function: u16, instance: u32, key: Key, cx: &mut Cx) {
         if cx.agenda.coming().len() > 0 && cx.requests.len() > MANY {
             self.look_ahead(cx);
         }
-        let spec = &plan.functions[function as usize];
+        let spec = &plan[function as usize];
         let state = &mut self.state[function as usize];
         let Some(entry) = cx.requests.get(key) else {
             return;
@@ -299,11 +462,11 @@ impl Functions {
     fn look_ahead(&self, cx: &Cx) {
         let mut read = 0;
         for words in cx.agenda.coming() {
-            let crate::model::Event::Invocation {
+            let Some(Event::Invocation {
                 function,
                 instance,
                 request,
-            } = crate::model::Event::unpack(words)
+            }) = desk::Event::unpack(words).of()
             else {
                 continue;
             };
@@ -313,40 +476,21 @@ impl Functions {
         std::hint::black_box(read);
     }
 
-    /// A branch of a handler can begin.
-    pub fn branch(&mut self, plan: &Plan, function: u16, key: Key, cx: &mut Cx) {
-        self.state[function as usize].go_on(&plan.functions[function as usize], function, key, cx);
-    }
-
-    /// A call or branch of a handler on a function has been answered.
-    pub fn answered(&mut self, plan: &Plan, child: Key, parent: Key, cx: &mut Cx) {
-        let function = cx.requests[parent].worker;
-        let spec = &plan.functions[function as usize];
-        let state = &mut self.state[function as usize];
-        if program::answered(cx, &spec.program, &mut state.retriers, child, parent) {
-            state.go_on(spec, function, parent, cx);
-        }
-    }
-
     /// Replaces a share of the instances, each at its own moment within the spread.
-    fn recycle(&mut self, plan: &Plan, function: u16, index: u16, cx: &mut Cx) {
-        let spec = &plan.functions[function as usize];
+    fn recycle(&mut self, plan: &[FunctionPlan], function: u16, index: u16, cx: &mut Cx) {
+        let spec = &plan[function as usize];
         let state = &mut self.state[function as usize];
         let recycle = spec.recycles[index as usize];
         let now = cx.now();
         state.replace(recycle.share, recycle.spread, now);
         if let Some(every) = recycle.every {
-            cx.agenda.at(
-                now + every,
-                Class::Timer,
-                crate::model::Event::Function(Event::Recycle { function, index }),
-            );
+            cx.at(now + every, Class::Timer, Event::Recycle { function, index });
         }
     }
 
     /// Something on an instance's shared cores may be done.
-    fn cores(&mut self, plan: &Plan, function: u16, instance: u32, epoch: u32, cx: &mut Cx) {
-        let spec = &plan.functions[function as usize];
+    fn cores(&mut self, plan: &[FunctionPlan], function: u16, instance: u32, epoch: u32, cx: &mut Cx) {
+        let spec = &plan[function as usize];
         let now = cx.now();
         let state = &mut self.state[function as usize];
         let Some(station) = state.instances.station(instance) else {
@@ -369,51 +513,9 @@ impl Functions {
         state.schedule_cores(function, instance, cx);
     }
 
-    /// Ends a window.
-    pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
-        let now = cx.now();
-        for (spec, state) in plan.functions.iter().zip(&mut self.state) {
-            state.reap(spec, cx);
-            let mut provisioned = state.provisioned.as_mut().map(|p| p.close_window(now));
-            if let Some(scaled) = &mut state.scaled {
-                let (minimum, waiting, most) = scaled.close_window(now);
-                provisioned = Some(minimum);
-                state.record.pending(waiting, most);
-            }
-            state
-                .record
-                .close_window(state.instances.close_window(now), provisioned);
-        }
-    }
-
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
-        self.close_window(plan, cx);
-        for state in &mut self.state {
-            state.record.reset();
-            state.instances.forget_levels();
-            state.retriers.iter_mut().for_each(Retrier::reset);
-        }
-    }
-
     /// Instances alive now, by function (for tests and for warm-up detection).
     pub fn alive(&self) -> impl Iterator<Item = u64> + '_ {
         self.state.iter().map(|state| state.instances.alive())
-    }
-
-    /// Reports what was counted; the last window must have been closed.
-    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
-        for (spec, state) in plan.functions.iter().zip(self.state) {
-            retry::observe(spec.component, &state.retriers, out);
-            state
-                .record
-                .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
-            out.push(Observation {
-                component: spec.component,
-                metric: "instances.busy",
-                value: state.instances.busy_levels(),
-            });
-        }
     }
 }
 
@@ -439,8 +541,8 @@ fn draw_init(spec: &FunctionPlan, luck: Luck) -> Duration {
 fn fails(spec: &FunctionPlan, entry: &Request) -> bool {
     // Whether handling a message fails is that message's luck, which its poller knows.
     let luckless = match entry.caller {
-        Caller::Poller { .. } | Caller::Mapping { .. } => entry.frame.batch_fate == BatchFate::Doomed,
-        Caller::Asynchronous { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
+        _ if entry.is_fetched() => entry.frame.batch_fate == BatchFate::Doomed,
+        Caller::Sender { .. } if entry.frame.batch_fate == BatchFate::Doomed => true,
         _ => chance(&mut entry.luck.dice(step::FAILURE), spec.failure),
     };
     luckless || is_over(spec, entry)
@@ -449,323 +551,4 @@ fn fails(spec: &FunctionPlan, entry: &Request) -> bool {
 /// Whether an invocation has used more CPU time than it may.
 fn is_over(spec: &FunctionPlan, entry: &Request) -> bool {
     spec.platform.cpu_limit.is_some_and(|limit| entry.frame.cpu > limit)
-}
-
-impl Function {
-    /// Replaces this share of the instances, each at its own moment within a while.
-    fn replace(&mut self, share: f64, spread: Duration, now: Instant) {
-        let dice = &mut self.recycle_dice;
-        self.instances.retire(|| {
-            let moment = now + Duration::from_nanos_f64(spread.0 as f64 * unit(dice));
-            chance(dice, share).then_some(moment)
-        });
-    }
-
-    /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
-    #[inline(always)]
-    fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<Taken> {
-        if !self.take_concurrency(spec, cx) {
-            self.refuse_concurrency(spec, key, cx);
-            return None;
-        }
-        let taken = self.instances.take(spec, cx.now(), &mut cx.sessions);
-        if taken.is_none() {
-            self.scale_out(spec, function, key, cx);
-        }
-        taken
-    }
-
-    /// There is no concurrency left for a request.
-    #[cold]
-    #[inline(never)]
-    fn refuse_concurrency(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
-        match spec.account.filter(|_| spec.reserved.is_none()) {
-            // Who has it is known to all functions together.
-            Some(account) => {
-                cx.limits.ask(account);
-                self.refuse(Throttle::Concurrency, key, cx);
-            }
-            None => self.throttle(Throttle::Concurrency, Limit::ReservedConcurrency, key, cx),
-        }
-    }
-
-    /// Serves a request on a new instance, where the limits allow it.
-    #[cold]
-    fn scale_out(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
-        let now = cx.now();
-        let full = spec
-            .maximum_instances
-            .is_some_and(|most| self.instances.alive() >= most);
-        if full || !self.scaling.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
-            self.give_concurrency(spec, cx);
-            let (why, limit) = if full {
-                (Throttle::Concurrency, Limit::MaximumInstances)
-            } else {
-                (Throttle::Scaling, Limit::ScalingRate)
-            };
-            return self.throttle(why, limit, key, cx);
-        }
-        let instance = self.instances.create(spec, now);
-        self.start_cold(spec, function, key, instance, true, cx);
-    }
-
-    #[inline]
-    fn take_concurrency(&mut self, spec: &FunctionPlan, cx: &mut Cx) -> bool {
-        let taken = match (spec.reserved, spec.account) {
-            (Some(_), _) => {
-                let some = self.reserved_free > 0;
-                self.reserved_free -= i64::from(some);
-                some
-            }
-            (None, Some(account)) => cx.accounts[account as usize].take_concurrency(),
-            (None, None) => true,
-        };
-        self.on_demand += u64::from(taken);
-        taken
-    }
-
-    #[inline]
-    fn give_concurrency(&mut self, spec: &FunctionPlan, cx: &mut Cx) {
-        self.on_demand -= 1;
-        match (spec.reserved, spec.account) {
-            (Some(_), _) => self.reserved_free += 1,
-            (None, Some(account)) => cx.accounts[account as usize].give_concurrency(),
-            (None, None) => {}
-        }
-    }
-
-    #[cold]
-    fn throttle(&mut self, why: Throttle, limit: Limit, key: Key, cx: &mut Cx) {
-        cx.hit(limit, target(cx.requests[key].worker), key);
-        self.refuse(why, key, cx);
-    }
-
-    #[cold]
-    fn refuse(&mut self, why: Throttle, key: Key, cx: &mut Cx) {
-        self.record.throttled(why);
-        cx.reply(key, Status::Throttled);
-    }
-
-    /// A request is not served: nobody waits for it any more.
-    #[cold]
-    fn drop_expired(&mut self, key: Key, cx: &mut Cx) {
-        self.record.dropped += 1;
-        cx.hit(Limit::Deadline, target(cx.requests[key].worker), key);
-        cx.reply(key, Status::TimedOut);
-    }
-
-    /// A new instance, or one that must initialise again: the request waits for it.
-    fn start_cold(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, place: bool, cx: &mut Cx) {
-        let entry = &mut cx.requests[key];
-        entry.frame.instance = instance;
-        entry.frame.cold = true;
-        let start = entry.mark;
-        if place {
-            entry.spend(
-                Cause::Placement,
-                spec.placement.draw(&mut entry.luck.dice(step::PLACEMENT)),
-            );
-        }
-        let placed = entry.mark;
-        let init = draw_init(spec, entry.luck);
-        if init > spec.init_limit {
-            entry.spend(Cause::Init, spec.init_limit);
-            cx.hit(Limit::InitLimit, target(function), key);
-        } else {
-            entry.spend(Cause::Init, init);
-        }
-        let entry = &mut cx.requests[key];
-        entry.frame.prelude = entry.mark.since(placed);
-        self.record.cold_started(entry.mark.since(start), entry.frame.prelude);
-        let at = entry.mark;
-        cx.agenda.at(
-            at,
-            Class::Release,
-            crate::model::Event::Function(Event::Ready { function, request: key }),
-        );
-    }
-
-    /// Starts a request on a provisioned instance.
-    #[inline(never)]
-    fn start_provisioned(&mut self, spec: &FunctionPlan, function: u16, key: Key, taken: Taken, cx: &mut Cx) {
-        self.start(spec, function, key, taken, cx);
-    }
-
-    /// Starts a request on an instance that was available.
-    #[inline(always)]
-    fn start(&mut self, spec: &FunctionPlan, function: u16, key: Key, taken: Taken, cx: &mut Cx) {
-        let (now, instance) = (cx.now(), taken.instance);
-        if taken.spoiled {
-            self.instances.initialise_again(instance, now);
-            return self.start_cold(spec, function, key, instance, false, cx);
-        }
-        let entry = &mut cx.requests[key];
-        entry.frame.instance = instance;
-        entry.frame.started = now;
-        entry.frame.step = spec.program.entry(entry.path);
-        if !self.straight || entry.frame.batch_left > 0 {
-            return self.start_timed(spec, function, key, cx);
-        }
-        // What most handlers do: they compute, and that is all.
-        let at = program::run_through(&spec.program, entry, self.cpu);
-        if at > now {
-            self.wait_until(at, now + spec.timeout, function, instance, key, cx);
-        } else {
-            let status = entry.frame.worst;
-            self.finish_early(spec, key, status, cx);
-        }
-    }
-
-    /// The handler begins on an instance that has just been initialised.
-    fn begin(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
-        let now = cx.now();
-        let entry = &mut cx.requests[key];
-        entry.frame.started = now;
-        entry.frame.step = spec.program.entry(entry.path);
-        if entry.frame.cold {
-            // An init that was cut off at its limit is done again as a part of this invocation.
-            let init = draw_init(spec, entry.luck);
-            if init > spec.init_limit {
-                entry.spend(Cause::Init, init);
-            }
-        }
-        self.start_timed(spec, function, key, cx);
-    }
-
-    /// The handler begins; how long it takes is not known yet as a rule.
-    #[inline(never)]
-    fn start_timed(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
-        if self.timed {
-            cx.after(
-                self.time_limit,
-                crate::model::Event::Function(Event::TimeLimit { function, request: key }),
-            );
-        }
-        self.go_on(spec, function, key, cx);
-    }
-
-    /// Runs the handler until it needs something.
-    fn go_on(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
-        match program::advance(cx, &spec.program, key, self.cpu) {
-            Next::At(at) => {
-                let frame = &cx.requests[key].frame;
-                let (instance, limit) = (frame.instance, frame.started + spec.timeout);
-                self.wait_until(at, limit, function, instance, key, cx);
-            }
-            Next::Compute(demand) => {
-                let instance = cx.requests[key].frame.instance;
-                if let Some(station) = self.instances.station(instance) {
-                    station.add(cx.agenda.now(), demand, key);
-                    self.schedule_cores(function, instance, cx);
-                }
-            }
-            Next::Answers => {}
-            Next::Done(status) if cx.requests[key].is_branch() => cx.reply(key, status),
-            Next::Done(status) => self.finish_early(spec, key, status, cx),
-        }
-    }
-
-    /// The handler goes on at `at`, unless its time is up before that.
-    #[inline(always)]
-    fn wait_until(&self, at: Instant, limit: Instant, function: u16, instance: u32, request: Key, cx: &mut Cx) {
-        if at > limit && !self.timed {
-            let event = Event::TimeLimit { function, request };
-            cx.agenda.at(limit, Class::Timer, crate::model::Event::Function(event));
-        } else {
-            let event = crate::model::Event::Invocation {
-                function,
-                instance,
-                request,
-            };
-            cx.agenda.at_often(at, Class::Release, event);
-        }
-    }
-
-    fn schedule_cores(&mut self, function: u16, instance: u32, cx: &mut Cx) {
-        let now = cx.now();
-        if let Some(wake) = self.instances.station(instance).and_then(|station| station.wake(now)) {
-            let event = Event::Cores {
-                function,
-                instance,
-                epoch: wake.epoch,
-            };
-            cx.agenda
-                .at(wake.at, Class::Release, crate::model::Event::Function(event));
-        }
-    }
-
-    /// The handler is done without having waited.
-    #[inline(never)]
-    fn finish_early(&mut self, spec: &FunctionPlan, key: Key, status: Status, cx: &mut Cx) {
-        self.finish(spec, cx.requests[key].frame.instance, key, status, cx);
-    }
-
-    /// The handler is done: bills it, frees the instance, answers.
-    #[inline(always)]
-    fn finish(&mut self, spec: &FunctionPlan, instance: u32, key: Key, status: Status, cx: &mut Cx) {
-        let now = cx.now();
-        let entry = &mut cx.requests[key];
-        let provisioned = entry.frame.provisioned;
-        let in_doubt = self.may_fail || entry.frame.batch_fate == BatchFate::Doomed;
-        let status = if status.is_ok() && !(in_doubt && fails(spec, entry)) {
-            Status::Ok
-        } else {
-            Status::Failed
-        };
-        self.record.finished(spec, entry, now, status);
-        if self.scaled.is_some() {
-            let function = entry.worker;
-            self.leave(spec, function, instance, false, cx);
-        } else {
-            self.release(spec, instance, provisioned, now, cx);
-        }
-        if self.may_fail && is_over(spec, &cx.requests[key]) {
-            cx.hit(Limit::CpuLimit, target(cx.requests[key].worker), key);
-        }
-        cx.reply(key, status);
-    }
-
-    /// Finds the idle instances whose time is up.
-    fn reap(&mut self, spec: &FunctionPlan, cx: &mut Cx) {
-        if self.scaled.is_some() {
-            self.reap_scaled(spec, cx.now(), cx);
-        } else {
-            self.instances.reap(spec, cx.now(), &mut cx.sessions);
-        }
-    }
-
-    /// An invocation ran out of time: it is cut off, and its instance must initialise again.
-    fn cut_off(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
-        let now = cx.now();
-        cx.hit(Limit::TimeLimit, target(cx.requests[key].worker), key);
-        let entry = &mut cx.requests[key];
-        let (instance, provisioned) = (entry.frame.instance, entry.frame.provisioned);
-        entry.cut_off_at(now);
-        self.record.finished(spec, entry, now, Status::TimedOut);
-        self.instances.spoil(instance, key, now);
-        cx.sessions.close_all(spec.component, instance, now);
-        if self.scaled.is_some() {
-            // An instance that serves one request at a time is given up with it.
-            let (function, alone) = (cx.requests[key].worker, spec.concurrency_per_instance == 1);
-            self.leave(spec, function, instance, alone, cx);
-        } else {
-            self.release(spec, instance, provisioned, now, cx);
-        }
-        cx.reply(key, Status::Failed);
-    }
-
-    #[inline(always)]
-    fn release(&mut self, spec: &FunctionPlan, instance: u32, provisioned: bool, now: Instant, cx: &mut Cx) {
-        if provisioned {
-            self.instances.vacate_provisioned(instance, now);
-            if let Some(pool) = &mut self.provisioned
-                && !pool.give_back(instance, now)
-            {
-                self.instances.remove_provisioned(spec, instance, now, &mut cx.sessions);
-            }
-        } else {
-            self.give_concurrency(spec, cx);
-            self.instances.give_back(spec, instance, now, &mut cx.sessions);
-        }
-    }
 }

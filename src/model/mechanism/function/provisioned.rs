@@ -11,7 +11,7 @@ use super::plan::{FunctionPlan, ProvisionedPlan};
 use crate::kernel::{Class, Duration, Instant, Stream};
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::model::parts::tracking::{PERIOD, Tracking};
-use crate::model::{Cx, Event as WorldEvent};
+use crate::model::request::desk::Cx;
 use crate::stats::Gauge;
 
 /// Instances that can be prepared per minute, after the first preparation time.
@@ -71,12 +71,11 @@ impl Provisioned {
         self.prepared(spec, instances, Instant::ZERO);
         if let Some((at, _)) = self.plan.schedule.first() {
             let event = Event::Scheduled { function, index: 0 };
-            cx.agenda.at(*at, Class::Timer, WorldEvent::Function(event));
+            cx.at(*at, Class::Timer, event);
         }
         if self.plan.tracking.is_some() {
             let event = Event::Tracked { function };
-            cx.agenda
-                .at(Instant::ZERO + PERIOD, Class::Timer, WorldEvent::Function(event));
+            cx.at(Instant::ZERO + PERIOD, Class::Timer, event);
         }
     }
 
@@ -142,7 +141,7 @@ impl Provisioned {
                     None => Instant::NEVER,
                 };
                 let event = Event::Scheduled { function, index: next };
-                cx.agenda.at(at, Class::Timer, WorldEvent::Function(event));
+                cx.at(at, Class::Timer, event);
                 self.want(count, function, spec, instances, cx);
             }
             Event::Prepared { epoch, .. } if epoch == self.epoch => self.prepared(spec, instances, now),
@@ -150,7 +149,7 @@ impl Provisioned {
                 let (busy, _) = self.tracked.flush(now.0);
                 let metric = busy as f64 / (self.ready.max(1) as f64 * PERIOD.0 as f64);
                 let event = Event::Tracked { function };
-                cx.agenda.at(now + PERIOD, Class::Timer, WorldEvent::Function(event));
+                cx.at(now + PERIOD, Class::Timer, event);
                 if let Some(plan) = self.plan.tracking
                     && let Some(count) = self.tracking.observe(&plan, now, metric, self.wanted)
                 {
@@ -175,7 +174,7 @@ impl Provisioned {
                 count: count as u32,
                 epoch: self.epoch,
             };
-            cx.agenda.at(at, Class::Timer, WorldEvent::Function(event));
+            cx.at(at, Class::Timer, event);
             return;
         }
         while self.ready > self.wanted

@@ -3,16 +3,16 @@
 
 use super::{Cpu, Function, Functions, kind};
 use crate::kernel::{Instant, Key};
-use crate::model::function::plan::FunctionPlan;
+use crate::model::mechanism::function::plan::FunctionPlan;
+use crate::model::request::desk::Cx;
 use crate::model::request::entry::Status;
 use crate::model::request::fault::Change;
-use crate::model::{Cx, Plan};
 
 impl Functions {
     /// A fault begins or ends.
-    pub fn change(&mut self, plan: &Plan, function: u16, change: Change, cx: &mut Cx) {
+    pub(super) fn suffer(&mut self, plan: &[FunctionPlan], function: u16, change: Change, cx: &mut Cx) {
         let now = cx.now();
-        let spec = &plan.functions[function as usize];
+        let spec = &plan[function as usize];
         let state = &mut self.state[function as usize];
         match change {
             Change::Slow(factor) => state.slow_down(spec, function, factor, cx),
@@ -81,7 +81,7 @@ impl Function {
             self.release(spec, instance, false, now, cx);
         }
         // What it called may answer before all gateways have heard of its end.
-        cx.requests[key].worker_kind = kind::ACCOUNT;
+        cx.requests[key].worker_kind = kind::NOBODY;
         cx.reply(key, Status::Failed);
     }
 }

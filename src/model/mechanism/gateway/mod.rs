@@ -10,17 +10,20 @@
 //! "Load balancer capacity units".
 //! Validated by: token bucket = M/D/1/K; time-out and status traces by hand.
 
-use crate::cost::{Meter, MeterSet};
+use crate::cost::Meter;
 use crate::kernel::stream::unit;
-use crate::kernel::{Class, Duration, Key, LaneId, Sampler};
-use crate::model::handler::read::CALLABLE;
-use crate::model::mechanism::client::fields::cumulative;
+use crate::kernel::{Class, Duration, Key, LaneId, Purpose, Sampler};
+use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
+use crate::model::parts::shares::cumulative;
 use crate::model::parts::token_bucket::TokenBucket;
+use crate::model::request::common::Profile;
+use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Caller, Cause, HOPS_MAX, Status};
-use crate::model::request::fault::{Change, slowed};
+use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
+use crate::model::request::kind::{self, CALLABLE};
 use crate::model::request::payload;
-use crate::model::{Cx, Plan, kind};
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
 use crate::stats::{Observation, Value};
 
@@ -184,13 +187,13 @@ pub struct GatewayPlan {
 
 impl GatewayPlan {
     /// Reads a gateway. `paths` are all paths that clients of the scenario ask for; `account` is used if none is named.
-    pub fn read(block: &Block, component: u32, paths: &[String], account: Option<u16>) -> Option<Self> {
-        let account = block.target_opt("account").map(|target| target.index).or(account);
+    pub fn read(block: &Block, reading: &Reading) -> Option<Self> {
+        let named = block.target_opt("account").map(|target| target.index);
         let status = |field: &str| STATUS_OF_WORD[block.choice(field)];
         Some(Self {
-            component,
-            account,
-            routes: read_routes(block, paths)?,
+            component: reading.component,
+            account: named.or(reading.account),
+            routes: read_routes(block, reading.paths)?,
             overhead: block.sampler("overhead"),
             timeout: block.duration_opt("timeout").unwrap_or(Duration::FOREVER),
             throttle: block.block("throttle").map(|t| (t.rate("rate"), t.count("burst"))),
@@ -282,9 +285,9 @@ crate::kernel::pack::packed!(Event {
 });
 
 /// The step of a luck that a gateway draws from, plus the hop.
-const OVERHEAD_STEP: u64 = 1 << 44;
+const OVERHEAD_STEP: u64 = Purpose::GatewayOverhead.step();
 /// The step of a luck that a weighted choice is drawn from, plus the hop.
-const ROUTE_STEP: u64 = 1 << 45;
+const ROUTE_STEP: u64 = Purpose::Route.step();
 
 #[derive(Debug)]
 struct Gateway {
@@ -306,9 +309,47 @@ pub struct Gateways {
     state: Vec<Gateway>,
 }
 
-impl Gateways {
-    /// The gateways at the start of a run.
-    pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
+impl Mechanism for Gateways {
+    const TABLE: &'static Table = &TABLE;
+    const HARM: Harm = Harm {
+        slow: true,
+        quotas: &[("rate", Quota::Rate)],
+        ..Harm::NONE
+    };
+    type Plan = GatewayPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<GatewayPlan> {
+        GatewayPlan::read(block, reading)
+    }
+
+    fn profile(plan: &GatewayPlan) -> Profile {
+        Profile {
+            payload_limit: plan.payload_limit,
+            ..Profile::default()
+        }
+    }
+
+    fn callees(plan: &GatewayPlan) -> Vec<Target> {
+        plan.routes.iter().flatten().map(|route| route.1).collect()
+    }
+
+    fn sends(_: &GatewayPlan) -> Vec<Sent> {
+        Vec::new()
+    }
+
+    fn usual(plan: &GatewayPlan, _: Quota) -> Option<f64> {
+        plan.throttle.map(|throttle| throttle.0)
+    }
+
+    fn holdings(&self, _: &[GatewayPlan]) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    /// Gateways have no figures by window.
+    fn close_window(&mut self, _: &[GatewayPlan], _: &mut Cx) {}
+
+    fn new(plan: &[GatewayPlan], _: u64, cx: &mut Cx) -> Self {
         let state = |spec: &GatewayPlan| Gateway {
             bucket: spec.throttle.map(|(rate, burst)| TokenBucket::new(rate, burst as f64)),
             timeout: cx.agenda.lane(spec.timeout, Class::Timer),
@@ -320,14 +361,13 @@ impl Gateways {
             slow: 1.0,
         };
         Self {
-            state: plan.gateways.iter().map(state).collect(),
+            state: plan.iter().map(state).collect(),
         }
     }
 
-    /// A request reaches a gateway.
     #[inline]
-    pub fn offer(&mut self, plan: &Plan, gateway: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.gateways[gateway as usize];
+    fn offer(&mut self, plan: &[GatewayPlan], gateway: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[gateway as usize];
         let state = &mut self.state[gateway as usize];
         let now = cx.now();
         state.requests += 1;
@@ -360,18 +400,14 @@ impl Gateways {
             let u = unit(&mut entry.luck.dice(ROUTE_STEP + u64::from(hop)));
             routes[routes.partition_point(|route| route.0 <= u).min(routes.len() - 1)].1
         };
-        state.to_functions += u64::from(target.kind == kind::FUNCTION);
-        cx.after(
-            state.timeout,
-            crate::model::Event::Gateway(Event::Deadline { request: key, hop }),
-        );
+        state.to_functions += u64::from(kind::abilities(target.kind).invoked);
+        cx.after(state.timeout, Event::Deadline { request: key, hop });
         cx.offer_at_mark(target, key);
     }
 
-    /// A fault begins or ends.
-    pub fn change(&mut self, plan: &Plan, gateway: u16, change: Change, cx: &Cx) {
+    fn change(&mut self, plan: &[GatewayPlan], gateway: u16, change: Change, cx: &mut Cx) {
         let state = &mut self.state[gateway as usize];
-        match (change, &mut state.bucket, plan.gateways[gateway as usize].throttle) {
+        match (change, &mut state.bucket, plan[gateway as usize].throttle) {
             (Change::Slow(factor), ..) => state.slow = factor,
             (Change::Lower(_, to), Some(bucket), Some((rate, burst))) => {
                 bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst as f64);
@@ -380,24 +416,7 @@ impl Gateways {
         }
     }
 
-    /// The target of the last gateway on a request's way has answered.
-    #[inline]
-    pub fn answered(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
-        let entry = &mut cx.requests[key];
-        entry.depth -= 1;
-        let gateway = entry.route[entry.depth as usize] as usize;
-        self.state[gateway].answered += 1;
-        let spec = &plan.gateways[gateway];
-        let status = match entry.status {
-            Status::Throttled => spec.on_throttled,
-            Status::Failed | Status::TimedOut => spec.on_failed,
-            other => other,
-        };
-        cx.reply(key, status);
-    }
-
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[GatewayPlan], cx: &mut Cx) {
         let Event::Deadline { request, hop } = event;
         if !cx.requests.contains(request) || cx.requests[request].depth <= hop {
             return;
@@ -410,20 +429,24 @@ impl Gateways {
         let gateway = entry.route[hop as usize] as usize;
         self.state[gateway].timed_out += 1;
         cx.hit(Limit::GatewayTimeout, target(gateway as u16), request);
-        cx.give_up(request, Some(hop), plan.gateways[gateway].on_timeout);
+        cx.give_up(request, Some(hop), plan[gateway].on_timeout);
     }
 
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self) {
+    fn reset(&mut self, _: &[GatewayPlan], _: &mut Cx) {
         for state in &mut self.state {
             (state.requests, state.throttled, state.timed_out) = (0, 0, 0);
             (state.answered, state.to_functions) = (0, 0);
         }
     }
 
-    /// Reports what was counted over `measured`.
-    pub fn observe(self, plan: &Plan, measured: Duration, out: &mut Vec<Observation>, meters: &mut [MeterSet]) {
-        for (spec, state) in plan.gateways.iter().zip(self.state) {
+    fn observe(self, plan: &[GatewayPlan], report: &mut Report) {
+        let Report {
+            measured,
+            observations: out,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
             let mut push = |metric, value| {
                 out.push(Observation {
                     component: spec.component,
@@ -452,6 +475,24 @@ impl Gateways {
                 meters.add(Meter::LcuMs, lcu_ms(spec, state.requests, state.to_functions));
             }
         }
+    }
+}
+
+impl Gateways {
+    /// The target of the last gateway on a request's way has answered.
+    #[inline]
+    pub fn pass_back(&mut self, plan: &[GatewayPlan], key: Key, cx: &mut Cx) {
+        let entry = &mut cx.requests[key];
+        entry.depth -= 1;
+        let gateway = entry.route[entry.depth as usize] as usize;
+        self.state[gateway].answered += 1;
+        let spec = &plan[gateway];
+        let status = match entry.status {
+            Status::Throttled => spec.on_throttled,
+            Status::Failed | Status::TimedOut => spec.on_failed,
+            other => other,
+        };
+        cx.reply(key, status);
     }
 }
 

@@ -12,7 +12,6 @@
 
 use super::plan::{PollerPlan, QueuePlan, RedrivePlan};
 use crate::kernel::Duration;
-use crate::model::mechanism::function::plan::FunctionPlan;
 use crate::model::parts::token_bucket::{QUOTA, read_quota};
 use crate::model::request::payload;
 use crate::scenario::{Block, Code, Field, Kind, Table};
@@ -214,8 +213,8 @@ pub const TABLE: Table = Table {
 const VISIBILITY_FACTOR: u64 = 6;
 
 impl QueuePlan {
-    /// Reads a queue; `functions` have been read before.
-    pub fn read(block: &Block, component: u32, functions: &[FunctionPlan]) -> Self {
+    /// Reads a queue; `timeout_of` says how long an invocation of a function may take.
+    pub fn read(block: &Block, component: u32, timeout_of: &dyn Fn(u16) -> Option<Duration>) -> Self {
         let fifo = block.flag("fifo");
         let poller = read_poller(block, fifo);
         let plan = Self {
@@ -240,12 +239,12 @@ impl QueuePlan {
             poller,
             redrive: read_redrive(block),
         };
-        plan.check(block, functions);
+        plan.check(block, timeout_of);
         plan
     }
 
     /// Finds what cannot be true together, and what is likely to be a mistake.
-    fn check(&self, block: &Block, functions: &[FunctionPlan]) {
+    fn check(&self, block: &Block, timeout_of: &dyn Fn(u16) -> Option<Duration>) {
         if self.fifo && self.duplicate_rate > 0.0 {
             let message = "a FIFO queue delivers no duplicates of its own";
             let help = "leave `duplicate_rate` out, or use a standard queue";
@@ -261,14 +260,9 @@ impl QueuePlan {
             let message = "a queue cannot be its own dead-letter queue";
             block.error(Code::Cycle, block.span_of("dead_letter"), message, "name another queue");
         }
-        let Some(function) = self
-            .poller
-            .as_ref()
-            .and_then(|poller| functions.get(poller.to as usize))
-        else {
+        let Some(limit) = self.poller.as_ref().and_then(|poller| timeout_of(poller.to)) else {
             return;
         };
-        let limit = function.timeout;
         if self.visibility_timeout < limit {
             let message = "the visibility timeout is shorter than the function's timeout";
             let help = "messages come back while they are being handled; AWS refuses such a mapping";
@@ -352,19 +346,15 @@ mod tests {
             format!("functions: {{worker: {{}}}}\nqueues:\n  {text}\n"),
         );
         let root = parse(&sources, file, &diagnostics).unwrap_or_else(|| panic!("not YAML: {text}"));
-        let names = Names::collect(&root, crate::model::KINDS, &diagnostics);
+        let names = Names::collect(&root, crate::model::request::kind::KINDS, &diagnostics);
         let cx = Context {
             diagnostics: &diagnostics,
             names: &names,
             files: &NoFiles,
         };
         let (key, node) = &root.get("queues").map_or(&[][..], Node::entries)[0];
-        let function = super::super::tests::function(crate::kernel::Sampler::Constant(0.0));
-        let functions = [FunctionPlan {
-            timeout: Duration::from_secs(10),
-            ..function
-        }];
-        let plan = QueuePlan::read(&Block::keyed(&cx, key, node, &TABLE), 0, &functions);
+        let timeout_of = |_: u16| Some(Duration::from_secs(10));
+        let plan = QueuePlan::read(&Block::keyed(&cx, key, node, &TABLE), 0, &timeout_of);
         let codes = diagnostics.sorted().iter().map(|problem| problem.code.id()).collect();
         (plan, codes)
     }

@@ -1,7 +1,8 @@
 //! A queue, checked: everything that stays the same while the simulation runs.
 
 use crate::kernel::{Duration, Sampler};
-use crate::model::mechanism::function::plan::FunctionPlan;
+use crate::model::request::kind;
+use crate::scenario::Target;
 
 /// Messages that one receive call brings, and one delete call takes, at most. Source: Amazon SQS API reference.
 pub const CALL_MESSAGES: u64 = 10;
@@ -88,13 +89,23 @@ pub struct PollerPlan {
     pub poll_wait: Duration,
 }
 
+impl PollerPlan {
+    /// The function that it invokes.
+    pub const fn worker(&self) -> Target {
+        Target {
+            kind: kind::FUNCTION,
+            index: self.to,
+        }
+    }
+}
+
 impl QueuePlan {
     /// How long a message received by the poller stays hidden: at least as long as its batch may take.
-    pub fn effective_visibility(&self, functions: &[FunctionPlan]) -> Duration {
+    pub fn effective_visibility(&self, timeout_of: impl Fn(Target) -> Duration) -> Duration {
         let Some(poller) = &self.poller else {
             return self.visibility_timeout;
         };
-        let needed = poller.batch_window + functions[poller.to as usize].timeout;
+        let needed = poller.batch_window + timeout_of(poller.worker());
         // Only a window makes the platform reckon; a queue whose timeout is simply too short is refused by AWS when
         // the mapping is made, and modelled as it would behave.
         if poller.batch_window > Duration::ZERO && needed > self.visibility_timeout {

@@ -1,17 +1,18 @@
 //! Moving the messages of a queue, usually of dead letters, to another one.
 
+use super::plan::QueuePlan;
 use super::{Event, Queues, step};
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration};
-use crate::model::{Cx, Plan};
+use crate::model::request::desk::Cx;
 
 impl Queues {
     /// Moves a message back, and comes again until none is left.
-    pub(super) fn redrive(&mut self, plan: &Plan, queue: u16, cx: &mut Cx) {
-        let Some(task) = &plan.queues[queue as usize].redrive else {
+    pub(super) fn redrive(&mut self, plan: &[QueuePlan], queue: u16, cx: &mut Cx) {
+        let Some(task) = &plan[queue as usize].redrive else {
             return;
         };
-        let (now, spec) = (cx.now(), &plan.queues[task.to as usize]);
+        let (now, spec) = (cx.now(), &plan[task.to as usize]);
         let state = &mut self.state[queue as usize];
         // What a poller of its own has in hand stays with it.
         let Some(key) = state.store.next() else { return };
@@ -20,7 +21,7 @@ impl Queues {
         state.record.leaves(message.enqueued, now);
         state.record.counts.redriven += 1;
         // Received and deleted here, sent there.
-        state.record.counts.metered += 2 * plan.queues[queue as usize].metered(1);
+        state.record.counts.metered += 2 * plan[queue as usize].metered(1);
         message.enqueued = now;
         message.receives = 0;
         message.group %= spec.groups.max(1);
@@ -31,7 +32,7 @@ impl Queues {
         target.enqueue(message, spec.delay, cx);
         self.pull(plan, task.to, cx);
         let next = now + Duration::from_nanos_f64(1e9 / task.rate);
-        let event = crate::model::Event::Queue(Event::Redrive { queue });
-        cx.agenda.at(next, Class::Timer, event);
+        let event = Event::Redrive { queue };
+        cx.at(next, Class::Timer, event);
     }
 }

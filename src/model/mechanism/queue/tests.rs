@@ -2,13 +2,15 @@
 
 use super::plan::{PollerPlan, QueuePlan};
 use crate::kernel::{Duration, Sampler};
-use crate::model::handler::run::{CallPlan, Program, Step};
+use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::mechanism::client::{ClientPlan, Load};
 use crate::model::mechanism::function::plan::FunctionPlan;
 use crate::model::mechanism::function::pool::Choice;
 use crate::model::parts::initial::Initial;
 use crate::model::request::account::AccountPlan;
+use crate::model::request::call::CallPlan;
+use crate::model::request::common::Common;
 use crate::model::request::entry::Cause;
 use crate::model::request::operation::Operation;
 use crate::model::request::retry::RetryPolicy;
@@ -49,7 +51,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
             entries: Vec::new(),
             heeds_deadlines: false,
             steps: vec![Step::Wait(takes), Step::End],
-            calls: Vec::new(),
+            calls: [].into(),
         },
         concurrency_per_instance: 1,
         placement: Sampler::Constant(0.0),
@@ -129,12 +131,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         delay: Duration::ZERO,
         ..queue.clone()
     };
-    Plan {
-        topics: Vec::new(),
-        schedules: Vec::new(),
-        databases: Vec::new(),
-        proxies: Vec::new(),
-        fleets: Vec::new(),
+    let common = Common {
         components: vec![
             component(kind::ACCOUNT, 0, "aws"),
             component(kind::CLIENT, 0, "sender"),
@@ -149,10 +146,15 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         accounts: vec![AccountPlan {
             concurrency: 100_000,
             neighbours: 0,
+            kept_unreserved: 100,
             reserved: function.reserved.unwrap_or(0),
             gateway_rate: 1e6,
             gateway_burst: 1_000_000,
         }],
+        ..Common::default()
+    };
+    let mut plan = Plan {
+        common,
         clients: vec![ClientPlan {
             payload: None,
             background: false,
@@ -173,7 +175,9 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
         functions: vec![function],
         queues: vec![queue, dead],
         ..Plan::default()
-    }
+    };
+    plan.introduce();
+    plan
 }
 
 /// So many messages at once.
@@ -374,7 +378,7 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
         entries: Vec::new(),
         heeds_deadlines: false,
         steps: vec![Step::Call(0), Step::End],
-        calls: vec![CallPlan {
+        calls: [CallPlan {
             demand: None,
             operation: Operation::default(),
             payload: None,
@@ -385,7 +389,8 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
             guard: None,
             careful: false,
             optional: false,
-        }],
+        }]
+        .into(),
     };
     let mut callee = takes(1);
     (callee.component, callee.failure) = (DEAD + 1, f);
@@ -452,7 +457,7 @@ fn window_and_time_limit_together_stretch_the_visibility_timeout() {
             ..poller()
         }));
         spec.visibility_timeout = secs(visibility_s);
-        spec.effective_visibility(std::slice::from_ref(&worker))
+        spec.effective_visibility(|_| worker.timeout)
     };
     assert_eq!(visibility(60, 90), secs(150), "60 + 60 + 30");
     assert_eq!(visibility(60, 120), secs(120));

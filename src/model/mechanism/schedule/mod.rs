@@ -12,12 +12,15 @@
 //! Validated by: hand-computed instants over daylight-saving changes (`scenario::calendar`); traces of jobs and windows
 //! (docs/validation.md).
 
-use crate::cost::{Meter, MeterSet};
+use crate::cost::Meter;
 use crate::kernel::stream::unit;
-use crate::kernel::{Duration, Instant, Key, Luck, SourceId, Stream, StreamKey};
+use crate::kernel::{Duration, Instant, Key, Luck, Purpose, SourceId, Stream, StreamKey};
+use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
 use crate::model::parts::budget::{Holder, Holding};
+use crate::model::request::common::Profile;
 use crate::model::request::delivery::{self, ChannelPlan, Deliveries, Delivery, NO_MESSAGE, PolicyPlan, TARGETS};
-use crate::model::{Cx, Plan, kind};
+use crate::model::request::desk::{self, Cx};
+use crate::model::request::kind;
 use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::cron::Cron;
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_duration};
@@ -127,13 +130,13 @@ pub struct SchedulePlan {
 
 impl SchedulePlan {
     /// Reads a schedule of runs that begin then and last so long.
-    pub fn read(block: &Block, component: u32, name: &str, start: Beginning, length: Duration) -> Option<Self> {
-        let times = read_times(block, start, length);
+    pub fn read(block: &Block, reading: &Reading) -> Option<Self> {
+        let times = read_times(block, reading.clock.start, reading.clock.horizon);
         let policy = block.block("delivery").map(|policy| PolicyPlan::read(&policy))?;
         let to = block.target("to")?;
         Some(Self {
-            component,
-            name: name.to_owned(),
+            component: reading.component,
+            name: reading.name.to_owned(),
             times: times?,
             jobs: block.count("jobs") as u32,
             window: block.duration("flexible_window"),
@@ -278,7 +281,7 @@ crate::kernel::pack::packed!(Event {
 });
 
 /// The step of a job's luck that its moment within the flexible window is drawn from.
-const WINDOW_STEP: u64 = (1 << 56) + 16;
+const WINDOW_STEP: u64 = Purpose::FlexibleWindow.step();
 
 #[derive(Debug)]
 struct Schedule {
@@ -300,26 +303,49 @@ pub struct Schedules {
 }
 
 /// The event by which a delivery becomes too old.
-fn expired(schedule: u16, delivery: u32) -> crate::model::Event {
-    crate::model::Event::Schedule(Event::Expire { schedule, delivery })
+fn expired(schedule: u16, delivery: u32) -> desk::Event {
+    Event::Expire { schedule, delivery }.into()
 }
 
-impl Schedules {
-    /// How many deliveries are under way, of each.
-    pub fn holdings<'d>(&'d self, plan: &'d Plan) -> impl Iterator<Item = Holding> + 'd {
-        let schedules = plan.schedules.iter().zip(&self.state);
-        schedules.map(|(spec, state)| {
-            let pending = state.deliveries.tally.pending();
-            Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
-        })
+impl Mechanism for Schedules {
+    const TABLE: &'static Table = &TABLE;
+    type Plan = SchedulePlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<SchedulePlan> {
+        SchedulePlan::read(block, reading)
     }
 
-    /// The schedules at the start of replication `run`, with what comes first on the agenda.
-    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+    fn profile(_: &SchedulePlan) -> Profile {
+        Profile::default()
+    }
+
+    fn callees(_: &SchedulePlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(plan: &SchedulePlan) -> Vec<Sent> {
+        vec![Sent::event("what is invoked by", plan.channel.to)]
+    }
+
+    fn offer(&mut self, _: &[SchedulePlan], _: u16, _: Key, _: &mut Cx) {
+        unreachable!("nobody calls a schedule")
+    }
+
+    fn holdings(&self, plan: &[SchedulePlan]) -> Vec<Holding> {
+        let schedules = plan.iter().zip(&self.state);
+        let holdings = schedules.map(|(spec, state)| {
+            let pending = state.deliveries.tally.pending();
+            Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
+        });
+        holdings.collect()
+    }
+
+    fn new(plan: &[SchedulePlan], run: u64, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &SchedulePlan)| Schedule {
             source: cx.agenda.source(),
             next: 0,
-            dice: Stream::new(plan.seed, run, StreamKey::new(&spec.name, "jobs")),
+            dice: Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "jobs")),
             deliveries: Deliveries::new(Target {
                 kind: kind::SCHEDULE,
                 index: index as u16,
@@ -329,48 +355,45 @@ impl Schedules {
             window: 0,
             lines: Vec::new(),
         };
-        let state = plan.schedules.iter().enumerate().map(state).collect();
+        let state = plan.iter().enumerate().map(state).collect();
         let mut schedules = Self { state };
-        for (index, spec) in plan.schedules.iter().enumerate() {
+        for (index, spec) in plan.iter().enumerate() {
             schedules.state[index].wait(spec, index as u16, cx);
         }
         schedules
     }
 
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[SchedulePlan], cx: &mut Cx) {
         match event {
             Event::Fire { schedule } => {
-                let spec = &plan.schedules[schedule as usize];
+                let spec = &plan[schedule as usize];
                 let state = &mut self.state[schedule as usize];
                 state.wait(spec, schedule, cx);
                 state.fire(spec, cx);
             }
             Event::Expire { schedule, delivery } => {
-                let spec = &plan.schedules[schedule as usize].channel;
+                let spec = &plan[schedule as usize].channel;
                 self.state[schedule as usize].deliveries.expire(spec, delivery, cx);
             }
         }
     }
 
-    /// The target has answered.
-    pub fn answered(&mut self, plan: &Plan, schedule: u16, delivery: u32, key: Key, cx: &mut Cx) {
-        let spec = &plan.schedules[schedule as usize].channel;
+    fn delivered(&mut self, plan: &[SchedulePlan], schedule: u16, delivery: u32, key: Key, cx: &mut Cx) {
+        let spec = &plan[schedule as usize].channel;
         let state = &mut self.state[schedule as usize];
         state.deliveries.answered(spec, delivery, key, expired, cx);
     }
 
-    /// Ends a window.
-    pub fn close_window(&mut self, now: Instant) {
+    fn close_window(&mut self, _: &[SchedulePlan], cx: &mut Cx) {
+        let now = cx.now();
         for state in &mut self.state {
             state.deliveries.tally.close_window(now);
             state.lines.push(std::mem::take(&mut state.window));
         }
     }
 
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, now: Instant) {
-        self.close_window(now);
+    fn reset(&mut self, plan: &[SchedulePlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
         for state in &mut self.state {
             state.deliveries.tally.reset();
             (state.firings, state.jobs) = (0, 0);
@@ -378,9 +401,14 @@ impl Schedules {
         }
     }
 
-    /// Reports what was counted; the last window must have been closed.
-    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
-        for (spec, state) in plan.schedules.iter().zip(self.state) {
+    fn observe(self, plan: &[SchedulePlan], report: &mut Report) {
+        let Report {
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
             let component = spec.component;
             let mut push = |metric, value| {
                 out.push(Observation {
@@ -418,8 +446,8 @@ impl Schedule {
         };
         self.next += 1;
         if let Some(since) = since.filter(|since| *since < Duration::FOREVER) {
-            let event = crate::model::Event::Schedule(Event::Fire { schedule });
-            cx.agenda.next_arrival(self.source, Instant::ZERO + since, event);
+            let event = Event::Fire { schedule };
+            cx.agenda.next_arrival(self.source, Instant::ZERO + since, event.into());
         }
     }
 

@@ -24,20 +24,20 @@ pub mod keys;
 mod nodes;
 mod record;
 
-use crate::cost::MeterSet;
 use crate::kernel::stream::{chance, mix};
 use crate::kernel::{Class, Duration, Instant, Key, Luck};
-use crate::model::mechanism::database::{functions_that_call, holder};
-use crate::model::mechanism::function;
+use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
 use crate::model::parts::places::Places;
+use crate::model::request::common::Profile;
+use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request, Status};
 use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
+use crate::model::request::kind;
 use crate::model::request::operation::Operation;
-use crate::model::request::session::Lease;
-use crate::model::{Cx, Plan, kind};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
+use crate::model::request::session::{Lease, holder};
+use crate::scenario::{Block, Table, Target};
 use cached::Cached;
 use capacity::{Capacity, MINUTE, Refusal};
 use fields::StorePlan;
@@ -88,13 +88,15 @@ crate::kernel::pack::packed!(Event {
 
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
-    pub const KEY: u64 = 1 << 60;
-    pub const LATENCY: u64 = KEY + 1;
-    pub const WORK: u64 = KEY + 2;
-    pub const HIT: u64 = KEY + 3;
-    pub const FAILURE: u64 = KEY + 4;
-    pub const CONNECT: u64 = KEY + 5;
-    pub const BEHIND: u64 = KEY + 6;
+    use crate::kernel::Purpose;
+
+    pub const KEY: u64 = Purpose::StoreKey.step();
+    pub const LATENCY: u64 = Purpose::StoreLatency.step();
+    pub const WORK: u64 = Purpose::StoreWork.step();
+    pub const HIT: u64 = Purpose::StoreHit.step();
+    pub const FAILURE: u64 = Purpose::StoreFailure.step();
+    pub const CONNECT: u64 = Purpose::StoreConnect.step();
+    pub const BEHIND: u64 = Purpose::StoreBehind.step();
 }
 
 /// An operation at a store.
@@ -126,7 +128,7 @@ struct Store {
     /// Its number among those that count sessions.
     host: usize,
     /// Functions whose instances hold connections here.
-    holders: Vec<u16>,
+    holders: Vec<Target>,
     record: Record,
 }
 
@@ -142,12 +144,52 @@ fn side_of(operation: Operation) -> usize {
     usize::from(operation.writes())
 }
 
-impl Stores {
-    /// The stores at the start of a run.
-    pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
-        let mut host = plan.databases.len() + plan.proxies.len();
+impl Mechanism for Stores {
+    const TABLE: &'static Table = &fields::TABLE;
+    const HARM: Harm = Harm {
+        slow: true,
+        quotas: &[
+            ("read_capacity", Quota::ReadCapacity),
+            ("write_capacity", Quota::WriteCapacity),
+        ],
+        ..Harm::NONE
+    };
+    type Plan = StorePlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<StorePlan> {
+        let class = block.text_opt("instance");
+        class.inspect(|class| reading.select("instance_type", class));
+        Some(StorePlan::read(block, reading.component))
+    }
+
+    fn profile(plan: &StorePlan) -> Profile {
+        Profile {
+            counts_sessions: plan.connections.is_some(),
+            ..Profile::default()
+        }
+    }
+
+    fn callees(plan: &StorePlan) -> Vec<Target> {
+        plan.behind.into_iter().collect()
+    }
+
+    fn sends(_: &StorePlan) -> Vec<Sent> {
+        Vec::new()
+    }
+
+    fn usual(plan: &StorePlan, quota: Quota) -> Option<f64> {
+        let side = usize::from(quota == Quota::WriteCapacity);
+        plan.capacity.limits_whole().then(|| plan.capacity.sides[side].start)
+    }
+
+    fn holdings(&self, _: &[StorePlan]) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn new(plan: &[StorePlan], _: u64, cx: &mut Cx) -> Self {
         let mut state = Vec::new();
-        for (index, spec) in plan.stores.iter().enumerate() {
+        for (index, spec) in plan.iter().enumerate() {
             let store = index as u16;
             let mut record = Record::default();
             let capacity = Capacity::new(&spec.capacity);
@@ -156,19 +198,18 @@ impl Stores {
             }
             record.partitions = capacity.partitions();
             if spec.capacity.ticks() {
-                let event = crate::model::Event::Store(Event::Minute { store });
-                cx.agenda.at(Instant::ZERO + MINUTE, Class::Release, event);
+                let event = Event::Minute { store };
+                cx.at(Instant::ZERO + MINUTE, Class::Release, event);
             }
             state.push(Store {
                 capacity,
                 nodes: Nodes::new(&spec.nodes),
                 slow: 1.0,
                 cached: Cached::default(),
-                host,
-                holders: functions_that_call(plan, kind::STORE, index),
+                host: cx.plan.host(target(store)),
+                holders: cx.plan.holders_of(target(store)),
                 record,
             });
-            host += usize::from(spec.connections.is_some());
         }
         Self {
             state,
@@ -176,13 +217,12 @@ impl Stores {
         }
     }
 
-    /// A request reaches a store.
     #[inline]
-    pub fn offer(&mut self, plan: &Plan, store: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.stores[store as usize];
+    fn offer(&mut self, plan: &[StorePlan], store: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[store as usize];
         let now = cx.now();
         let (operation, key_luck) = self.asked(plan, key, cx);
-        let demand = plan.call(key, cx).and_then(|call| call.demand.as_ref());
+        let demand = cx.plan.call(key, &cx.requests).and_then(|call| call.demand.as_ref());
         let work = demand.unwrap_or(&spec.work[side_of(operation)]);
         let nothing = Service { starts: now, sent: now };
         let place = self.ops.insert(Op {
@@ -207,25 +247,110 @@ impl Stores {
         }
     }
 
+    fn change(&mut self, plan: &[StorePlan], store: u16, change: Change, cx: &mut Cx) {
+        let state = &mut self.state[store as usize];
+        let side = usize::from(!matches!(change, Change::Lower(Quota::ReadCapacity, _)));
+        match change {
+            Change::Slow(factor) => state.slow = factor,
+            Change::Lower(_, to) => {
+                let spec = &plan[store as usize].capacity;
+                state.capacity.lower(spec, side, to, cx.now());
+            }
+            Change::Zones(_) | Change::Recycle(..) | Change::Neighbours(_) => {}
+        }
+    }
+
+    fn handle(&mut self, event: Event, plan: &[StorePlan], cx: &mut Cx) {
+        match event {
+            Event::Connected { request } => {
+                let now = cx.now();
+                cx.requests[request].spend_until(Cause::Connection, now);
+                self.begin(plan, request, cx);
+            }
+            Event::Recheck { request } => self.connect(plan, request, true, cx),
+            Event::Done { request } => self.done(plan, request, cx),
+            Event::Minute { store } => self.minute(plan, store, cx),
+            Event::Scaled { store, side, capacity } => {
+                let state = &mut self.state[store as usize];
+                let spec = &plan[store as usize];
+                state
+                    .capacity
+                    .changed(&spec.capacity, side as usize, u64::from(capacity), cx.now());
+                state.note_capacity(cx.now());
+            }
+        }
+    }
+
+    fn answered(&mut self, plan: &[StorePlan], child: Key, parent: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let mut answer = cx.requests[child];
+        if answer.mark < now {
+            answer.spend_until(Cause::Waiting, now);
+        }
+        cx.requests.remove(child);
+        let entry = &mut cx.requests[parent];
+        entry.adopt(&answer);
+        let op = self.ops.at_mut(entry.frame.instance);
+        if let Some(cache) = plan[entry.worker as usize].cache.filter(|_| answer.status.is_ok()) {
+            self.state[entry.worker as usize].cached.keep(cache, now, op.key);
+        }
+        self.end(parent, answer.status, cx);
+    }
+
+    fn close_window(&mut self, plan: &[StorePlan], cx: &mut Cx) {
+        for (spec, state) in plan.iter().zip(&mut self.state) {
+            if spec.connections.is_some() {
+                state.settle(cx);
+            }
+            state.cached.purge(cx.now());
+            state.record.close_window(state.nodes.backlog_ns(cx.now()), cx.now());
+        }
+    }
+
+    fn reset(&mut self, plan: &[StorePlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
+        self.state.iter_mut().for_each(|state| state.record.reset());
+    }
+
+    fn observe(self, plan: &[StorePlan], report: &mut Report) {
+        let Report {
+            window,
+            measured,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
+            let meters = &mut meters[spec.component as usize];
+            state.record.observe(spec, *window, *measured, out, series, meters);
+        }
+    }
+}
+
+impl Stores {
     /// What a request asks for, and the luck from which its key is drawn: that of the first attempt, as a retry asks
     /// for the same item; for a cache's own question, that of whoever asked the cache.
-    fn asked(&mut self, plan: &Plan, key: Key, cx: &Cx) -> (Operation, Luck) {
+    fn asked(&mut self, _plan: &[StorePlan], key: Key, cx: &Cx) -> (Operation, Luck) {
         let entry = &cx.requests[key];
         if let Caller::Store(parent) = entry.caller {
             let op = self.ops.at_mut(cx.requests[parent].frame.instance);
             return (op.operation, op.key_luck);
         }
-        let operation = plan.call(key, cx).map_or(Operation::default(), |call| call.operation);
+        let operation = cx
+            .plan
+            .call(key, &cx.requests)
+            .map_or(Operation::default(), |call| call.operation);
         (operation, entry.first_luck())
     }
 
     /// Finds a connection for an operation: an idle one of its instance, a new one, or none.
-    fn connect(&mut self, plan: &Plan, key: Key, last_try: bool, cx: &mut Cx) {
+    fn connect(&mut self, plan: &[StorePlan], key: Key, last_try: bool, cx: &mut Cx) {
         let store = cx.requests[key].worker;
-        let spec = &plan.stores[store as usize];
+        let spec = &plan[store as usize];
         let state = &mut self.state[store as usize];
         let now = cx.now();
-        let holder = holder(plan, key, cx);
+        let holder = holder(key, cx);
         let op = self.ops.at_mut(cx.requests[key].frame.instance);
         if let Some((component, instance)) = holder
             && let Some(lease) = cx.sessions.borrow(state.host, component, instance)
@@ -239,29 +364,27 @@ impl Stores {
             op.own_connection = op.lease.is_none();
             state.record.connections.add(now.0, 1);
             let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
-            let event = crate::model::Event::Store(Event::Connected { request: key });
-            cx.agenda.at(now + takes, Class::Release, event);
+            let event = Event::Connected { request: key };
+            cx.at(now + takes, Class::Release, event);
         } else if last_try || state.holders.is_empty() {
             state.record.window.refused += 1;
             cx.no_connection(target(store), state.host, key);
             self.leave(key, Status::Unavailable, cx);
         } else {
-            for &function in &state.holders {
-                let event = crate::model::Event::Function(function::Event::Reap { function });
-                cx.agenda.hand_over(event);
+            for &of in &state.holders {
+                cx.hand_over(Desk::Reap { of });
             }
-            cx.agenda
-                .hand_over(crate::model::Event::Store(Event::Recheck { request: key }));
+            cx.hand_over(Event::Recheck { request: key });
         }
     }
 
     /// Takes units and a thread for an operation, or refuses it.
     #[inline]
-    fn begin(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+    fn begin(&mut self, plan: &[StorePlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &cx.requests[key];
         let (store, luck) = (entry.worker, entry.luck);
-        let spec = &plan.stores[store as usize];
+        let spec = &plan[store as usize];
         let state = &mut self.state[store as usize];
         let window = &mut state.record.window;
         let op = self.ops.at_mut(entry.frame.instance);
@@ -308,52 +431,16 @@ impl Stores {
             takes += Duration::from_secs_f64(bytes as f64 / rate as f64);
         }
         let takes = slowed(takes, state.slow);
-        let event = crate::model::Event::Store(Event::Done { request: key });
-        cx.agenda.at(service.sent + takes, Class::Release, event);
-    }
-
-    /// A fault begins or ends.
-    pub fn change(&mut self, plan: &Plan, store: u16, change: Change, cx: &Cx) {
-        let state = &mut self.state[store as usize];
-        let side = usize::from(!matches!(change, Change::Lower(Quota::ReadCapacity, _)));
-        match change {
-            Change::Slow(factor) => state.slow = factor,
-            Change::Lower(_, to) => {
-                let spec = &plan.stores[store as usize].capacity;
-                state.capacity.lower(spec, side, to, cx.now());
-            }
-            Change::Zones(_) | Change::Recycle(..) | Change::Neighbours(_) => {}
-        }
-    }
-
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
-        match event {
-            Event::Connected { request } => {
-                let now = cx.now();
-                cx.requests[request].spend_until(Cause::Connection, now);
-                self.begin(plan, request, cx);
-            }
-            Event::Recheck { request } => self.connect(plan, request, true, cx),
-            Event::Done { request } => self.done(plan, request, cx),
-            Event::Minute { store } => self.minute(plan, store, cx),
-            Event::Scaled { store, side, capacity } => {
-                let state = &mut self.state[store as usize];
-                let spec = &plan.stores[store as usize];
-                state
-                    .capacity
-                    .changed(&spec.capacity, side as usize, u64::from(capacity), cx.now());
-                state.note_capacity(cx.now());
-            }
-        }
+        let event = Event::Done { request: key };
+        cx.at(service.sent + takes, Class::Release, event);
     }
 
     /// An operation is done here; what a cache lacks, and what is written, goes on to the store behind.
     #[inline]
-    fn done(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+    fn done(&mut self, plan: &[StorePlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
-        let spec = &plan.stores[entry.worker as usize];
+        let spec = &plan[entry.worker as usize];
         let op = self.ops.at_mut(entry.frame.instance);
         entry.spend_until(Cause::Queued, op.service.starts.max(entry.mark));
         entry.spend_until(Cause::Store, now);
@@ -367,26 +454,6 @@ impl Stores {
         let child = Request::new(Caller::Store(key), entry.luck.derive(step::BEHIND), now);
         let child = cx.requests.insert(child);
         cx.offer(behind, child);
-    }
-
-    /// The store behind a cache has answered.
-    pub fn answered(&mut self, plan: &Plan, child: Key, parent: Key, cx: &mut Cx) {
-        let now = cx.now();
-        let mut answer = cx.requests[child];
-        if answer.mark < now {
-            answer.spend_until(Cause::Waiting, now);
-        }
-        cx.requests.remove(child);
-        let entry = &mut cx.requests[parent];
-        entry.adopt(&answer);
-        let op = self.ops.at_mut(entry.frame.instance);
-        if let Some(cache) = plan.stores[entry.worker as usize]
-            .cache
-            .filter(|_| answer.status.is_ok())
-        {
-            self.state[entry.worker as usize].cached.keep(cache, now, op.key);
-        }
-        self.end(parent, answer.status, cx);
     }
 
     /// An operation has ended.
@@ -413,9 +480,9 @@ impl Stores {
         cx.reply(key, status);
     }
 
-    fn minute(&mut self, plan: &Plan, store: u16, cx: &mut Cx) {
+    fn minute(&mut self, plan: &[StorePlan], store: u16, cx: &mut Cx) {
         let now = cx.now();
-        let spec = &plan.stores[store as usize].capacity;
+        let spec = &plan[store as usize].capacity;
         let state = &mut self.state[store as usize];
         let wanted = state.capacity.minute(spec, now);
         for (side, capacity) in wanted.into_iter().enumerate() {
@@ -425,47 +492,11 @@ impl Stores {
                 side: side as u8,
                 capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
             };
-            cx.agenda.at(
-                now + spec.scaling_delay,
-                Class::Release,
-                crate::model::Event::Store(event),
-            );
+            cx.at(now + spec.scaling_delay, Class::Release, event);
         }
         state.note_capacity(now);
-        let event = crate::model::Event::Store(Event::Minute { store });
-        cx.agenda.at(now + MINUTE, Class::Release, event);
-    }
-
-    /// Ends a window.
-    pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
-        for (spec, state) in plan.stores.iter().zip(&mut self.state) {
-            if spec.connections.is_some() {
-                state.settle(cx);
-            }
-            state.cached.purge(cx.now());
-            state.record.close_window(state.nodes.backlog_ns(cx.now()), cx.now());
-        }
-    }
-
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
-        self.close_window(plan, cx);
-        self.state.iter_mut().for_each(|state| state.record.reset());
-    }
-
-    /// Reports what was counted over `measured`; the last window must have been closed.
-    pub fn observe(
-        self,
-        plan: &Plan,
-        measured: Duration,
-        out: &mut Vec<Observation>,
-        series: &mut Vec<Series>,
-        meters: &mut [MeterSet],
-    ) {
-        for (spec, state) in plan.stores.iter().zip(self.state) {
-            let meters = &mut meters[spec.component as usize];
-            state.record.observe(spec, plan.window, measured, out, series, meters);
-        }
+        let event = Event::Minute { store };
+        cx.at(now + MINUTE, Class::Release, event);
     }
 }
 
@@ -494,12 +525,4 @@ const fn target(index: u16) -> Target {
         kind: kind::STORE,
         index,
     }
-}
-
-/// Whether a store counts connections, so that instances hold sessions with it.
-pub fn counts_connections(stores: &[StorePlan], target: Target) -> bool {
-    target.kind == kind::STORE
-        && stores
-            .get(target.index as usize)
-            .is_some_and(|s| s.connections.is_some())
 }

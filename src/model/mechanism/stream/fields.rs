@@ -13,8 +13,7 @@
 
 use super::plan::{Capacity, KeysPlan, MappingPlan, OnDemandPlan, StreamPlan};
 use crate::kernel::Duration;
-use crate::model::request::payload;
-use crate::model::{Plan, kind};
+use crate::model::request::{kind, payload};
 use crate::scenario::{Block, Code, Context, Field, Kind, Table, Target};
 
 /// The fields of a stream's partition keys.
@@ -354,9 +353,9 @@ impl StreamPlan {
 }
 
 /// Checks that further consumers read a stream that has records of its own.
-pub fn further_consumers(plan: &Plan, cx: &Context) {
-    for (index, stream) in plan.streams.iter().enumerate() {
-        let source = stream.of.and_then(|of| plan.streams.get(of as usize));
+pub fn further_consumers(plan: &[StreamPlan], cx: &Context) {
+    for (index, stream) in plan.iter().enumerate() {
+        let source = stream.of.and_then(|of| plan.get(of as usize));
         if source.is_none_or(|source| source.of.is_none()) || stream.of == Some(index as u16) {
             continue;
         }

@@ -31,16 +31,16 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::cost::MeterSet;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream, StreamKey};
+use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
 use crate::model::parts::budget::{Holder, Holding};
+use crate::model::request::common::Profile;
+use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
-use crate::model::request::flow::FlowResult;
 use crate::model::request::hits::Limit;
-use crate::model::{Cx, Plan, kind};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
+use crate::model::request::kind;
+use crate::scenario::{Block, Table, Target};
 use plan::{Capacity, MappingPlan, OnDemandPlan, StreamPlan};
 use record::{Record as Books, level};
 use shard::{Pace, Reader, Record, Shards};
@@ -103,23 +103,24 @@ crate::kernel::pack::packed!(Event {
 
 /// Steps of a luck, far from those of handlers and other mechanisms ("STRE" in front).
 mod step {
-    const BASE: u64 = 0x5354_5245 << 32;
+    use crate::kernel::Purpose;
+
     /// How long the put call takes.
-    pub const PUT: u64 = BASE;
+    pub const PUT: u64 = Purpose::StreamPut.step();
     /// The record's own luck, which its producer's luck decides.
-    pub const RECORD: u64 = BASE + 1;
+    pub const RECORD: u64 = Purpose::StreamRecord.step();
     /// Whether it has the hot key.
-    pub const HOT: u64 = BASE + 2;
+    pub const HOT: u64 = Purpose::StreamHot.step();
     /// Its key.
-    pub const KEY: u64 = BASE + 3;
+    pub const KEY: u64 = Purpose::StreamKeyOf.step();
     /// Whether it always fails.
-    pub const POISON: u64 = BASE + 4;
+    pub const POISON: u64 = Purpose::StreamPoison.step();
     /// Whether handling a delivery fails.
-    pub const FAILURE: u64 = BASE + 5;
+    pub const FAILURE: u64 = Purpose::StreamFailure.step();
     /// Where in a batch calls failed.
-    pub const PLACE: u64 = BASE + 6;
+    pub const PLACE: u64 = Purpose::StreamPlace.step();
     /// The luck of a delivery, plus how many there were before.
-    pub const DELIVERY: u64 = BASE + (1 << 31);
+    pub const DELIVERY: u64 = Purpose::StreamDelivery.step();
 }
 
 /// Lanes of a shard have their numbers in these bits of a caller's number.
@@ -177,25 +178,48 @@ pub struct Streams {
     state: Vec<State>,
 }
 
-impl Streams {
-    /// How many records there are that are not done with, of each stream.
-    pub fn holdings<'s>(&'s self, plan: &'s Plan) -> impl Iterator<Item = Holding> + 's {
-        let streams = plan.streams.iter().zip(&self.state);
-        streams.map(|(spec, state)| {
-            let records = state.books.levels[record::level::DEPTH].level();
-            Holding::of::<shard::Record>(Holder::Records, Some(spec.component), records)
-        })
+impl Mechanism for Streams {
+    const TABLE: &'static Table = &fields::TABLE;
+    type Plan = StreamPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<StreamPlan> {
+        Some(StreamPlan::read(block, reading.component, reading.name))
     }
 
-    /// The streams at the start of replication `run`, with what is scheduled for them on the agenda.
-    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+    fn profile(plan: &StreamPlan) -> Profile {
+        Profile {
+            payload_limit: plan.payload_limit,
+            ..Profile::default()
+        }
+    }
+
+    fn callees(_: &StreamPlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(plan: &StreamPlan) -> Vec<Sent> {
+        let worker = plan.mapping.iter().map(|mapping| worker(mapping.to));
+        worker.map(|to| Sent::awaited("records of", to)).collect()
+    }
+
+    fn holdings(&self, plan: &[StreamPlan]) -> Vec<Holding> {
+        let streams = plan.iter().zip(&self.state);
+        let holdings = streams.map(|(spec, state)| {
+            let records = state.books.levels[record::level::DEPTH].level();
+            Holding::of::<shard::Record>(Holder::Records, Some(spec.component), records)
+        });
+        holdings.collect()
+    }
+
+    fn new(plan: &[StreamPlan], run: u64, cx: &mut Cx) -> Self {
         let mut streams = Self {
-            state: Vec::with_capacity(plan.streams.len()),
+            state: Vec::with_capacity(plan.len()),
         };
-        for (index, spec) in plan.streams.iter().enumerate() {
+        for (index, spec) in plan.iter().enumerate() {
             let index = index as u16;
             let source = spec.of.unwrap_or(index);
-            let of = &plan.streams[source as usize];
+            let of = &plan[source as usize];
             let shards = Shards::new(of);
             let growth = match of.capacity {
                 Capacity::OnDemand(grow) if spec.of.is_none() => Some(Growth {
@@ -208,11 +232,10 @@ impl Streams {
             };
             if growth.is_some() {
                 let event = Event::Look { stream: index };
-                cx.agenda
-                    .at(Instant::ZERO + LOOK, Class::Release, crate::model::Event::Stream(event));
+                cx.at(Instant::ZERO + LOOK, Class::Release, event);
             }
             let reads = |other: &StreamPlan, i: u16| other.mapping.is_some() && other.of.unwrap_or(i) == index;
-            let consumers = plan.streams.iter().zip(0..).filter(|(other, i)| reads(other, *i));
+            let consumers = plan.iter().zip(0..).filter(|(other, i)| reads(other, *i));
             let mut state = State {
                 index,
                 source,
@@ -230,10 +253,9 @@ impl Streams {
         streams
     }
 
-    /// A request reaches a stream: a put call. Its time is the caller's waiting.
     #[inline]
-    pub fn offer(&mut self, plan: &Plan, stream: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.streams[stream as usize];
+    fn offer(&mut self, plan: &[StreamPlan], stream: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[stream as usize];
         if spec.put_latency.is_zero() {
             return self.put(plan, stream, key, cx);
         }
@@ -241,11 +263,10 @@ impl Streams {
         entry.spend(Cause::Waiting, spec.put_latency.draw(&mut entry.luck.dice(step::PUT)));
         let at = entry.mark;
         let event = Event::Put { stream, request: key };
-        cx.agenda.at(at, Class::Release, crate::model::Event::Stream(event));
+        cx.at(at, Class::Release, event);
     }
 
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[StreamPlan], cx: &mut Cx) {
         match event {
             Event::Put { stream, request } => self.put(plan, stream, request, cx),
             Event::Start { stream } => {
@@ -271,13 +292,74 @@ impl Streams {
         }
     }
 
+    fn delivered(&mut self, plan: &[StreamPlan], stream: u16, number: u32, key: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let entry = &mut cx.requests[key];
+        if entry.mark < now {
+            entry.spend_until(Cause::Waiting, now);
+        }
+        let entry = *entry;
+        cx.requests.remove(key);
+        let place = (number >> LANE_BITS, (number & ((1 << LANE_BITS) - 1)) as u8);
+        self.state[stream as usize].answered(plan, place, &entry, cx);
+    }
+
+    fn close_window(&mut self, _: &[StreamPlan], cx: &mut Cx) {
+        let now = cx.now();
+        for state in &mut self.state {
+            let readers = || state.consumer.iter().flat_map(|consumer| &consumer.readers);
+            debug_assert_eq!(
+                state.books.levels[level::DEPTH].level(),
+                readers().map(Reader::depth).sum::<u64>(),
+                "every record is counted"
+            );
+            let oldest = readers().filter_map(Reader::oldest).min();
+            let age = oldest.map_or(Duration::ZERO, |put| now.since(put));
+            state.books.close_window(now, age);
+        }
+    }
+
+    fn reset(&mut self, plan: &[StreamPlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
+        for state in &mut self.state {
+            state.books.reset();
+            state.shards.reset();
+        }
+    }
+
+    fn observe(self, plan: &[StreamPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            flows,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
+            let hottest = spec.of.is_none().then(|| state.shards.hottest());
+            // What a record costs is written at the stream that has it.
+            let of = &plan[state.source as usize];
+            let billed = StreamPlan {
+                capacity: of.capacity,
+                record_bytes: of.record_bytes,
+                ..spec.clone()
+            };
+            let meters = &mut meters[spec.component as usize];
+            let flow = state.books.observe(&billed, hottest, *window, out, series, meters);
+            flows.extend(spec.mapping.is_some().then_some(flow));
+        }
+    }
+}
+
+impl Streams {
     /// A put reaches its shard, which takes it or refuses.
-    fn put(&mut self, plan: &Plan, stream: u16, key: Key, cx: &mut Cx) {
+    fn put(&mut self, plan: &[StreamPlan], stream: u16, key: Key, cx: &mut Cx) {
         if !cx.requests.contains(key) {
             return;
         }
         let source = self.state[stream as usize].source;
-        let spec = &plan.streams[source as usize];
+        let spec = &plan[source as usize];
         let now = cx.now();
         let entry = &cx.requests[key];
         // A producer that puts again, because it was refused or saw no answer, puts the same record.
@@ -309,8 +391,8 @@ impl Streams {
     }
 
     /// A minute of an on-demand stream's traffic is over: is there room for more than it was?
-    fn look(&mut self, plan: &Plan, stream: u16, cx: &mut Cx) {
-        let spec = &plan.streams[stream as usize];
+    fn look(&mut self, plan: &[StreamPlan], stream: u16, cx: &mut Cx) {
+        let spec = &plan[stream as usize];
         let state = &mut self.state[stream as usize];
         let accepted = state.accepted;
         let Some(growth) = &mut state.growth else { return };
@@ -326,22 +408,18 @@ impl Streams {
             growth.wanted = wanted;
             let event = Event::Grown { stream, shards: wanted };
             let at = cx.now() + growth.spec.delay;
-            cx.agenda.at(at, Class::Release, crate::model::Event::Stream(event));
+            cx.at(at, Class::Release, event);
         }
         if state.shards.open() >= wanted {
             state.shards.looked();
         }
         let next = cx.now() + LOOK;
-        cx.agenda.at(
-            next,
-            Class::Release,
-            crate::model::Event::Stream(Event::Look { stream }),
-        );
+        cx.at(next, Class::Release, Event::Look { stream });
     }
 
     /// Splits the hottest shards until there are so many.
-    fn grow(&mut self, plan: &Plan, stream: u16, wanted: u32, cx: &mut Cx) {
-        let spec = &plan.streams[stream as usize];
+    fn grow(&mut self, plan: &[StreamPlan], stream: u16, wanted: u32, cx: &mut Cx) {
+        let spec = &plan[stream as usize];
         while self.state[stream as usize].shards.open() < wanted {
             self.state[stream as usize].shards.split(spec);
         }
@@ -358,80 +436,24 @@ impl Streams {
             state.open_readers();
         }
     }
+}
 
-    /// The function has answered for a batch.
-    pub fn answered(&mut self, plan: &Plan, stream: u16, number: u32, key: Key, cx: &mut Cx) {
-        let now = cx.now();
-        let entry = &mut cx.requests[key];
-        if entry.mark < now {
-            entry.spend_until(Cause::Waiting, now);
-        }
-        let entry = *entry;
-        cx.requests.remove(key);
-        let place = (number >> LANE_BITS, (number & ((1 << LANE_BITS) - 1)) as u8);
-        self.state[stream as usize].answered(plan, place, &entry, cx);
-    }
-
-    /// Ends a window.
-    pub fn close_window(&mut self, now: Instant) {
-        for state in &mut self.state {
-            let readers = || state.consumer.iter().flat_map(|consumer| &consumer.readers);
-            debug_assert_eq!(
-                state.books.levels[level::DEPTH].level(),
-                readers().map(Reader::depth).sum::<u64>(),
-                "every record is counted"
-            );
-            let oldest = readers().filter_map(Reader::oldest).min();
-            let age = oldest.map_or(Duration::ZERO, |put| now.since(put));
-            state.books.close_window(now, age);
-        }
-    }
-
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, now: Instant) {
-        self.close_window(now);
-        for state in &mut self.state {
-            state.books.reset();
-            state.shards.reset();
-        }
-    }
-
-    /// Reports what was counted; the last window must have been closed, at the end of the run.
-    pub fn observe(
-        self,
-        plan: &Plan,
-        out: &mut Vec<Observation>,
-        series: &mut Vec<Series>,
-        meters: &mut [MeterSet],
-    ) -> Vec<FlowResult> {
-        let mut flows = Vec::new();
-        for (spec, state) in plan.streams.iter().zip(self.state) {
-            let hottest = spec.of.is_none().then(|| state.shards.hottest());
-            // What a record costs is written at the stream that has it.
-            let of = &plan.streams[state.source as usize];
-            let billed = StreamPlan {
-                capacity: of.capacity,
-                record_bytes: of.record_bytes,
-                ..spec.clone()
-            };
-            let meters = &mut meters[spec.component as usize];
-            let flow = state.books.observe(&billed, hottest, plan.window, out, series, meters);
-            flows.extend(spec.mapping.is_some().then_some(flow));
-        }
-        flows
-    }
+/// The function of this number.
+const fn worker(index: u16) -> Target {
+    let kind = kind::FUNCTION;
+    Target { kind, index }
 }
 
 /// The consumer of a stream at the start of a run.
-fn consumer(plan: &Plan, run: u64, spec: &StreamPlan, mapping: MappingPlan, cx: &mut Cx) -> Consumer {
-    let stream = plan.streams.iter().position(|other| other.component == spec.component);
+fn consumer(plan: &[StreamPlan], run: u64, spec: &StreamPlan, mapping: MappingPlan, cx: &mut Cx) -> Consumer {
+    let stream = plan.iter().position(|other| other.component == spec.component);
     let stream = stream.unwrap_or(0) as u16;
     let source = spec.of.unwrap_or(stream);
-    let of = &plan.streams[source as usize];
+    let of = &plan[source as usize];
     let shares = |other: &StreamPlan, i: u16| {
         other.of.unwrap_or(i) == source && other.mapping.is_some_and(|mapping| mapping.polls.is_some())
     };
-    let sharing = plan.streams.iter().zip(0..).filter(|(other, i)| shares(other, *i));
+    let sharing = plan.iter().zip(0..).filter(|(other, i)| shares(other, *i));
     let sharing = if mapping.polls.is_none() {
         1
     } else {
@@ -444,8 +466,8 @@ fn consumer(plan: &Plan, run: u64, spec: &StreamPlan, mapping: MappingPlan, cx: 
         byte_ns: 1e9 * sharing as f64 / of.read_bytes as f64,
     };
     if mapping.starts_at > Duration::ZERO {
-        let event = crate::model::Event::Stream(Event::Start { stream });
-        cx.agenda.at(Instant::ZERO + mapping.starts_at, Class::Release, event);
+        let event = Event::Start { stream };
+        cx.at(Instant::ZERO + mapping.starts_at, Class::Release, event);
     }
     let batches = StreamPlan {
         record_bytes: of.record_bytes,
@@ -454,11 +476,11 @@ fn consumer(plan: &Plan, run: u64, spec: &StreamPlan, mapping: MappingPlan, cx: 
     Consumer {
         spec: mapping,
         batch_limit: batches.batch_limit(),
-        failure: plan.functions[mapping.to as usize].failure,
+        failure: cx.plan.profile(worker(mapping.to)).failure,
         pace,
         window: cx.agenda.lane(mapping.batch_window, Class::Timer),
         readers: Vec::new(),
         started: mapping.starts_at == Duration::ZERO,
-        dice: Stream::new(plan.seed, run, StreamKey::new(&spec.name, "poll")),
+        dice: Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "poll")),
     }
 }

@@ -300,7 +300,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::stream::tests::stream;
+    use crate::model::mechanism::stream::tests::stream;
 
     #[test]
     fn shards_cut_the_range_and_splits_halve_the_hottest() {

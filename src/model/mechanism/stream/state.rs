@@ -1,13 +1,15 @@
 //! What one consumer does: it reads shards, forms batches, hands them over, and deals with what failed.
 
+use super::plan::{self, StreamPlan};
 use super::record::level;
 use super::shard::{Doing, Lane, Reader, Record, Segment};
-use super::{Event, LANE_BITS, State, plan, step};
+use super::{Event, LANE_BITS, State, step};
 use crate::kernel::stream::{below, chance, mix};
 use crate::kernel::{Class, Duration, Instant, Luck};
+use crate::model::request::desk::Cx;
 use crate::model::request::effects::Handed;
 use crate::model::request::entry::{BatchFate, Caller, Request, Status};
-use crate::model::{Cx, Plan, kind};
+use crate::model::request::kind;
 use crate::scenario::Target;
 
 /// Whether handling a record fails at its next delivery.
@@ -50,7 +52,7 @@ impl State {
     }
 
     /// A record was put that this consumer will read.
-    pub(super) fn take(&mut self, plan: &Plan, shard: u32, partition: u32, mut record: Record, cx: &mut Cx) {
+    pub(super) fn take(&mut self, plan: &[StreamPlan], shard: u32, partition: u32, mut record: Record, cx: &mut Cx) {
         self.books.counts.records += 1;
         let Some(consumer) = &mut self.consumer else { return };
         if !consumer.started && !consumer.spec.from_oldest {
@@ -65,12 +67,12 @@ impl State {
     }
 
     /// Sees to it that a shard is read when there is something to read.
-    pub(super) fn want(&mut self, plan: &Plan, shard: u32, cx: &mut Cx) {
+    pub(super) fn want(&mut self, plan: &[StreamPlan], shard: u32, cx: &mut Cx) {
         let Some(consumer) = &mut self.consumer else { return };
         if !consumer.started {
             return;
         }
-        let propagation = plan.streams[self.source as usize].propagation;
+        let propagation = plan[self.source as usize].propagation;
         let reader = &mut consumer.readers[shard as usize];
         if let Some(at) = reader.due(cx.now(), propagation, &consumer.pace) {
             reader.reading = true;
@@ -78,13 +80,13 @@ impl State {
                 stream: self.index,
                 shard,
             };
-            cx.agenda.at(at, Class::Timer, crate::model::Event::Stream(event));
+            cx.at(at, Class::Timer, event);
         }
     }
 
     /// A shard is read: its lanes get what is there.
-    pub(super) fn read(&mut self, plan: &Plan, shard: u32, cx: &mut Cx) {
-        let of = &plan.streams[self.source as usize];
+    pub(super) fn read(&mut self, plan: &[StreamPlan], shard: u32, cx: &mut Cx) {
+        let of = &plan[self.source as usize];
         let now = cx.now();
         let Some(consumer) = &mut self.consumer else { return };
         let reader = &mut consumer.readers[shard as usize];
@@ -111,7 +113,7 @@ impl State {
     }
 
     /// Forms a batch if the lane has none at hand and there are enough records, or the window is over.
-    fn fill(&mut self, plan: &Plan, place: (u32, u8), over: bool, cx: &mut Cx) {
+    fn fill(&mut self, plan: &[StreamPlan], place: (u32, u8), over: bool, cx: &mut Cx) {
         let Some(consumer) = &mut self.consumer else { return };
         let (limit, window) = (consumer.batch_limit, consumer.window);
         let patient = consumer.spec.batch_window > Duration::ZERO;
@@ -136,12 +138,12 @@ impl State {
                 shard,
                 epoch,
             };
-            cx.agenda.after(window, crate::model::Event::Stream(event));
+            cx.agenda.after(window, event.into());
         }
     }
 
     /// A wait of a lane is over.
-    pub(super) fn wake(&mut self, plan: &Plan, place: (u32, u8), epoch: u32, cx: &mut Cx) {
+    pub(super) fn wake(&mut self, plan: &[StreamPlan], place: (u32, u8), epoch: u32, cx: &mut Cx) {
         let Some(lane) = self.lane(place) else { return };
         if lane.epoch != epoch {
             return;
@@ -154,7 +156,7 @@ impl State {
     }
 
     /// Hands the next part of the batch at hand to the function, or goes on to the next batch if there is none left.
-    fn invoke(&mut self, plan: &Plan, place: (u32, u8), cx: &mut Cx) {
+    fn invoke(&mut self, plan: &[StreamPlan], place: (u32, u8), cx: &mut Cx) {
         self.give_up_old(plan, place, cx);
         let now = cx.now();
         let index = self.index;
@@ -173,9 +175,10 @@ impl State {
         let luck = lane.records.front().map(delivery).unwrap_or_default();
         lane.doing = Doing::Working;
         lane.epoch = lane.epoch.wrapping_add(1);
-        let caller = Caller::Mapping {
-            stream: index,
-            lane: (place.0 << LANE_BITS) | u32::from(place.1),
+        let caller = Caller::Sender {
+            kind: kind::STREAM,
+            index,
+            ticket: (place.0 << LANE_BITS) | u32::from(place.1),
         };
         cx.effects.hand(caller, handed);
         let mut request = Request::new(caller, luck, now);
@@ -196,9 +199,9 @@ impl State {
     }
 
     /// Drops records at the front of a batch that are too old to be handed over.
-    fn give_up_old(&mut self, plan: &Plan, place: (u32, u8), cx: &mut Cx) {
+    fn give_up_old(&mut self, plan: &[StreamPlan], place: (u32, u8), cx: &mut Cx) {
         let now = cx.now();
-        let retention = plan.streams[self.source as usize].retention;
+        let retention = plan[self.source as usize].retention;
         let Some(consumer) = &mut self.consumer else { return };
         let limit = consumer.spec.maximum_age.unwrap_or(Duration::FOREVER);
         let reader = &mut consumer.readers[place.0 as usize];
@@ -247,7 +250,7 @@ impl State {
     }
 
     /// The batch at hand is done with.
-    fn next_batch(&mut self, plan: &Plan, place: (u32, u8), cx: &mut Cx) {
+    fn next_batch(&mut self, plan: &[StreamPlan], place: (u32, u8), cx: &mut Cx) {
         if let Some(lane) = self.lane(place) {
             lane.doing = Doing::Idle;
         }
@@ -258,7 +261,7 @@ impl State {
     }
 
     /// Lets the halves of a shard that was split be read, once it is read to its end.
-    fn drained(&mut self, plan: &Plan, shard: u32, cx: &mut Cx) {
+    fn drained(&mut self, plan: &[StreamPlan], shard: u32, cx: &mut Cx) {
         let Some(consumer) = &mut self.consumer else { return };
         if !consumer.readers[shard as usize].is_empty() {
             return;
@@ -294,7 +297,7 @@ impl State {
     }
 
     /// The function has answered for the part of a batch that was handed over.
-    pub(super) fn answered(&mut self, plan: &Plan, place: (u32, u8), invocation: &Request, cx: &mut Cx) {
+    pub(super) fn answered(&mut self, plan: &[StreamPlan], place: (u32, u8), invocation: &Request, cx: &mut Cx) {
         let now = cx.now();
         self.books.levels[level::CONCURRENCY].add(now.0, -1);
         let Some(lane) = self.lane(place) else { return };
@@ -367,7 +370,7 @@ impl State {
     }
 
     /// Part of a batch failed: it is split, tried again later, or given up.
-    fn failed(&mut self, plan: &Plan, place: (u32, u8), mut part: Segment, cx: &mut Cx) {
+    fn failed(&mut self, plan: &[StreamPlan], place: (u32, u8), mut part: Segment, cx: &mut Cx) {
         self.block(place, cx.now());
         let Some(consumer) = &mut self.consumer else { return };
         let spec = consumer.spec;
@@ -410,7 +413,6 @@ impl State {
             shard: place.0,
             epoch: lane.epoch,
         };
-        cx.agenda
-            .at(cx.now() + wait, Class::Timer, crate::model::Event::Stream(event));
+        cx.at(cx.now() + wait, Class::Timer, event);
     }
 }

@@ -14,17 +14,20 @@
 
 pub mod fields;
 
-use crate::cost::{Meter, MeterSet};
+use crate::cost::Meter;
 use crate::kernel::stream::{chance, unit};
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Sampler};
+use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
 use crate::model::parts::budget::{Holder, Holding};
 use crate::model::parts::token_bucket::TokenBucket;
+use crate::model::request::common::Profile;
 use crate::model::request::delivery::{ChannelPlan, Deliveries, Delivery, NO_MESSAGE, Outcome};
+use crate::model::request::desk::{self, Cx};
 use crate::model::request::entry::{Cause, Status};
-use crate::model::request::fault::Change;
+use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::Limit;
-use crate::model::{Cx, Plan, kind};
-use crate::scenario::Target;
+use crate::model::request::kind;
+use crate::scenario::{Block, Table, Target};
 use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value};
 
 /// Who gets messages of a topic.
@@ -89,19 +92,21 @@ crate::kernel::pack::packed!(Event {
 
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
+    use crate::kernel::Purpose;
+
     /// How long the publish call takes.
-    pub const PUBLISH: u64 = (1 << 56) + 1;
+    pub const PUBLISH: u64 = Purpose::Publish.step();
     /// The message's own luck, which its publisher's luck decides.
-    pub const MESSAGE: u64 = (1 << 56) + 2;
+    pub const MESSAGE: u64 = Purpose::TopicMessage.step();
     /// The value of an attribute, plus which.
-    pub const ATTRIBUTE: u64 = 1 << 57;
+    pub const ATTRIBUTE: u64 = Purpose::TopicAttribute.step();
     /// The luck of a delivery, plus which subscription.
-    pub const DELIVERY: u64 = 1 << 58;
+    pub const DELIVERY: u64 = Purpose::TopicDelivery.step();
     /// Of a delivery: whether the filter lets it through, how long it takes, whether it comes twice, and the copy.
-    pub const SHARE: u64 = (1 << 56) + 3;
-    pub const LATENCY: u64 = (1 << 56) + 4;
-    pub const DUPLICATE: u64 = (1 << 56) + 5;
-    pub const COPY: u64 = (1 << 56) + 6;
+    pub const SHARE: u64 = Purpose::TopicShare.step();
+    pub const LATENCY: u64 = Purpose::TopicLatency.step();
+    pub const DUPLICATE: u64 = Purpose::TopicDuplicate.step();
+    pub const COPY: u64 = Purpose::TopicCopy.step();
 }
 
 /// A message that has not reached everyone yet.
@@ -150,22 +155,53 @@ const fn target(index: u16) -> Target {
 }
 
 /// The event by which a delivery becomes too old.
-fn expired(topic: u16, delivery: u32) -> crate::model::Event {
-    crate::model::Event::Topic(Event::Expire { topic, delivery })
+fn expired(topic: u16, delivery: u32) -> desk::Event {
+    Event::Expire { topic, delivery }.into()
 }
 
-impl Topics {
-    /// How many deliveries are under way, of each.
-    pub fn holdings<'d>(&'d self, plan: &'d Plan) -> impl Iterator<Item = Holding> + 'd {
-        let topics = plan.topics.iter().zip(&self.state);
-        topics.map(|(spec, state)| {
-            let pending = state.deliveries.tally.pending();
-            Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
-        })
+impl Mechanism for Topics {
+    const TABLE: &'static Table = &fields::TABLE;
+    const HARM: Harm = Harm {
+        quotas: &[("rate", Quota::Rate)],
+        ..Harm::NONE
+    };
+    type Plan = TopicPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<TopicPlan> {
+        Some(TopicPlan::read(block, reading.component))
     }
 
-    /// The topics at the start of a run. All their dice are their messages' own.
-    pub fn new(plan: &Plan) -> Self {
+    fn profile(plan: &TopicPlan) -> Profile {
+        Profile {
+            payload_limit: plan.payload_limit,
+            ..Profile::default()
+        }
+    }
+
+    fn callees(_: &TopicPlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(plan: &TopicPlan) -> Vec<Sent> {
+        let targets = plan.subscriptions.iter().map(|subscription| subscription.channel.to);
+        targets.map(|to| Sent::event("messages of", to)).collect()
+    }
+
+    fn usual(plan: &TopicPlan, _: Quota) -> Option<f64> {
+        plan.publish_quota.map(|quota| quota.0)
+    }
+
+    fn holdings(&self, plan: &[TopicPlan]) -> Vec<Holding> {
+        let topics = plan.iter().zip(&self.state);
+        let holdings = topics.map(|(spec, state)| {
+            let pending = state.deliveries.tally.pending();
+            Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
+        });
+        holdings.collect()
+    }
+
+    fn new(plan: &[TopicPlan], _: u64, _: &mut Cx) -> Self {
         let bucket = |quota: Option<(f64, u64)>| quota.map(|(rate, burst)| TokenBucket::new(rate, burst as f64));
         let state = |(index, spec): (usize, &TopicPlan)| Topic {
             index: index as u16,
@@ -177,13 +213,12 @@ impl Topics {
             record: Record::default(),
         };
         Self {
-            state: plan.topics.iter().enumerate().map(state).collect(),
+            state: plan.iter().enumerate().map(state).collect(),
         }
     }
 
-    /// A request reaches a topic: a publish call. Its time is the caller's waiting.
-    pub fn offer(&mut self, plan: &Plan, topic: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.topics[topic as usize];
+    fn offer(&mut self, plan: &[TopicPlan], topic: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[topic as usize];
         let state = &mut self.state[topic as usize];
         let now = cx.now();
         if let Some(quota) = &mut state.publish
@@ -203,69 +238,71 @@ impl Topics {
         );
         let at = entry.mark;
         let event = Event::Published { topic, request: key };
-        cx.agenda.at(at, Class::Release, crate::model::Event::Topic(event));
+        cx.at(at, Class::Release, event);
     }
 
-    /// A fault begins or ends.
-    pub fn change(&mut self, plan: &Plan, topic: u16, change: Change, cx: &Cx) {
+    fn change(&mut self, plan: &[TopicPlan], topic: u16, change: Change, cx: &mut Cx) {
         let state = &mut self.state[topic as usize];
         if let (Change::Lower(_, to), Some(bucket), Some((rate, burst))) =
-            (change, &mut state.publish, plan.topics[topic as usize].publish_quota)
+            (change, &mut state.publish, plan[topic as usize].publish_quota)
         {
             bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst as f64);
         }
     }
 
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[TopicPlan], cx: &mut Cx) {
         match event {
             Event::Published { topic, request } => {
                 if cx.requests.contains(request) {
-                    self.state[topic as usize].published(&plan.topics[topic as usize], request, cx);
+                    self.state[topic as usize].published(&plan[topic as usize], request, cx);
                 }
             }
             Event::Expire { topic, delivery } => {
                 let state = &mut self.state[topic as usize];
                 let channel = state.deliveries.channel(delivery) as usize;
-                let spec = &plan.topics[topic as usize].subscriptions[channel].channel;
+                let spec = &plan[topic as usize].subscriptions[channel].channel;
                 let outcome = state.deliveries.expire(spec, delivery, cx);
                 state.ended(outcome, cx.now());
             }
         }
     }
 
-    /// A subscriber has answered.
-    pub fn answered(&mut self, plan: &Plan, topic: u16, delivery: u32, key: Key, cx: &mut Cx) {
+    fn delivered(&mut self, plan: &[TopicPlan], topic: u16, delivery: u32, key: Key, cx: &mut Cx) {
         let state = &mut self.state[topic as usize];
         let channel = state.deliveries.channel(delivery) as usize;
-        let spec = &plan.topics[topic as usize].subscriptions[channel].channel;
-        if matches!(spec.to.kind, kind::GATEWAY | kind::FLEET) {
+        let spec = &plan[topic as usize].subscriptions[channel].channel;
+        if kind::abilities(spec.to.kind).web {
             state.record.http += 1;
         }
         let outcome = state.deliveries.answered(spec, delivery, key, expired, cx);
         state.ended(outcome, cx.now());
     }
 
-    /// Ends a window.
-    pub fn close_window(&mut self, now: Instant) {
+    fn close_window(&mut self, _: &[TopicPlan], cx: &mut Cx) {
+        let now = cx.now();
         for state in &mut self.state {
             state.deliveries.tally.close_window(now);
             state.record.lines.push(std::mem::take(&mut state.record.window));
         }
     }
 
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, now: Instant) {
-        self.close_window(now);
+    fn reset(&mut self, plan: &[TopicPlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
         for state in &mut self.state {
             state.deliveries.tally.reset();
             state.record = Record::default();
         }
     }
 
-    /// Reports what was counted; the last window must have been closed.
-    pub fn observe(self, plan: &Plan, out: &mut Vec<Observation>, series: &mut Vec<Series>, meters: &mut [MeterSet]) {
-        for (spec, state) in plan.topics.iter().zip(self.state) {
+    fn observe(self, plan: &[TopicPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
             let (component, record) = (spec.component, state.record);
             let mut push = |metric, value| {
                 out.push(Observation {
@@ -283,7 +320,7 @@ impl Topics {
                 push(metric, value);
             }
             push("fan_out", Value::Latency(Box::new(record.fan_out)));
-            let seconds = plan.window.as_secs_f64();
+            let seconds = window.as_secs_f64();
             series.push(Series {
                 component,
                 metric: "published",

@@ -23,17 +23,17 @@ mod record;
 mod states;
 mod thread;
 
-use crate::cost::MeterSet;
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
+use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
 use crate::model::parts::budget::{Holder, Holding};
 use crate::model::parts::token_bucket::TokenBucket;
+use crate::model::request::common::Profile;
+use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request, Status};
-use crate::model::request::flow::FlowResult;
 use crate::model::request::hits::Limit;
-use crate::model::{Cx, Plan, kind};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
+use crate::model::request::kind;
+use crate::scenario::{Block, Table, Target};
 use plan::{Action, END, EXECUTION_EVENTS, ITEM_EVENTS, MapPlan, RETRY_EVENTS, StatePlan, When, WorkflowPlan};
 use record::Record;
 use thread::{Execution, Phase, Places, Thread};
@@ -64,14 +64,16 @@ crate::kernel::pack::packed!(Event {
 
 /// Steps of a luck. Those below [`step::VISIT`] belong to a request or a thread, the small ones to one transition.
 mod step {
+    use crate::kernel::Purpose;
+
     /// The execution that a call starts.
-    pub const EXECUTION: u64 = (1 << 56) + 1;
+    pub const EXECUTION: u64 = Purpose::Execution.step();
     /// How long starting takes.
-    pub const START: u64 = (1 << 56) + 2;
+    pub const START: u64 = Purpose::ExecutionStart.step();
     /// A branch or an item, plus its number.
-    pub const CHILD: u64 = 1 << 57;
+    pub const CHILD: u64 = Purpose::WorkflowChild.step();
     /// A transition of a thread, plus its number.
-    pub const VISIT: u64 = 1 << 58;
+    pub const VISIT: u64 = Purpose::WorkflowVisit.step();
     /// How long the transition takes.
     pub const TRANSITION: u64 = 1;
     /// What a task takes beside what it calls.
@@ -138,26 +140,49 @@ impl Shared {
     }
 }
 
-impl Workflows {
-    /// How many executions are open, of each workflow; their threads are requests.
-    pub fn holdings<'w>(&'w self, plan: &'w Plan) -> impl Iterator<Item = Holding> + 'w {
-        let workflows = plan.workflows.iter().zip(&self.state);
-        workflows.map(|(spec, state)| {
-            Holding::of::<(Execution, Thread)>(Holder::Executions, Some(spec.component), state.record.open.level())
-        })
+impl Mechanism for Workflows {
+    const TABLE: &'static Table = &fields::TABLE;
+    type Plan = WorkflowPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<WorkflowPlan> {
+        Some(WorkflowPlan::read(block, reading.component, reading.account))
     }
 
-    /// The workflows at the start of a run. All their dice are their executions' own.
-    pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
+    fn profile(plan: &WorkflowPlan) -> Profile {
+        Profile {
+            payload_limit: plan.payload_limit,
+            ..Profile::default()
+        }
+    }
+
+    fn callees(plan: &WorkflowPlan) -> Vec<Target> {
+        plan.callees()
+    }
+
+    fn sends(plan: &WorkflowPlan) -> Vec<Sent> {
+        let tasks = plan.callees().into_iter();
+        tasks.map(|to| Sent::awaited("tasks of", to)).collect()
+    }
+
+    fn holdings(&self, plan: &[WorkflowPlan]) -> Vec<Holding> {
+        let workflows = plan.iter().zip(&self.state);
+        let holdings = workflows.map(|(spec, state)| {
+            Holding::of::<(Execution, Thread)>(Holder::Executions, Some(spec.component), state.record.open.level())
+        });
+        holdings.collect()
+    }
+
+    fn new(plan: &[WorkflowPlan], _: u64, cx: &mut Cx) -> Self {
         let mut shared = Shared::default();
-        let mut state = Vec::with_capacity(plan.workflows.len());
-        for (index, spec) in plan.workflows.iter().enumerate() {
+        let mut state = Vec::with_capacity(plan.len());
+        for (index, spec) in plan.iter().enumerate() {
             state.push(Workflow {
                 index: index as u16,
                 threads: Places::new(),
                 executions: Places::new(),
                 time_limit: cx.agenda.lane(spec.timeout, Class::Timer),
-                timed: spec.timeout < plan.length,
+                timed: spec.timeout < cx.plan.length,
                 starts: shared.place(spec.account, true, spec.starts),
                 transitions: shared.place(spec.account, false, spec.transitions),
                 record: Record::new(spec.states.len()),
@@ -169,9 +194,8 @@ impl Workflows {
         }
     }
 
-    /// A request reaches a workflow: a call to start an execution.
-    pub fn offer(&mut self, plan: &Plan, workflow: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.workflows[workflow as usize];
+    fn offer(&mut self, plan: &[WorkflowPlan], workflow: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[workflow as usize];
         let state = &mut self.state[workflow as usize];
         state.record.counts.offered += 1;
         let full = state.record.open.level() >= spec.maximum_open;
@@ -193,11 +217,10 @@ impl Workflows {
         entry.spend(Cause::Gateway, latency);
         let event = Event::Started { workflow, request: key };
         let at = entry.mark;
-        cx.agenda.at(at, Class::Release, crate::model::Event::Workflow(event));
+        cx.at(at, Class::Release, event);
     }
 
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[WorkflowPlan], cx: &mut Cx) {
         match event {
             Event::Started { workflow, request } => {
                 if cx.requests.contains(request) {
@@ -213,15 +236,82 @@ impl Workflows {
                 if cx.requests.contains(request) && cx.requests[request].frame.step != CLOSED {
                     let state = &mut self.state[workflow as usize];
                     cx.hit_by(Limit::TimeLimit, target(workflow), None);
-                    state.stop(&plan.workflows[workflow as usize], request, Status::TimedOut, cx);
+                    state.stop(&plan[workflow as usize], request, Status::TimedOut, cx);
                 }
             }
         }
     }
 
+    fn resume(&mut self, plan: &[WorkflowPlan], key: Key, cx: &mut Cx) {
+        let workflow = cx.requests[key].worker as usize;
+        self.state[workflow].go(&plan[workflow], key, &mut self.quotas, cx);
+    }
+
+    fn answered(&mut self, plan: &[WorkflowPlan], child: Key, parent: Key, cx: &mut Cx) {
+        let now = cx.now();
+        let mut entry = cx.requests[child];
+        if entry.mark < now {
+            entry.spend_until(Cause::Waiting, now);
+        }
+        if entry.call == ROOT {
+            cx.requests.remove(child);
+            cx.requests[parent].adopt(&entry);
+            // To whoever called, an execution that ran out of time is one that failed.
+            let status = if entry.status.is_ok() {
+                Status::Ok
+            } else {
+                Status::Failed
+            };
+            return cx.reply(parent, status);
+        }
+        if cx.requests[parent].frame.step == CLOSED {
+            return cx.requests.remove(child);
+        }
+        let workflow = cx.requests[parent].worker as usize;
+        let (spec, state) = (&plan[workflow], &mut self.state[workflow]);
+        let goes_on = if entry.call == BRANCH {
+            state.branch_ended(spec, &entry, child, parent, cx)
+        } else {
+            cx.requests.remove(child);
+            cx.requests[parent].adopt(&entry);
+            state.settle(spec, parent, entry.status, cx)
+        };
+        if goes_on {
+            state.go(spec, parent, &mut self.quotas, cx);
+        }
+    }
+
+    fn close_window(&mut self, _: &[WorkflowPlan], cx: &mut Cx) {
+        let now = cx.now();
+        self.state.iter_mut().for_each(|state| state.record.close_window(now));
+    }
+
+    fn reset(&mut self, plan: &[WorkflowPlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
+        self.state.iter_mut().for_each(|state| state.record.reset());
+    }
+
+    fn observe(self, plan: &[WorkflowPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            flows,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
+            let meters = &mut meters[spec.component as usize];
+            let flow = state.record.observe(spec, *window, out, series, meters);
+            flows.extend(spec.answers_at_start.then_some(flow));
+        }
+    }
+}
+
+impl Workflows {
     /// An execution begins. Its root is a request of its own: whoever called may give up, the execution goes on.
-    fn started(&mut self, plan: &Plan, workflow: u16, call: Key, cx: &mut Cx) {
-        let spec = &plan.workflows[workflow as usize];
+    fn started(&mut self, plan: &[WorkflowPlan], workflow: u16, call: Key, cx: &mut Cx) {
+        let spec = &plan[workflow as usize];
         let state = &mut self.state[workflow as usize];
         let now = cx.now();
         let luck = cx.requests[call].luck.derive(step::EXECUTION);
@@ -244,79 +334,9 @@ impl Workflows {
                 workflow,
                 request: root,
             };
-            cx.after(state.time_limit, crate::model::Event::Workflow(event));
+            cx.after(state.time_limit, event);
         }
         state.go(spec, root, &mut self.quotas, cx);
-    }
-
-    /// A thread's delay is over.
-    pub fn resume(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
-        let workflow = cx.requests[key].worker as usize;
-        self.state[workflow].go(&plan.workflows[workflow], key, &mut self.quotas, cx);
-    }
-
-    /// What a thread waited for has ended: its task, one of its branches or items; or an execution, whose caller hears.
-    pub fn answered(&mut self, plan: &Plan, child: Key, parent: Key, cx: &mut Cx) {
-        let now = cx.now();
-        let mut entry = cx.requests[child];
-        if entry.mark < now {
-            entry.spend_until(Cause::Waiting, now);
-        }
-        if entry.call == ROOT {
-            cx.requests.remove(child);
-            cx.requests[parent].adopt(&entry);
-            // To whoever called, an execution that ran out of time is one that failed.
-            let status = if entry.status.is_ok() {
-                Status::Ok
-            } else {
-                Status::Failed
-            };
-            return cx.reply(parent, status);
-        }
-        if cx.requests[parent].frame.step == CLOSED {
-            return cx.requests.remove(child);
-        }
-        let workflow = cx.requests[parent].worker as usize;
-        let (spec, state) = (&plan.workflows[workflow], &mut self.state[workflow]);
-        let goes_on = if entry.call == BRANCH {
-            state.branch_ended(spec, &entry, child, parent, cx)
-        } else {
-            cx.requests.remove(child);
-            cx.requests[parent].adopt(&entry);
-            state.settle(spec, parent, entry.status, cx)
-        };
-        if goes_on {
-            state.go(spec, parent, &mut self.quotas, cx);
-        }
-    }
-
-    /// Ends a window.
-    pub fn close_window(&mut self, now: Instant) {
-        self.state.iter_mut().for_each(|state| state.record.close_window(now));
-    }
-
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, now: Instant) {
-        self.close_window(now);
-        self.state.iter_mut().for_each(|state| state.record.reset());
-    }
-
-    /// Reports what was counted; the last window must have been closed. The causes of executions that nobody waits
-    /// for are flows of their own.
-    pub fn observe(
-        self,
-        plan: &Plan,
-        out: &mut Vec<Observation>,
-        series: &mut Vec<Series>,
-        meters: &mut [MeterSet],
-    ) -> Vec<FlowResult> {
-        let mut flows = Vec::new();
-        for (spec, state) in plan.workflows.iter().zip(self.state) {
-            let meters = &mut meters[spec.component as usize];
-            let flow = state.record.observe(spec, plan.window, out, series, meters);
-            flows.extend(spec.answers_at_start.then_some(flow));
-        }
-        flows
     }
 }
 
@@ -443,8 +463,8 @@ impl Workflow {
                 let mut call = Request::new(Caller::Handler(key), luck.derive(step::CALL), now);
                 call.call = TASK;
                 let call = cx.requests.insert(call);
-                let deadline = crate::model::Event::Deadline { request: call };
-                cx.agenda.at(now + state.timeout, Class::Timer, deadline);
+                let deadline = Desk::Deadline { request: call };
+                cx.at(now + state.timeout, Class::Timer, deadline);
                 cx.offer(*to, call);
                 false
             }
@@ -689,8 +709,7 @@ const fn target(index: u16) -> Target {
 
 /// Resumes a thread at an instant.
 fn resume_at(cx: &mut Cx, key: Key, at: Instant) {
-    cx.agenda
-        .at(at, Class::Release, crate::model::Event::Resume { request: key });
+    cx.at(at, Class::Release, Desk::Resume { request: key });
 }
 
 /// Whether the delays that are accounted to a thread have passed; if not, it is resumed when they have.

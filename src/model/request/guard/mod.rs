@@ -13,12 +13,13 @@
 mod adaptive;
 pub mod breaker;
 
-use crate::kernel::{Class, Duration, Key, Sampler};
-use crate::model::request::entry::{Caller, Cause, Request, Status};
-use crate::model::request::hits::Limit;
-use crate::model::request::retry::RetryPolicy;
-use crate::model::{Cx, Event as WorldEvent, KINDS, Plan, kind};
-use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, Target};
+use super::common::Common;
+use super::desk::{Cx, Desk};
+use super::entry::{Caller, Cause, Request, Status};
+use super::hits::Limit;
+use super::kind::{self, KINDS};
+use crate::kernel::{Class, Duration, Key, Purpose, Sampler};
+use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Observation, Value};
 use adaptive::Adaptive;
 use breaker::{Breaker, BreakerPlan};
@@ -74,7 +75,7 @@ impl Guarding {
             copies: hedge.count("copies") as u8,
             share: hedge.share_opt("share"),
         });
-        if hedge.is_some() && matches!(to.kind, kind::QUEUE | kind::STREAM | kind::TOPIC) {
+        if hedge.is_some() && kind::abilities(to.kind).accepts {
             let message = format!(
                 "a hedged request to one of the `{}` would be sent twice",
                 KINDS[to.kind as usize]
@@ -110,67 +111,6 @@ pub struct GuardPlan {
     pub guarding: Guarding,
     /// Whether throttles limit its rate.
     pub adaptive: bool,
-    /// The step of a luck that the network's time is drawn from.
-    pub network_step: u64,
-}
-
-impl Plan {
-    /// Numbers the calls that have guards, and finds out whether anybody looks at what travels with requests.
-    pub(crate) fn number_guards(&mut self, cx: &Context, root: &Node) {
-        let heed = self.functions.iter().any(|f| f.program.heeds_deadlines)
-            || self.fleets.iter().any(|f| f.program.heeds_deadlines);
-        self.baggage = heed || self.fleets.iter().any(|fleet| fleet.shedding.is_some()) || self.takes_recorded();
-        let guards = &mut self.guards;
-        let mut number = |component, to, timeout, retry: &RetryPolicy, guarding: Guarding, network: &Sampler| {
-            let guarded = guarding != Guarding::default() || retry.adaptive;
-            guarded.then(|| {
-                guards.push(GuardPlan {
-                    component,
-                    to,
-                    timeout,
-                    network: network.clone(),
-                    guarding,
-                    adaptive: retry.adaptive,
-                    network_step: crate::model::mechanism::client::NETWORK_STEP,
-                });
-                u16::try_from(guards.len() - 1).unwrap_or(u16::MAX)
-            })
-        };
-        for client in &mut self.clients {
-            client.guard = number(
-                client.component,
-                client.to,
-                client.timeout,
-                &client.retry,
-                client.guarding,
-                &client.network,
-            );
-            client.careful = self.baggage || client.guard.is_some();
-        }
-        let functions = self.functions.iter_mut().map(|f| (f.component, &mut f.program));
-        let fleets = self.fleets.iter_mut().map(|f| (f.component, &mut f.program));
-        let none = Sampler::Constant(0.0);
-        for (component, program) in functions.chain(fleets) {
-            for call in &mut program.calls {
-                call.guard = number(component, call.to, call.timeout, &call.retry, call.guarding, &none);
-                call.careful = self.baggage || call.guard.is_some();
-            }
-        }
-        self.refuse_more_guards_than_numbers(cx, root);
-    }
-
-    fn refuse_more_guards_than_numbers(&self, cx: &Context, root: &Node) {
-        if self.guards.len() > usize::from(u16::MAX) {
-            let message = format!(
-                "{} calls have breakers, hedges or adaptive rates once loops are unrolled, more than {}",
-                self.guards.len(),
-                u16::MAX
-            );
-            let help = "loops repeat the calls in them: repeat less, or leave these out of calls in loops";
-            let place = root.get("functions").map_or(root.span, |functions| functions.span);
-            cx.error(Code::TooMany, place, message, help);
-        }
-    }
 }
 
 /// What happens to guarded calls.
@@ -211,8 +151,11 @@ crate::kernel::pack::packed!(Event {
     Arrived { request },
 });
 
+/// How long the network between caller and called takes.
+const NETWORK: u64 = Purpose::Network.step();
+
 /// The step of a luck that the further copies of a call derive theirs with, plus the copy.
-const COPY_STEP: u64 = 1 << 35;
+const COPY_STEP: u64 = Purpose::Copy.step();
 
 /// The step that copy number `copy` derives its luck with.
 pub const fn copy_step(copy: u8) -> u64 {
@@ -268,7 +211,7 @@ pub struct Guards {
 
 impl Guards {
     /// The guards at the start of a run.
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Common) -> Self {
         let state = |plan: &GuardPlan| Guard {
             plan: plan.clone(),
             breakers: BTreeMap::new(),
@@ -316,7 +259,7 @@ impl Guards {
     }
 }
 
-impl Cx {
+impl Cx<'_> {
     /// The request whose handler makes a call, if a handler does.
     fn host(&self, call: Key) -> Option<Request> {
         match self.requests[call].caller {
@@ -330,8 +273,8 @@ impl Cx {
     pub fn attempt_guarded(&mut self, guard: u16, request: Key) {
         let (now, at) = (self.now(), self.requests[request].mark);
         if at > now {
-            let event = WorldEvent::Guard(Event::Attempt { guard, request });
-            return self.agenda.at(at, Class::Arrival, event);
+            let event = Desk::Guard(Event::Attempt { guard, request });
+            return self.at(at, Class::Arrival, event);
         }
         let host = self.host(request);
         let state = &mut self.guards.state[guard as usize];
@@ -358,8 +301,8 @@ impl Cx {
 
     fn look_at_line(&mut self, guard: u16, look: adaptive::Look) {
         if let Some((at, epoch)) = look {
-            let event = WorldEvent::Guard(Event::Token { guard, epoch });
-            self.agenda.at(at, Class::Timer, event);
+            let event = Desk::Guard(Event::Token { guard, epoch });
+            self.at(at, Class::Timer, event);
         }
     }
 
@@ -372,8 +315,8 @@ impl Cx {
         if self.baggage.on {
             until = self.waits_until(request, until);
         }
-        let deadline = WorldEvent::Deadline { request };
-        self.agenda.at(until.max(now), Class::Timer, deadline);
+        let deadline = Desk::Deadline { request };
+        self.at(until.max(now), Class::Timer, deadline);
         if until <= now {
             // Nobody waits any more: the call is not made.
             return self.hit(Limit::Deadline, to, request);
@@ -390,15 +333,15 @@ impl Cx {
     }
 
     fn hedge_in(&mut self, guard: u16, request: Key, hedge: HedgePlan) {
-        let event = WorldEvent::Guard(Event::Hedge { guard, request });
-        self.agenda.at(self.now() + hedge.after, Class::Timer, event);
+        let event = Desk::Guard(Event::Hedge { guard, request });
+        self.at(self.now() + hedge.after, Class::Timer, event);
     }
 
     /// Half of the round trip passes on the way there.
     fn go_out(&mut self, guard: u16, request: Key) {
         let (plan, entry) = (&self.guards.state[guard as usize].plan, &mut self.requests[request]);
         if !plan.network.is_zero() {
-            let round_trip = plan.network.draw(&mut entry.luck.dice(plan.network_step));
+            let round_trip = plan.network.draw(&mut entry.luck.dice(NETWORK));
             entry.spend(Cause::Network, Duration(round_trip.0 / 2));
         }
     }
@@ -441,9 +384,9 @@ impl Cx {
         // On its way back it is a new entry, so that whatever still refers to the work finds it gone, and nobody works
         // on it any more: it cannot be lost with the instance that did.
         let mut entry = self.requests[copy];
-        entry.worker_kind = kind::ACCOUNT;
+        entry.worker_kind = kind::NOBODY;
         self.requests.remove(copy);
-        let round_trip = plan.network.draw(&mut entry.luck.dice(plan.network_step));
+        let round_trip = plan.network.draw(&mut entry.luck.dice(NETWORK));
         let now = self.agenda.now();
         if entry.mark < now {
             entry.spend_until(Cause::Waiting, now);
@@ -451,8 +394,8 @@ impl Cx {
         entry.spend(Cause::Network, Duration(round_trip.0.div_ceil(2)));
         let at = entry.mark;
         let request = self.requests.insert(entry);
-        let event = WorldEvent::Guard(Event::Arrived { request });
-        self.agenda.at(at, Class::Release, event);
+        let event = Desk::Guard(Event::Arrived { request });
+        self.at(at, Class::Release, event);
     }
 
     /// The answer to a copy is there: it is the call's, unless there is one already or there may be a better one.

@@ -16,18 +16,18 @@
 mod plan;
 mod record;
 
-use super::{functions_that_call, holder};
-use crate::cost::MeterSet;
 use crate::kernel::stream::{mix, unit};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
-use crate::model::mechanism::function;
+use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
+use crate::model::parts::budget::Holding;
 use crate::model::parts::places::Places;
+use crate::model::request::common::Profile;
+use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Status};
 use crate::model::request::hits::Limit;
-use crate::model::request::session::Lease;
-use crate::model::{Cx, Plan, kind};
-use crate::scenario::Target;
-use crate::stats::{Observation, Series};
+use crate::model::request::kind;
+use crate::model::request::session::{Lease, holder};
+use crate::scenario::{Block, Table, Target};
 pub use plan::{ProxyPlan, TABLE};
 use rand::Rng;
 use record::Record;
@@ -89,8 +89,10 @@ crate::kernel::pack::packed!(Event {
 
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
-    pub const OVERHEAD: u64 = 1 << 56;
-    pub const CONNECT: u64 = OVERHEAD + 1;
+    use crate::kernel::Purpose;
+
+    pub const OVERHEAD: u64 = Purpose::ProxyOverhead.step();
+    pub const CONNECT: u64 = Purpose::ProxyConnect.step();
 }
 
 /// How long a pool waits that the database refused a connection. Assumed: the service publishes nothing.
@@ -128,7 +130,9 @@ struct Proxy {
     /// Set while functions are asked regularly for instances whose time is up.
     looking: bool,
     /// Functions whose instances hold sessions here.
-    holders: Vec<u16>,
+    holders: Vec<Target>,
+    /// Its number among those that count sessions.
+    host: usize,
     /// Decides which instances' sessions are pinned.
     pinning: Luck,
     record: Record,
@@ -141,33 +145,63 @@ pub struct Proxies {
     jobs: Places<Job>,
 }
 
-impl Proxies {
-    /// The proxies at the start of replication `run`.
-    pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
+impl Mechanism for Proxies {
+    const TABLE: &'static Table = &plan::TABLE;
+    type Plan = ProxyPlan;
+    type Event = Event;
+
+    fn read(block: &Block, reading: &mut Reading) -> Option<ProxyPlan> {
+        ProxyPlan::read(block, reading)
+    }
+
+    fn profile(plan: &ProxyPlan) -> Profile {
+        Profile {
+            counts_sessions: true,
+            waits_for: vec![plan.behind()],
+            warm: plan.initial.count.min(plan.connections),
+            ..Profile::default()
+        }
+    }
+
+    fn callees(_: &ProxyPlan) -> Vec<Target> {
+        Vec::new()
+    }
+
+    fn sends(_: &ProxyPlan) -> Vec<Sent> {
+        Vec::new()
+    }
+
+    fn holdings(&self, _: &[ProxyPlan]) -> Vec<Holding> {
+        Vec::new()
+    }
+
+    fn new(plan: &[ProxyPlan], run: u64, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &ProxyPlan)| Proxy {
             waiting: VecDeque::new(),
             turns: 0,
             borrow_timeout: cx.agenda.lane(spec.borrow_timeout, Class::Timer),
             refused: false,
             looking: false,
-            holders: functions_that_call(plan, kind::PROXY, index),
-            pinning: Luck(Stream::new(plan.seed, run, StreamKey::new(&spec.name, "pinning")).next_u64()),
+            holders: cx.plan.holders_of(target(index as u16)),
+            host: cx.plan.host(target(index as u16)),
+            pinning: Luck(Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "pinning")).next_u64()),
             record: Record::default(),
         };
-        Self {
-            state: plan.proxies.iter().enumerate().map(state).collect(),
+        let proxies = Self {
+            state: plan.iter().enumerate().map(state).collect(),
             jobs: Places::new(),
-        }
+        };
+        proxies.begin_warm(cx);
+        proxies
     }
 
-    /// A query reaches a proxy.
-    pub fn offer(&mut self, plan: &Plan, proxy: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan.proxies[proxy as usize];
+    fn offer(&mut self, plan: &[ProxyPlan], proxy: u16, key: Key, cx: &mut Cx) {
+        let spec = &plan[proxy as usize];
         let now = cx.now();
-        let host = host(plan, proxy);
+        let host = self.state[proxy as usize].host;
         let luck = cx.requests[key].luck;
         let mut takes = spec.overhead.draw(&mut luck.dice(step::OVERHEAD));
-        let lease = holder(plan, key, cx).map(|(component, instance)| {
+        let lease = holder(key, cx).map(|(component, instance)| {
             let idle = cx.sessions.borrow(host, component, instance);
             idle.unwrap_or_else(|| {
                 takes += spec.connect_time.draw(&mut luck.dice(step::CONNECT));
@@ -187,12 +221,11 @@ impl Proxies {
         entry.worker_kind = kind::PROXY;
         entry.worker = proxy;
         entry.frame.instance = job;
-        let event = crate::model::Event::Proxy(Event::Ready { request: key });
-        cx.agenda.at(now + takes, Class::Release, event);
+        let event = Event::Ready { request: key };
+        cx.at(now + takes, Class::Release, event);
     }
 
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
+    fn handle(&mut self, event: Event, plan: &[ProxyPlan], cx: &mut Cx) {
         match event {
             Event::Ready { request } => self.ready(plan, request, cx),
             Event::Released { proxy, job } => self.released(plan, proxy, job, cx),
@@ -207,8 +240,49 @@ impl Proxies {
         }
     }
 
+    fn close_window(&mut self, plan: &[ProxyPlan], cx: &mut Cx) {
+        for proxy in 0..plan.len() as u16 {
+            self.serve(plan, proxy, cx);
+            self.state[proxy as usize].record.close_window(cx.now());
+        }
+    }
+
+    fn reset(&mut self, plan: &[ProxyPlan], cx: &mut Cx) {
+        self.close_window(plan, cx);
+        self.state.iter_mut().for_each(|state| state.record.reset());
+    }
+
+    fn observe(self, plan: &[ProxyPlan], report: &mut Report) {
+        let Report {
+            window,
+            measured,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
+            let meters = &mut meters[spec.component as usize];
+            state.record.observe(spec, *window, *measured, out, series, meters);
+        }
+    }
+}
+
+impl Proxies {
+    /// Opens the sessions of warm instances.
+    fn begin_warm(&self, cx: &mut Cx) {
+        for (state, index) in self.state.iter().zip(0..) {
+            for (component, count, _) in cx.plan.warm_callers(target(index)) {
+                for instance in 0..count as u32 {
+                    let lease = cx.sessions.open(state.host, component, instance);
+                    cx.sessions.give_back(state.host, lease);
+                }
+            }
+        }
+    }
+
     /// A query needs a connection: it takes one that is free, or waits.
-    fn ready(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+    fn ready(&mut self, plan: &[ProxyPlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.spend_until(Cause::Connection, now);
@@ -216,7 +290,7 @@ impl Proxies {
         let job = entry.frame.instance;
         // Those that came before go first, and what is left of those that are gone is cleared away.
         self.serve(plan, proxy, cx);
-        let spec = &plan.proxies[proxy as usize];
+        let spec = &plan[proxy as usize];
         let state = &mut self.state[proxy as usize];
         state.turns += 1;
         let query = self.jobs.at_mut(job);
@@ -226,10 +300,8 @@ impl Proxies {
             return self.forward(plan, proxy, job, cx);
         }
         query.timed = true;
-        cx.agenda.after(
-            state.borrow_timeout,
-            crate::model::Event::Proxy(Event::BorrowTimeout { request: key }),
-        );
+        cx.agenda
+            .after(state.borrow_timeout, Event::BorrowTimeout { request: key }.into());
         if spec.pinning > 0.0 && !state.looking {
             state.looking = true;
             state.look(proxy, cx);
@@ -238,13 +310,13 @@ impl Proxies {
     }
 
     /// The functions were asked: serves whom that helps, and asks again later if queries still wait.
-    fn recheck(&mut self, plan: &Plan, proxy: u16, cx: &mut Cx) {
+    fn recheck(&mut self, plan: &[ProxyPlan], proxy: u16, cx: &mut Cx) {
         self.serve(plan, proxy, cx);
         let state = &mut self.state[proxy as usize];
         state.looking = !state.waiting.is_empty();
         if state.looking {
-            let event = crate::model::Event::Proxy(Event::Look { proxy });
-            cx.agenda.at(cx.agenda.now() + LOOK_EVERY, Class::Timer, event);
+            let event = Event::Look { proxy };
+            cx.at(cx.agenda.now() + LOOK_EVERY, Class::Timer, event);
         }
     }
 
@@ -259,9 +331,9 @@ impl Proxies {
     }
 
     /// Serves those that wait, as far as there are connections.
-    fn serve(&mut self, plan: &Plan, proxy: u16, cx: &mut Cx) {
+    fn serve(&mut self, plan: &[ProxyPlan], proxy: u16, cx: &mut Cx) {
         self.settle(plan, proxy, cx);
-        let spec = &plan.proxies[proxy as usize];
+        let spec = &plan[proxy as usize];
         while let Some(&(_, key)) = self.state[proxy as usize].waiting.front() {
             if !self.still_waits(proxy, key, cx) {
                 self.state[proxy as usize].waiting.pop_front();
@@ -302,9 +374,9 @@ impl Proxies {
     }
 
     /// Hands a query to the database, on one of the pool's connections.
-    fn forward(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
-        let spec = &plan.proxies[proxy as usize];
-        let host = host(plan, proxy);
+    fn forward(&mut self, plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
+        let spec = &plan[proxy as usize];
+        let host = self.state[proxy as usize].host;
         let now = cx.now();
         let state = &mut self.state[proxy as usize];
         let query = self.jobs.at_mut(job);
@@ -325,15 +397,16 @@ impl Proxies {
         cx.requests[query.request].spend_until(Cause::Connection, now);
         let event = super::Event::Forwarded {
             proxy,
+            database: spec.database,
             request: query.request,
         };
-        cx.agenda.hand_over(crate::model::Event::Database(event));
+        cx.hand_over(event);
     }
 
     /// The database has done a query.
-    fn released(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
+    fn released(&mut self, plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
         let query = self.jobs.take(job);
-        let host = host(plan, proxy);
+        let host = self.state[proxy as usize].host;
         let state = &mut self.state[proxy as usize];
         let kept = query
             .lease
@@ -346,8 +419,8 @@ impl Proxies {
     }
 
     /// The database has no connection for a query: it waits on, and the pool tries again later.
-    fn refused(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
-        let spec = &plan.proxies[proxy as usize];
+    fn refused(&mut self, plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
+        let spec = &plan[proxy as usize];
         let now = cx.now();
         let query = self.jobs.at_mut(job);
         let key = query.request;
@@ -363,18 +436,18 @@ impl Proxies {
         entry.worker = proxy;
         entry.frame.instance = job;
         if !std::mem::replace(&mut state.refused, true) {
-            let event = crate::model::Event::Proxy(Event::Retry { proxy });
-            cx.agenda.at(now + RETRY_AFTER, Class::Timer, event);
+            let event = Event::Retry { proxy };
+            cx.at(now + RETRY_AFTER, Class::Timer, event);
         }
         if !was_timed {
-            let event = crate::model::Event::Proxy(Event::BorrowTimeout { request: key });
-            cx.agenda.at(deadline.max(now), Class::Timer, event);
+            let event = Event::BorrowTimeout { request: key };
+            cx.at(deadline.max(now), Class::Timer, event);
         }
         self.wait(proxy, job, cx);
     }
 
     /// A query has waited for as long as it may.
-    fn borrow_timeout(&mut self, plan: &Plan, key: Key, cx: &mut Cx) {
+    fn borrow_timeout(&mut self, plan: &[ProxyPlan], key: Key, cx: &mut Cx) {
         if !cx.requests.contains(key) {
             return;
         }
@@ -392,14 +465,14 @@ impl Proxies {
     }
 
     /// A query waits no longer and goes away without a connection.
-    fn drop_waiting(&mut self, plan: &Plan, proxy: u16, job: u32, cx: &mut Cx) {
+    fn drop_waiting(&mut self, _plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
         let now = cx.now();
         self.jobs.at_mut(job).waiting = false;
         let query = self.jobs.take(job);
         let state = &mut self.state[proxy as usize];
         state.record.waits(now, -1);
         if let Some(lease) = query.lease
-            && !cx.sessions.give_back(host(plan, proxy), lease)
+            && !cx.sessions.give_back(state.host, lease)
             && lease.pinned
         {
             state.record.free_connections(now, 1, Duration::ZERO);
@@ -407,42 +480,14 @@ impl Proxies {
     }
 
     /// Frees the connections of pinned sessions whose instances have gone away.
-    fn settle(&mut self, plan: &Plan, proxy: u16, cx: &mut Cx) {
+    fn settle(&mut self, _plan: &[ProxyPlan], proxy: u16, cx: &mut Cx) {
         let now = cx.now();
-        let record = &mut self.state[proxy as usize].record;
-        while let Some(gone) = cx.sessions.take_vanished(host(plan, proxy)) {
+        let state = &mut self.state[proxy as usize];
+        let (host, record) = (state.host, &mut state.record);
+        while let Some(gone) = cx.sessions.take_vanished(host) {
             if gone.idle_pinned > 0 {
                 record.free_connections(now, gone.idle_pinned, now.since(gone.at));
             }
-        }
-    }
-
-    /// Ends a window.
-    pub fn close_window(&mut self, plan: &Plan, cx: &mut Cx) {
-        for proxy in 0..plan.proxies.len() as u16 {
-            self.serve(plan, proxy, cx);
-            self.state[proxy as usize].record.close_window(cx.now());
-        }
-    }
-
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, plan: &Plan, cx: &mut Cx) {
-        self.close_window(plan, cx);
-        self.state.iter_mut().for_each(|state| state.record.reset());
-    }
-
-    /// Reports what was counted over `measured`; the last window must have been closed.
-    pub fn observe(
-        self,
-        plan: &Plan,
-        measured: Duration,
-        out: &mut Vec<Observation>,
-        series: &mut Vec<Series>,
-        meters: &mut [MeterSet],
-    ) {
-        for (spec, state) in plan.proxies.iter().zip(self.state) {
-            let meters = &mut meters[spec.component as usize];
-            state.record.observe(spec, plan.window, measured, out, series, meters);
         }
     }
 }
@@ -450,12 +495,10 @@ impl Proxies {
 impl Proxy {
     /// Asks the functions for instances whose time is up: they keep connections until somebody looks.
     fn look(&self, proxy: u16, cx: &mut Cx) {
-        for &function in &self.holders {
-            let event = function::Event::Reap { function };
-            cx.agenda.hand_over(crate::model::Event::Function(event));
+        for &of in &self.holders {
+            cx.hand_over(Desk::Reap { of });
         }
-        cx.agenda
-            .hand_over(crate::model::Event::Proxy(Event::Recheck { proxy }));
+        cx.hand_over(Event::Recheck { proxy });
     }
 
     /// Whether the pool has a connection for one more query, or may open one.
@@ -465,9 +508,9 @@ impl Proxy {
     }
 }
 
-/// The proxy's number among those that count sessions: databases come first.
-fn host(plan: &Plan, proxy: u16) -> usize {
-    plan.databases.len() + proxy as usize
+const fn target(index: u16) -> Target {
+    let kind = kind::PROXY;
+    Target { kind, index }
 }
 
 /// Whether the caller of a waiting query has gone since. Nobody ever waited for a query without a session.

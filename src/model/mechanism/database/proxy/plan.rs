@@ -1,9 +1,10 @@
 //! A proxy as scenarios write it, and checked.
 
 use crate::kernel::{Duration, Sampler};
-use crate::model::database::plan::DatabasePlan;
+use crate::model::mechanism::contract::Reading;
 use crate::model::parts::initial::Initial;
-use crate::scenario::{Block, Field, Kind, Table};
+use crate::model::request::kind;
+use crate::scenario::{Block, Field, Kind, Table, Target};
 
 /// The fields of a proxy.
 pub const TABLE: Table = Table {
@@ -89,15 +90,24 @@ pub struct ProxyPlan {
 }
 
 impl ProxyPlan {
-    /// Reads a proxy; `None` after reporting that its database is none of `databases`.
-    pub fn read(block: &Block, component: u32, name: &str, databases: &[DatabasePlan]) -> Option<Self> {
-        let database = block.target("to")?.index;
-        let behind = databases.get(database as usize)?;
+    /// The database behind it.
+    pub const fn behind(&self) -> Target {
+        Target {
+            kind: kind::DATABASE,
+            index: self.database,
+        }
+    }
+
+    /// Reads a proxy; `None` after reporting that its database cannot be there.
+    pub fn read(block: &Block, reading: &Reading) -> Option<Self> {
+        let to = block.target("to")?;
+        let database = to.index;
+        let behind = reading.profile(to)?;
         let share = block.share("maximum_connections_percent");
         let connections = ((behind.connections as f64 * share) as u64).max(1);
         Some(Self {
-            component,
-            name: name.to_owned(),
+            component: reading.component,
+            name: reading.name.to_owned(),
             database,
             connections,
             initial: Initial::read(block, "initial_connections", connections),

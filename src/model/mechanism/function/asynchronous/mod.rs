@@ -19,15 +19,15 @@ mod record;
 use super::plan::FunctionPlan;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Sampler};
+use crate::model::mechanism::contract::Report;
 use crate::model::parts::budget::{Holder, Holding};
+use crate::model::request::desk::Cx;
 use crate::model::request::effects::Handed;
 use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
-use crate::model::request::payload;
 use crate::model::request::retry::{Jitter, RetryPolicy};
-use crate::model::{Cx, Plan, kind};
+use crate::model::request::{kind, payload};
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
-use crate::stats::{Observation, Series};
 use record::{Reason, Record};
 
 /// What an event that was given up, or done, may be sent to.
@@ -227,44 +227,22 @@ impl AsyncPlan {
     }
 }
 
-/// What happens to events.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event {
-    /// A sender's request reaches the queue of a function.
-    Accept {
-        /// The function.
-        function: u16,
-        /// The request.
-        request: Key,
-    },
-    /// An event that waits for another try has become too old.
-    Expire {
-        /// The function.
-        function: u16,
-        /// The event.
-        event: u32,
-    },
-}
-
-crate::kernel::pack::packed!(Event {
-    Accept { function, request },
-    Expire { function, event },
-});
-
 /// Steps of a luck, far from those of handlers and other mechanisms.
 mod step {
+    use crate::kernel::Purpose;
+
     /// The event's own luck, which its sender's luck decides.
-    pub const EVENT: u64 = (1 << 54) + 1;
+    pub const EVENT: u64 = Purpose::EventSelf.step();
     /// Its way to the function.
-    pub const DELIVERY: u64 = (1 << 54) + 2;
+    pub const DELIVERY: u64 = Purpose::EventDelivery.step();
     /// Whether it is delivered twice.
-    pub const DUPLICATE: u64 = (1 << 54) + 3;
+    pub const DUPLICATE: u64 = Purpose::EventDuplicate.step();
     /// Whether it always fails.
-    pub const POISON: u64 = (1 << 54) + 4;
+    pub const POISON: u64 = Purpose::EventPoison.step();
     /// The luck of the second delivery.
-    pub const COPY: u64 = (1 << 54) + 5;
+    pub const COPY: u64 = Purpose::EventCopy.step();
     /// The luck of what is sent to destinations, plus which.
-    pub const DESTINATION: u64 = (1 << 54) + 8;
+    pub const DESTINATION: u64 = Purpose::EventDestination.step();
 }
 
 /// Tries after throttles are counted up to here only; the wait has long reached its limit.
@@ -301,48 +279,42 @@ pub struct AsyncQueues {
 
 impl AsyncQueues {
     /// The queues at the start of a run. All their dice are their events' own.
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &[FunctionPlan]) -> Self {
         let state = |_: &FunctionPlan| Queue {
             events: Vec::new(),
             free: Vec::new(),
             record: Record::new(),
         };
         Self {
-            state: plan.functions.iter().map(state).collect(),
+            state: plan.iter().map(state).collect(),
         }
     }
 
     /// How many events there are, for each function.
-    pub fn holdings<'q>(&'q self, plan: &'q Plan) -> impl Iterator<Item = Holding> + 'q {
-        let functions = plan.functions.iter().zip(&self.state);
+    pub fn holdings<'q>(&'q self, plan: &'q [FunctionPlan]) -> impl Iterator<Item = Holding> + 'q {
+        let functions = plan.iter().zip(&self.state);
         functions.map(|(spec, queue)| {
             Holding::of::<Pending>(Holder::Asynchronous, Some(spec.component), queue.record.depth.level())
         })
     }
 
-    /// Handles an event.
-    pub fn handle(&mut self, event: Event, plan: &Plan, cx: &mut Cx) {
-        match event {
-            Event::Accept { function, request } => {
-                // A caller that gave up meanwhile has sent the event all the same.
-                if cx.requests.contains(request) {
-                    self.accept(plan, function, request, cx);
-                }
-            }
-            Event::Expire { function, event } => {
-                let (kind, index) = (kind::FUNCTION, function);
-                cx.hit_by(Limit::EventAge, Target { kind, index }, None);
-                self.state[function as usize].give_up(&plan.functions[function as usize], event, Reason::Age, cx);
-            }
-        }
+    /// An event that waits for another try has become too old.
+    pub fn expire(&mut self, plan: &[FunctionPlan], function: u16, event: u32, cx: &mut Cx) {
+        let (kind, index) = (kind::FUNCTION, function);
+        cx.hit_by(Limit::EventAge, Target { kind, index }, None);
+        self.state[function as usize].give_up(&plan[function as usize], event, Reason::Age, cx);
     }
 
     /// A sender's request becomes an event, and the sender hears that it was accepted.
-    fn accept(&mut self, plan: &Plan, function: u16, request: Key, cx: &mut Cx) {
-        let spec = &plan.functions[function as usize];
+    pub fn accept(&mut self, plan: &[FunctionPlan], function: u16, request: Key, cx: &mut Cx) {
+        // A caller that gave up meanwhile has sent the event all the same.
+        if !cx.requests.contains(request) {
+            return;
+        }
+        let spec = &plan[function as usize];
         if let Some(limit) = spec.asynchronous.payload_limit.filter(|_| cx.faults.armed) {
             let (kind, index) = (kind::FUNCTION, function);
-            if payload::exceeds(plan, Target { kind, index }, limit, request, cx) {
+            if payload::exceeds(Target { kind, index }, limit, request, cx) {
                 return cx.reply(request, Status::TooLarge);
             }
         }
@@ -377,8 +349,8 @@ impl AsyncQueues {
     }
 
     /// The function has answered for an event.
-    pub fn answered(&mut self, plan: &Plan, function: u16, event: u32, key: Key, cx: &mut Cx) {
-        let spec = &plan.functions[function as usize];
+    pub fn answered(&mut self, plan: &[FunctionPlan], function: u16, event: u32, key: Key, cx: &mut Cx) {
+        let spec = &plan[function as usize];
         self.state[function as usize].answered(spec, function, event, key, cx);
     }
 
@@ -387,26 +359,26 @@ impl AsyncQueues {
         self.state.iter_mut().for_each(|state| state.record.close_window(now));
     }
 
-    /// Forgets what was counted: the warm-up is over.
-    pub fn reset(&mut self, now: Instant) {
-        self.close_window(now);
+    /// Forgets what was counted: the warm-up is over, and its last window closed.
+    pub fn forget(&mut self) {
         self.state.iter_mut().for_each(|state| state.record.reset());
     }
 
     /// Reports what was counted; the last window must have been closed. What large events cost is a matter of
     /// `meters`.
-    pub fn observe(
-        self,
-        plan: &Plan,
-        out: &mut Vec<Observation>,
-        series: &mut Vec<Series>,
-        meters: &mut [crate::cost::MeterSet],
-    ) {
-        for (spec, state) in plan.functions.iter().zip(self.state) {
+    pub fn observe(self, plan: &[FunctionPlan], report: &mut Report) {
+        let Report {
+            window,
+            observations: out,
+            series,
+            meters,
+            ..
+        } = report;
+        for (spec, state) in plan.iter().zip(self.state) {
             if spec.asynchronous.used {
                 state
                     .record
-                    .observe(spec, plan.window, out, series, &mut meters[spec.component as usize]);
+                    .observe(spec, *window, out, series, &mut meters[spec.component as usize]);
             }
         }
     }
@@ -426,7 +398,11 @@ impl Queue {
         if spec.reserved == Some(0) && spec.provisioned.is_none() {
             return self.give_up(spec, event, Reason::SwitchedOff, cx);
         }
-        let caller = Caller::Asynchronous { function, event };
+        let caller = Caller::Sender {
+            kind: kind::FUNCTION,
+            index: function,
+            ticket: event,
+        };
         let handed = Handed {
             identity: pending.identity.0,
             poison: pending.poison,
@@ -444,14 +420,14 @@ impl Queue {
     /// Invokes the function with an event when the delays that are accounted to it have passed, or gives the event up
     /// when it becomes too old before.
     fn send(&mut self, spec: &FunctionPlan, function: u16, mut request: Request, cx: &mut Cx) {
-        let Caller::Asynchronous { event, .. } = request.caller else {
+        let Caller::Sender { ticket: event, .. } = request.caller else {
             return;
         };
         let pending = &self.events[event as usize];
         let too_old = pending.accepted + spec.asynchronous.maximum_age;
         if request.mark > too_old {
-            let expire = crate::model::Event::Asynchronous(Event::Expire { function, event });
-            return cx.agenda.at(too_old.max(cx.now()), Class::Timer, expire);
+            let expire = super::Event::Expire { function, event };
+            return cx.at(too_old.max(cx.now()), Class::Timer, expire);
         }
         if pending.poison {
             request.frame.batch_fate = BatchFate::Doomed;

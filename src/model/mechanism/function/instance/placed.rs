@@ -3,7 +3,7 @@
 
 use super::{Instance, Instances};
 use crate::kernel::Instant;
-use crate::model::function::plan::FunctionPlan;
+use crate::model::mechanism::function::plan::FunctionPlan;
 use crate::model::request::session::Sessions;
 
 impl Instances {

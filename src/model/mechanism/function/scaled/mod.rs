@@ -21,7 +21,6 @@ use super::provisioned::ProvisionedLevels;
 use super::record::Throttle;
 use super::{Cx, Event, Function};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream};
-use crate::model::Event as WorldEvent;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
 use crate::stats::Gauge;
@@ -126,8 +125,8 @@ impl Function {
             pool.free.insert((0, created, instance));
         }
         if let Some(period) = self.pool().autoscaler.as_ref().map(Autoscaler::period) {
-            let event = WorldEvent::Function(Event::Scale { function });
-            cx.agenda.at(now + period, Class::Timer, event);
+            let event = Event::Scale { function };
+            cx.at(now + period, Class::Timer, event);
         }
     }
 
@@ -161,10 +160,7 @@ impl Function {
         pool.waiting.push_back(key);
         pool.pending.add(now.0, 1);
         cx.requests[key].frame.started = Instant::NEVER;
-        cx.after(
-            pool.limit,
-            WorldEvent::Function(Event::Waited { function, request: key }),
-        );
+        cx.after(pool.limit, Event::Waited { function, request: key });
         self.start_for_waiting(spec, function, cx);
     }
 
@@ -201,8 +197,7 @@ impl Function {
             if pool.looks_at <= now {
                 let at = now + bucket.next_in(now);
                 pool.looks_at = at;
-                cx.agenda
-                    .at(at, Class::Timer, WorldEvent::Function(Event::Pull { function }));
+                cx.at(at, Class::Timer, Event::Pull { function });
             }
             return false;
         }
@@ -224,7 +219,7 @@ impl Function {
         pool.starting.insert(instance, Start { began: now, placed });
         self.record.cold_started(ready.since(now), ready.since(placed));
         let event = Event::Up { function, instance };
-        cx.agenda.at(ready, Class::Release, WorldEvent::Function(event));
+        cx.at(ready, Class::Release, event);
         true
     }
 
@@ -371,7 +366,7 @@ impl Function {
         let pool = self.pool();
         if !pool.waiting.is_empty() && !pool.pulling {
             pool.pulling = true;
-            cx.agenda.hand_over(WorldEvent::Function(Event::Pull { function }));
+            cx.hand_over(Event::Pull { function });
         }
     }
 
@@ -428,8 +423,7 @@ impl Function {
         let Some(autoscaler) = &mut pool.autoscaler else { return };
         let at = now + autoscaler.period();
         let wanted = autoscaler.decide(now, ready, cores_ns).max(pool.plan.minimum);
-        cx.agenda
-            .at(at, Class::Timer, WorldEvent::Function(Event::Scale { function }));
+        cx.at(at, Class::Timer, Event::Scale { function });
         self.approach(spec, function, wanted, cx);
     }
 
@@ -461,7 +455,7 @@ impl Function {
         let pool = self.pool();
         if !pool.waiting.is_empty() && !pool.pulling {
             pool.pulling = true;
-            cx.agenda.hand_over(WorldEvent::Function(Event::Pull { function }));
+            cx.hand_over(Event::Pull { function });
         }
     }
 
