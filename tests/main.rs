@@ -10,6 +10,7 @@ mod defaults;
 mod fields;
 mod fuzz;
 mod gallery;
+mod imports;
 mod output;
 mod properties;
 mod support;

@@ -1,5 +1,6 @@
 //! The house rules that a compiler does not know.
 
+use crate::imports;
 use crate::support::{blessed, coldcurve, repository};
 use coldcurve::model::KINDS;
 use coldcurve::model::world::build::{ROOT, build};
@@ -88,45 +89,34 @@ fn modules_import_only_from_lower_layers() {
 /// The layers of the model, lowest first.
 const INNER: [&str; 5] = ["parts", "request", "handler", "mechanism", "world"];
 
-/// The modules that a line of code names, as parts of a path from the crate on; `here` is where the line stands.
-fn named_modules(line: &str, here: &[String]) -> Vec<Vec<String>> {
-    let mut found = Vec::new();
-    for start in ["crate::", "super::"] {
-        for (at, _) in line.match_indices(start) {
-            let before = line[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
-                continue;
-            }
-            let words = |text: &str| -> Vec<String> {
-                let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-                let path = text.split(|c| !word(c)).next().unwrap_or("");
-                path.split("::").filter(|w| !w.is_empty()).map(str::to_owned).collect()
-            };
-            let mut path = words(&line[at..]);
-            if start == "crate::" {
-                path.remove(0);
-            } else {
-                let up = path.iter().take_while(|word| *word == "super").count();
-                let kept = here.len().saturating_sub(up);
-                path = here[..kept].iter().cloned().chain(path[up..].iter().cloned()).collect();
-            }
-            found.push(path);
-        }
-    }
-    found
-}
-
 /// The module that a file is, as parts of a path from the crate on.
 fn module(path: &Path) -> Vec<String> {
-    let parts = path.with_extension("");
-    let parts = parts.components().skip(1);
-    let mut module: Vec<String> = parts
-        .map(|part| part.as_os_str().to_string_lossy().into_owned())
-        .collect();
-    if module.last().is_some_and(|last| last == "mod") {
-        module.pop();
-    }
-    module
+    imports::module(path.strip_prefix("src").unwrap_or(path))
+}
+
+#[test]
+fn no_room_of_the_code_imports_in_a_circle() {
+    let arrows = imports::arrows(&repository().join("src")).expect("the code");
+    let (floors, circle) = imports::floors(&arrows);
+    none(&circle, "rooms import from floors below them");
+    let floor = |room: &str| floors.iter().position(|floor| floor.iter().any(|other| other == room));
+    let order = [
+        "kernel",
+        "stats",
+        "model/request",
+        "model/handler",
+        "model/mechanism/queue",
+        "model/world",
+        "run",
+    ];
+    assert!(
+        order.map(floor).is_sorted_by(|below, above| below < above),
+        "{floors:?}"
+    );
+    // A circle is found.
+    let mut bent = arrows;
+    bent.entry("kernel".to_owned()).or_default().insert("run".to_owned());
+    assert!(imports::floors(&bent).1.contains(&"kernel".to_owned()));
 }
 
 #[test]
@@ -141,7 +131,7 @@ fn layers_of_the_model_and_siblings_keep_apart() {
             continue;
         };
         for (number, line) in code(&text).lines().enumerate() {
-            for used in named_modules(line, &here) {
+            for used in imports::named_modules(line, &here) {
                 if used.first().is_none_or(|first| first != "model") {
                     continue;
                 }
@@ -167,11 +157,11 @@ fn layers_of_the_model_and_siblings_keep_apart() {
     );
     let here = ["model", "mechanism", "queue", "plan"].map(str::to_owned);
     assert_eq!(
-        named_modules("use super::super::stream::X;", &here)[0],
+        imports::named_modules("use super::super::stream::X;", &here)[0],
         ["model", "mechanism", "stream", "X"]
     );
     assert_eq!(
-        named_modules("    crate::model::world::run::World::new()", &here)[0][..2],
+        imports::named_modules("    crate::model::world::run::World::new()", &here)[0][..2],
         ["model", "world"]
     );
 }

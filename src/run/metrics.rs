@@ -1,13 +1,44 @@
 //! What the metrics mean, for `coldcurve explain` and for whoever mistypes one.
 
-mod table;
-
-use super::guarded::GUARDED;
-use super::levels::LEVELS;
 use crate::model::KINDS;
 use crate::model::request::hits::Limit;
+use crate::model::request::meaning::Meaning;
+use crate::model::world::METRICS;
 use std::fmt::Write as _;
-pub use table::METRICS;
+
+/// The metrics of the system as a whole.
+const WHOLE: &[Meaning] = &[
+    (
+        "offered",
+        "Requests of all clients per second, retries not counted again.",
+    ),
+    ("throughput", "Requests of all clients that ended well, per second."),
+    (
+        "error_ratio",
+        "Requests of all clients that ended badly, after their retries, over all.",
+    ),
+    (
+        "latency.*",
+        "From sending a request to its last answer, retries included, as clients see it.",
+    ),
+    (
+        "latency.p99.worst_window",
+        "The largest p99 among the windows of a run: what an operator's dashboard shows.",
+    ),
+    (
+        "cold_ratio",
+        "Invocations of all functions that had to start an instance, over all.",
+    ),
+    ("bill.month", "The bill scaled to a month, in dollars."),
+    (
+        "bill.per_million",
+        "The bill per million requests of clients, in dollars.",
+    ),
+    (
+        "limits.LIMIT",
+        "How often a limit was run into in a run, such as `limits.account_concurrency`; `explain limits` lists them.",
+    ),
+];
 
 /// The full name of a metric in general: `functions.NAME.cold_ratio`.
 fn full(owner: &str, name: &str) -> String {
@@ -42,8 +73,13 @@ fn is(name: &str, word: &str) -> bool {
 }
 
 /// All metrics: those of one kind of components, and those that several kinds share.
-pub fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-    METRICS.iter().chain(GUARDED).chain(LEVELS)
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let whole = WHOLE.iter().map(|(name, meaning)| ("", *name, *meaning));
+    let of_kinds = METRICS.iter().flat_map(|(owner, lists)| {
+        let all = lists.iter().copied().flatten();
+        all.map(|(name, meaning)| (*owner, *name, *meaning))
+    });
+    whole.chain(of_kinds)
 }
 
 /// What a metric means: by its whole name (`functions.checkout.cold_ratio`) or by its last part (`cold_ratio`).
@@ -51,7 +87,7 @@ pub fn explain(word: &str) -> Option<String> {
     let mut parts = word.splitn(3, '.');
     let (owner, _, rest) = (parts.next().unwrap_or(""), parts.next(), parts.next());
     let whole = rest.filter(|_| KINDS.contains(&owner));
-    let fits = |metric: &&(&str, &str, &str)| match whole {
+    let fits = |metric: &(&str, &str, &str)| match whole {
         Some(rest) => metric.0 == owner && is(metric.1, rest),
         None => is(metric.1, word),
     };
@@ -106,7 +142,7 @@ mod tests {
     #[test]
     fn every_owner_is_a_kind() {
         for (owner, name, meaning) in all() {
-            assert!(owner.is_empty() || KINDS.contains(owner), "{owner}.{name}");
+            assert!(owner.is_empty() || KINDS.contains(&owner), "{owner}.{name}");
             assert!(meaning.ends_with('.'), "{owner}.{name}");
         }
     }

@@ -7,7 +7,6 @@ pub mod differences;
 pub mod expect;
 pub mod failure;
 pub mod figures;
-pub mod guarded;
 mod levels;
 pub mod limits;
 pub mod load;

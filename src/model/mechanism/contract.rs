@@ -10,6 +10,7 @@ use crate::model::request::desk::Cx;
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::flow::FlowResult;
 use crate::model::request::kind::KINDS;
+use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use crate::stats::{Observation, Series};
 
@@ -20,6 +21,8 @@ use crate::stats::{Observation, Series};
 pub trait Mechanism: Sized {
     /// The fields of a component in a scenario.
     const TABLE: &'static Table;
+    /// What their metrics mean.
+    const METRICS: &'static [&'static [Meaning]];
     /// What faults can do to a component besides letting requests fail or hang.
     const HARM: Harm = Harm::NONE;
     /// A component, checked.

@@ -13,6 +13,7 @@ pub mod flow;
 pub mod guard;
 pub mod hits;
 pub mod kind;
+pub mod meaning;
 pub mod operation;
 pub mod payload;
 pub mod retry;

@@ -11,4 +11,4 @@ mod registry;
 pub mod run;
 mod ways;
 
-pub use registry::Plan;
+pub use registry::{METRICS, Plan};

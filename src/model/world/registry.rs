@@ -3,15 +3,14 @@
 use crate::kernel::Key;
 use crate::kernel::pack::{Cursor, Words};
 use crate::model::handler::run::Program;
+use crate::model::mechanism;
 use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
-use crate::model::mechanism::{
-    client, database, external, fleet, function, gateway, queue, schedule, store, stream, topic, workflow,
-};
 use crate::model::parts::budget::Holding;
 use crate::model::request::common::{Common, Profile};
 use crate::model::request::desk::{Cx, FIRST_TAG, Tagged};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Field, Kind, Table, Target};
 
 macro_rules! registry {
@@ -24,18 +23,18 @@ macro_rules! registry {
             pub common: Common,
             $(
                 #[doc = $what]
-                pub $field: Vec<<$($type)::+ as Mechanism>::Plan>,
+                pub $field: Vec<<mechanism::$($type)::+ as Mechanism>::Plan>,
             )+
         }
 
         /// The state of all components while a run goes on.
         #[derive(Debug)]
         pub(super) struct Parts {
-            $(pub $field: $($type)::+,)+
+            $(pub $field: mechanism::$($type)::+,)+
         }
 
         $(
-            impl Tagged for <$($type)::+ as Mechanism>::Event {
+            impl Tagged for <mechanism::$($type)::+ as Mechanism>::Event {
                 const TAG: u8 = FIRST_TAG + kind::$kind;
             }
         )+
@@ -45,8 +44,11 @@ macro_rules! registry {
 
         /// The fields of a scenario that list components.
         pub(super) const SECTIONS: [Field; COUNT] = [$(
-            Field::optional($section, Kind::Map(&Kind::Block(<$($type)::+ as Mechanism>::TABLE)), $what)
+            Field::optional($section, Kind::Map(&Kind::Block(<mechanism::$($type)::+ as Mechanism>::TABLE)), $what)
         ),+];
+
+        /// What metrics mean, by section, in lists.
+        pub const METRICS: &[(&str, &[&[Meaning]])] = &[$(($section, <mechanism::$($type)::+ as Mechanism>::METRICS)),+];
 
         impl Plan {
             /// Reads a component and adds it; what others may ask about it.
@@ -58,8 +60,8 @@ macro_rules! registry {
             ) -> Profile {
                 match of {
                     $(kind::$kind => {
-                        let read = <$($type)::+>::read(&block(<$($type)::+>::TABLE), reading);
-                        let profile = read.as_ref().map_or_else(Profile::default, <$($type)::+>::profile);
+                        let read = <mechanism::$($type)::+>::read(&block(<mechanism::$($type)::+>::TABLE), reading);
+                        let profile = read.as_ref().map_or_else(Profile::default, <mechanism::$($type)::+>::profile);
                         self.$field.extend(read);
                         profile
                     })+
@@ -72,7 +74,7 @@ macro_rules! registry {
                 match of.kind {
                     $(kind::$kind => {
                         let plan = self.$field.get(usize::from(of.index));
-                        plan.map_or_else(Vec::new, <$($type)::+>::callees)
+                        plan.map_or_else(Vec::new, <mechanism::$($type)::+>::callees)
                     })+
                     _ => Vec::new(),
                 }
@@ -83,7 +85,7 @@ macro_rules! registry {
                 match of.kind {
                     $(kind::$kind => {
                         let plan = self.$field.get(usize::from(of.index));
-                        plan.map_or_else(Vec::new, <$($type)::+>::sends)
+                        plan.map_or_else(Vec::new, <mechanism::$($type)::+>::sends)
                     })+
                     _ => Vec::new(),
                 }
@@ -96,7 +98,7 @@ macro_rules! registry {
                     let kind = kind::$kind;
                     let numbered = self.$field.iter_mut().zip(0..);
                     found.extend(numbered.filter_map(|(plan, index)| {
-                        Some((Target { kind, index }, <$($type)::+>::handler(plan)?))
+                        Some((Target { kind, index }, <mechanism::$($type)::+>::handler(plan)?))
                     }));
                 )+
                 found
@@ -107,7 +109,7 @@ macro_rules! registry {
                 $(
                     for (plan, index) in self.$field.iter_mut().zip(0..) {
                         let kind = kind::$kind;
-                        <$($type)::+>::link(plan, Target { kind, index }, &self.common);
+                        <mechanism::$($type)::+>::link(plan, Target { kind, index }, &self.common);
                     }
                 )+
             }
@@ -117,7 +119,7 @@ macro_rules! registry {
                 match of.kind {
                     $(kind::$kind => {
                         let plan = self.$field.get(usize::from(of.index));
-                        plan.map_or_else(Profile::default, <$($type)::+>::profile)
+                        plan.map_or_else(Profile::default, <mechanism::$($type)::+>::profile)
                     })+
                     _ => Profile::default(),
                 }
@@ -126,7 +128,7 @@ macro_rules! registry {
             /// What a quota of a component usually is; `None` where there is none.
             pub(super) fn usual(&self, of: Target, quota: Quota) -> Option<f64> {
                 match of.kind {
-                    $(kind::$kind => <$($type)::+>::usual(self.$field.get(usize::from(of.index))?, quota),)+
+                    $(kind::$kind => <mechanism::$($type)::+>::usual(self.$field.get(usize::from(of.index))?, quota),)+
                     _ => None,
                 }
             }
@@ -134,7 +136,7 @@ macro_rules! registry {
             /// The zones of a component, and how long it takes to fail over if it does.
             pub(super) fn zones(&self, of: Target) -> Option<(u16, Option<crate::kernel::Duration>)> {
                 match of.kind {
-                    $(kind::$kind => self.$field.get(usize::from(of.index)).map(<$($type)::+>::zones),)+
+                    $(kind::$kind => self.$field.get(usize::from(of.index)).map(<mechanism::$($type)::+>::zones),)+
                     _ => None,
                 }
             }
@@ -143,7 +145,7 @@ macro_rules! registry {
         /// What faults can do to the components of a kind.
         pub(super) const fn harm(of: u8) -> Harm {
             match of {
-                $(kind::$kind => <$($type)::+ as Mechanism>::HARM,)+
+                $(kind::$kind => <mechanism::$($type)::+ as Mechanism>::HARM,)+
                 _ => Harm::NONE,
             }
         }
@@ -151,7 +153,7 @@ macro_rules! registry {
         impl Parts {
             /// All components at the start of replication `run`.
             pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
-                Self { $($field: <$($type)::+>::new(&plan.$field, run, cx)),+ }
+                Self { $($field: <mechanism::$($type)::+>::new(&plan.$field, run, cx)),+ }
             }
 
             /// Begins what comes by itself.
@@ -181,7 +183,7 @@ macro_rules! registry {
             pub fn handle(&mut self, plan: &Plan, event: Words, cx: &mut Cx) {
                 let (tag, mut cursor) = Cursor::reading(event);
                 match tag {
-                    $(<<$($type)::+ as Mechanism>::Event as Tagged>::TAG => {
+                    $(<<mechanism::$($type)::+ as Mechanism>::Event as Tagged>::TAG => {
                         self.$field.handle(cursor.nested(), &plan.$field, cx);
                     })+
                     _ => unreachable!("only mechanisms have such tags"),

@@ -9,6 +9,7 @@
 //! Sources: retry policies in `retry`; Schroeder, Wierman and Harchol-Balter, "Open versus closed" (NSDI 2006).
 //! Validated by: M/M/c, M/G/1 (open), machine-repairman (closed) in tests/theory; retry traces by hand.
 
+mod metrics;
 pub mod arrivals;
 pub mod counts;
 pub mod diurnal;
@@ -26,7 +27,8 @@ use crate::model::request::common::Profile;
 use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request};
 use crate::model::request::flow::Flow;
-use crate::model::request::guard::Guarding;
+use crate::model::request::guard::{self, Guarding};
+use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier, RetryPolicy};
 use crate::scenario::{Block, Table, Target};
 use arrivals::{ArrivalPlan, Arrivals, Rows};
@@ -174,6 +176,7 @@ pub struct Clients {
 
 impl Mechanism for Clients {
     const TABLE: &'static Table = &fields::TABLE;
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS];
     type Plan = ClientPlan;
     type Event = Event;
 

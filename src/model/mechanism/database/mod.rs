@@ -19,6 +19,7 @@
 //! Validated by: M/G/1-PS and M/M/c response times, M/M/c/K refusals, the scalability law in a closed system, traces of
 //! refusals and of a connection storm by hand (docs/validation.md); sessions and limits under fire (tests below).
 
+mod metrics;
 mod outage;
 pub mod plan;
 pub mod proxy;
@@ -39,6 +40,7 @@ use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::model::request::session::{Lease, holder};
 use crate::scenario::{Block, Table, Target};
 use plan::DatabasePlan;
@@ -185,6 +187,7 @@ impl Mechanism for Databases {
         quotas: &[("connections", Quota::Connections)],
         ..Harm::NONE
     };
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = DatabasePlan;
     type Event = Event;
 

@@ -11,6 +11,8 @@
 //! Validated by: M/D/1/K for its bucket, Erlang B for its calls at once (tests/theory/stores.rs), traces by hand; the
 //! collapse of a service that slows down under load (tests/theory/overload.rs).
 
+mod metrics;
+
 use crate::cost::Meter;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Sampler};
@@ -24,6 +26,7 @@ use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency};
 
@@ -276,6 +279,7 @@ impl Mechanism for Externals {
         ],
         ..Harm::NONE
     };
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = ExternalPlan;
     type Event = Event;
 

@@ -15,6 +15,7 @@
 //! Validated by: M/M/c, M/M/c/K, Erlang B, M/D/1, M/G/1, M/G/1-PS and random splitting (docs/validation.md); Little's
 //! law and an autoscaling trace by hand (tests below); a measured ramp to 3,500 tasks (docs/validation.md).
 
+mod metrics;
 pub mod balancer;
 pub mod fields;
 pub mod plan;
@@ -38,8 +39,9 @@ use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::Change;
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier};
+use crate::model::request::{guard, kind};
 use crate::scenario::{Block, Table, Target};
 use crate::stats::Observation;
 use balancer::{Balancer, Dispatch};
@@ -177,6 +179,7 @@ impl Mechanism for Fleets {
         zones: true,
         ..Harm::NONE
     };
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS];
     type Plan = FleetPlan;
     type Event = Event;
 

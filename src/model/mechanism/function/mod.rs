@@ -13,6 +13,7 @@
 //! Validated by: the exact keep-alive law, Erlang B, M/G/1-PS (tests/theory); raw AWS logs replayed
 //! (docs/validation.md).
 
+mod metrics;
 pub mod asynchronous;
 mod changes;
 mod event;
@@ -40,8 +41,9 @@ use crate::model::request::desk::{self, Cx};
 use crate::model::request::entry::{BatchFate, Caller, Cause, Request};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::{Hit, Limit};
-use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier};
+use crate::model::request::{guard, kind};
 use crate::scenario::{Block, Table, Target};
 use crate::stats::Observation;
 use asynchronous::AsyncQueues;
@@ -109,6 +111,7 @@ impl Mechanism for Functions {
         recycle: true,
         quotas: &[("reserved_concurrency", Quota::ReservedConcurrency)],
     };
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS];
     type Plan = FunctionPlan;
     type Event = Event;
 

@@ -10,6 +10,8 @@
 //! "Load balancer capacity units".
 //! Validated by: token bucket = M/D/1/K; time-out and status traces by hand.
 
+mod metrics;
+
 use crate::cost::Meter;
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Key, LaneId, Purpose, Sampler};
@@ -23,6 +25,7 @@ use crate::model::request::entry::{Caller, Cause, HOPS_MAX, Status};
 use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind::{self, CALLABLE};
+use crate::model::request::meaning::Meaning;
 use crate::model::request::payload;
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
 use crate::stats::{Observation, Value};
@@ -316,6 +319,7 @@ impl Mechanism for Gateways {
         quotas: &[("rate", Quota::Rate)],
         ..Harm::NONE
     };
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = GatewayPlan;
     type Event = Event;
 

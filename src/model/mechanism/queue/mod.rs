@@ -25,6 +25,7 @@
 //! of 100,000 messages under the rules of 2018 and today against the closed form, and the published measurement of the
 //! former (docs/validation.md); what is conserved, groups, delays (tests below).
 
+mod metrics;
 mod event;
 pub mod fields;
 mod poller;
@@ -48,6 +49,7 @@ use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{Jitter, RetryPolicy};
 use crate::scenario::{Block, Table, Target};
 use plan::{PollerPlan, QueuePlan};
@@ -152,6 +154,7 @@ pub struct Queues {
 
 impl Mechanism for Queues {
     const TABLE: &'static Table = &fields::TABLE;
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = QueuePlan;
     type Event = Event;
 

@@ -12,6 +12,8 @@
 //! Validated by: hand-computed instants over daylight-saving changes (`scenario::calendar`); traces of jobs and windows
 //! (docs/validation.md).
 
+mod metrics;
+
 use crate::cost::Meter;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Instant, Key, Luck, Purpose, SourceId, Stream, StreamKey};
@@ -21,6 +23,7 @@ use crate::model::request::common::Profile;
 use crate::model::request::delivery::{self, ChannelPlan, Deliveries, Delivery, NO_MESSAGE, PolicyPlan, TARGETS};
 use crate::model::request::desk::{self, Cx};
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::cron::Cron;
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_duration};
@@ -309,6 +312,7 @@ fn expired(schedule: u16, delivery: u32) -> desk::Event {
 
 impl Mechanism for Schedules {
     const TABLE: &'static Table = &TABLE;
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = SchedulePlan;
     type Event = Event;
 

@@ -17,6 +17,7 @@
 //! Validated by: token buckets with a bank and partition limits by hand and as M/D/1/K, hits of a cache with a time to
 //! live, M/M/c and M/M/c/K for threads and queues (tests/theory/stores.rs).
 
+mod metrics;
 mod cached;
 mod capacity;
 pub mod fields;
@@ -35,6 +36,7 @@ use crate::model::request::entry::{Caller, Cause, Request, Status};
 use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::model::request::operation::Operation;
 use crate::model::request::session::{Lease, holder};
 use crate::scenario::{Block, Table, Target};
@@ -154,6 +156,7 @@ impl Mechanism for Stores {
         ],
         ..Harm::NONE
     };
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = StorePlan;
     type Event = Event;
 

@@ -23,6 +23,7 @@
 //! Validated by: hand-computed traces (order, polls, bisection, ages, splits), the loss of a token bucket in each
 //! shard, M/D/1 and the bulk queue M/D(1,B)/1 behind a shard (tests/theory).
 
+mod metrics;
 pub mod fields;
 pub mod plan;
 mod record;
@@ -40,6 +41,7 @@ use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use plan::{Capacity, MappingPlan, OnDemandPlan, StreamPlan};
 use record::{Record as Books, level};
@@ -180,6 +182,7 @@ pub struct Streams {
 
 impl Mechanism for Streams {
     const TABLE: &'static Table = &fields::TABLE;
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = StreamPlan;
     type Event = Event;
 

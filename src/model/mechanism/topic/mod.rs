@@ -12,6 +12,7 @@
 //! quotas: throttled invocations are delayed, not lost); Amazon S3 User Guide, "Event notifications".
 //! Validated by: hand-computed traces; fork-join (the last of n exponential times) and M^[X]/M/1 (docs/validation.md).
 
+mod metrics;
 pub mod fields;
 
 use crate::cost::Meter;
@@ -27,6 +28,7 @@ use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value};
 
@@ -165,6 +167,7 @@ impl Mechanism for Topics {
         quotas: &[("rate", Quota::Rate)],
         ..Harm::NONE
     };
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = TopicPlan;
     type Event = Event;
 

@@ -17,6 +17,7 @@
 //! Validated by: hand-computed traces of each state, fork-join and geometric formulas, waves of a map, and three
 //! measured workflows (docs/validation.md).
 
+mod metrics;
 pub mod fields;
 pub mod plan;
 mod record;
@@ -33,6 +34,7 @@ use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use plan::{Action, END, EXECUTION_EVENTS, ITEM_EVENTS, MapPlan, RETRY_EVENTS, StatePlan, When, WorkflowPlan};
 use record::Record;
@@ -142,6 +144,7 @@ impl Shared {
 
 impl Mechanism for Workflows {
     const TABLE: &'static Table = &fields::TABLE;
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = WorkflowPlan;
     type Event = Event;
 

@@ -18,6 +18,7 @@ use super::desk::{Cx, Desk};
 use super::entry::{Caller, Cause, Request, Status};
 use super::hits::Limit;
 use super::kind::{self, KINDS};
+use super::meaning::Meaning;
 use crate::kernel::{Class, Duration, Key, Purpose, Sampler};
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Observation, Value};
@@ -46,6 +47,36 @@ pub const HEDGE: Table = Table {
         ),
     ],
 };
+
+/// What the metrics of whoever makes calls mean.
+pub const METRICS: &[Meaning] = &[
+    (
+        "retries",
+        "Attempts after the first ones; of a function or a fleet, those of the calls in its handler.",
+    ),
+    (
+        "retries.budget_empty",
+        "Attempts that were not made because the retry budget was empty.",
+    ),
+    (
+        "breaker.opened",
+        "How often a circuit breaker in front of what it calls opened.",
+    ),
+    ("breaker.refused", "Calls that such a breaker refused."),
+    (
+        "hedges.sent",
+        "Copies of requests that were sent because there was no answer yet.",
+    ),
+    ("hedges.won", "Copies whose answer came first."),
+    (
+        "hedges.held_back",
+        "Copies that were not sent because their share is limited.",
+    ),
+    (
+        "adaptive.delayed",
+        "Attempts that waited for a token of the adaptive rate.",
+    ),
+];
 
 /// When copies of a call are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,6 +13,7 @@
 //! Validated by: the wait of M/M/c for a pool of c, traces of time-outs and pinning by hand (unit tests of
 //! [`super`]).
 
+mod metrics;
 mod plan;
 mod record;
 
@@ -26,6 +27,7 @@ use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::meaning::Meaning;
 use crate::model::request::session::{Lease, holder};
 use crate::scenario::{Block, Table, Target};
 pub use plan::{ProxyPlan, TABLE};
@@ -147,6 +149,7 @@ pub struct Proxies {
 
 impl Mechanism for Proxies {
     const TABLE: &'static Table = &plan::TABLE;
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
     type Plan = ProxyPlan;
     type Event = Event;
 

@@ -1,0 +1,38 @@
+//! What its metrics mean.
+
+use crate::model::request::meaning::Meaning;
+
+/// The metrics of these components, beside those that several kinds share.
+pub const METRICS: &[Meaning] = &[
+    ("requests", "Requests that ended."),
+    (
+        "latency.p99.worst_window",
+        "The largest p99 of its answers among the windows of a run.",
+    ),
+    (
+        "error_ratio",
+        "Requests that ended badly, after their retries, over all.",
+    ),
+    ("attempts_per_request", "Attempts per request: 1 is no retry."),
+    ("throttled_429", "Requests that ended throttled (429)."),
+    ("failed_500", "Requests that ended in an error of a handler (500)."),
+    (
+        "bad_gateway_502",
+        "Requests that ended in an error behind a gateway (502).",
+    ),
+    ("unavailable_503", "Requests that nobody could take (503)."),
+    ("gateway_timeout_504", "Requests that a gateway gave up on (504)."),
+    ("timed_out", "Requests that the client gave up on."),
+    (
+        "too_large_413",
+        "Requests that were larger than their target takes (413).",
+    ),
+    (
+        "latency.*",
+        "From sending a request to its last answer, retries included.",
+    ),
+    (
+        "breaker_open",
+        "Requests that ended because the client's own circuit breaker was open.",
+    ),
+];
