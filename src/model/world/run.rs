@@ -4,7 +4,7 @@ use super::registry::{Part, Parts, Plan};
 use crate::cost::MeterSet;
 use crate::kernel::pack::Words;
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack, Slab};
-use crate::model::mechanism::contract::Report;
+use crate::model::mechanism::contract::{Mechanism, Report};
 use crate::model::parts::budget::{self, Crowd, Growth, History, Holder, Holding, Room, Share};
 use crate::model::request::account::Account;
 use crate::model::request::baggage::Baggage;
@@ -300,6 +300,10 @@ impl<'p> World<'p> {
             return false;
         }
         match Desk::unpack(event) {
+            // Where most requests go: the others would only be in the way here.
+            Desk::Offer { to, request } if to.kind == kind::FUNCTION && !cx.faults.armed => {
+                self.parts.functions.offer(&plan.functions, to.index, request, cx);
+            }
             Desk::Offer { to, request } => self.offer(to, request),
             Desk::Reply { request } => self.reply(request),
             Desk::Resume { request } => {
@@ -319,7 +323,7 @@ impl<'p> World<'p> {
         false
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn offer(&mut self, to: Target, request: Key) {
         if self.cx.faults.armed && self.cx.stops(to, request) {
             return;
