@@ -326,6 +326,12 @@ impl<'p> Seen<'p> {
         &self.packed.names[usize::from(self.entry.name)]
     }
 
+    /// Where its value is among the bytes.
+    #[cfg(test)]
+    pub(super) const fn entry_at(&self) -> u32 {
+        self.entry.at
+    }
+
     fn tag(&self) -> u8 {
         self.packed.bytes[self.entry.at as usize]
     }
