@@ -3,9 +3,9 @@
 use super::*;
 use crate::kernel::stream::{Stream, StreamKey, unit};
 use crate::model::Plan;
-use crate::model::build::build;
-use crate::model::request::CAUSES;
-use crate::model::world::{RunResult, World};
+use crate::model::request::entry::CAUSES;
+use crate::model::world::build::build;
+use crate::model::world::run::{RunResult, World};
 use crate::run::aggregate::aggregate;
 use crate::run::billing::BillingPlan;
 use crate::run::study::CellPlan;
