@@ -14,11 +14,11 @@ use std::path::Path;
 
 /// Scenarios of the gallery with components of every kind, faults, variants, recordings, regimes and own services.
 const GALLERY: [&str; 11] = [
+    "empty-start",
     "etl-workflow",
     "fan-out",
     "hello",
     "invented-provider",
-    "metastable",
     "midnight-crons",
     "photo-events",
     "picture-tagging",
@@ -205,6 +205,49 @@ expect: [ { metric: latency.p99, below: 1 ms } ]";
         let words = refused(&change);
         assert!(words.contains(reason), "{change}: {words}");
     }
+}
+
+#[test]
+fn files_of_prices_decide_no_run_and_what_own_services_preset_does() {
+    const BOOK: &str = "book: { name: acme, currency: USD, region: eu, as_of: 2026-11 }
+sources: { list: Acme's price list }
+services:
+  acme.functions:
+    - { line: requests, meter: requests, unit: 1M requests, price: 0.4, source: list, as_of: 2026-11, confidence: high }
+";
+    const SERVICE: &str = "service: acme.functions
+kind: functions
+title: Acme Functions
+defaults:
+  timeout: { value: 30 s, source: theirs }
+";
+    let scratch = Scratch::new("tallies-files");
+    fs::create_dir(scratch.path().join("own")).expect("a folder");
+    let scenario = "run: { length: 20 min, warmup: 5 min }
+catalog: own
+prices: list.book
+clients: { web: { to: api, arrivals: { poisson: 1/s } } }
+functions: { api: { service: acme.functions, handler: [ wait: 5 ms ] } }
+";
+    let with = |book: &str, service: &str| {
+        scratch.write("list.book", book);
+        scratch.write("own/acme.yaml", service);
+        study_at(&scratch.path().join(scratch.write("shop.yaml", scenario)), &options())
+    };
+    let old = with(BOOK, SERVICE);
+    let files: Vec<&str> = old.data.iter().map(|input| &input.file[..]).collect();
+    assert_eq!(files, ["acme.functions"]);
+    assert!(old.manifest.inputs.iter().any(|input| input.file == "list.book"));
+    let sets = || by_cell(tallies(&old)).expect("one study");
+    let source = SERVICE.replace("theirs", "theirs, read again");
+    let bill = |book: &str| {
+        let summary = summarise(with(book, &source), sets()).expect("the same runs");
+        summary.cells[0].bill.total.mean
+    };
+    let (cheap, dear) = (bill(BOOK), bill(&BOOK.replace("0.4", "4")));
+    assert!((dear / cheap - 10.0).abs() < 1e-6, "{cheap} and {dear}");
+    let refused = summarise(with(BOOK, &SERVICE.replace("30 s", "31 s")), sets());
+    assert_eq!(refused, Err(TallyError::Data("acme.functions".to_owned())));
 }
 
 #[test]

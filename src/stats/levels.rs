@@ -86,7 +86,8 @@ impl Levels {
         (self.top, self.coarse_area)
     }
 
-    /// Time at these places, as [`Self::places`] and [`Self::beyond_exact`] have it; `None` if that is no time by level.
+    /// Time at these places, as [`Self::places`] and [`Self::beyond_exact`] have it; `None` if that is not time by
+    /// level.
     pub fn from_places(places: &[(u32, u64)], top: u64, coarse_area: u128) -> Option<Self> {
         let exact = EXACT as u32;
         let most = exact + index_of::<PRECISION>(u64::MAX) as u32;

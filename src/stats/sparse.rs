@@ -1,4 +1,5 @@
-//! A histogram that keeps only the buckets that hold something: what is left of a run's [`Histogram`] when it has ended.
+//! A histogram that keeps only the buckets that hold something: what is left of a run's [`Histogram`] when it has
+//! ended.
 //!
 //! A latency has thousands of buckets, of which most components fill a few hundred. It answers what estimators ask of
 //! one run, bucket by bucket the same as the histogram that it was made of, and adds up into a [`Histogram`].

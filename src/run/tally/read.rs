@@ -1,5 +1,5 @@
-//! What a run counted, packed: what is in it is found by an index and unpacked one metric at a time, so that the runs of
-//! a cell take kilobytes each while figures are made of them.
+//! What a run counted, packed: what is in it is found by an index and unpacked one metric at a time, so that the runs
+//! of a cell take kilobytes each while figures are made of them.
 //!
 //! Bytes from elsewhere are walked once, and refused if anything in them is not what a run can count; later they are
 //! read as they are.
@@ -49,8 +49,7 @@ pub struct Packed {
     /// Places of observations by component and name.
     order: Vec<u32>,
     series: Vec<Entry>,
-    /// Component and place of each cause table.
-    flows: Vec<(u32, u32)>,
+    flows: Flows,
     /// Places of the meters, the limits and the faults.
     meters: u32,
     limits: u32,
@@ -413,6 +412,28 @@ impl<'p> Line<'p> {
         let _ = windows::read(&mut read, self.packed.window, MOST_WINDOWS as usize, take);
         values
     }
+}
+
+/// Component and place of each cause table.
+type Flows = Vec<(u32, u32)>;
+
+/// Finds what stands behind the metrics: cause tables, and the places of meters, limits and faults.
+fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 3])> {
+    let mut flows = Vec::new();
+    for _ in 0..read.length()? {
+        flows.push((read.small()?, u32::try_from(read.at()).ok()?));
+        let sound = |count: u64, sums: &[u128]| count <= MOST && sums.iter().all(|sum| *sum <= MOST_WIDE);
+        causes(read, |_, count, sums| !doubted || sound(count, sums))?;
+    }
+    let meters = u32::try_from(read.at()).ok()?;
+    each_meters(read, |_| (), |quanta| !doubted || quanta <= MOST_WIDE)?;
+    let limits = u32::try_from(read.at()).ok()?;
+    let hits = list(read, limit)?;
+    let faults = u32::try_from(read.at()).ok()?;
+    list(read, fault)?;
+    let few = |hits: &Hits| hits.count <= MOST && hits.held <= MOST_WIDE && hits.windows.iter().all(|w| w.1 <= MOST);
+    let sound = !doubted || read.left() == 0 && hits.iter().all(few);
+    sound.then_some((flows, [meters, limits, faults]))
 }
 
 /// A value as it is kept where runs are added up.
