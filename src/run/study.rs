@@ -1,8 +1,8 @@
 //! Runs all cells of a scenario, each many times, in parallel.
 //!
 //! A run is a pure function of (plan, seed, run number). It is packed into a tally where it ends, and figures are made
-//! of the tallies in the order of run numbers, so the same bytes come out for any number of threads, and of tallies that
-//! were made elsewhere ([`summarise`]). All cells share their dice (common random numbers).
+//! of the tallies in the order of run numbers, so the same bytes come out for any number of threads, and of tallies
+//! that were made elsewhere ([`summarise`]). All cells share their dice (common random numbers).
 
 use super::aggregate::aggregate;
 use super::billing::BillingPlan;

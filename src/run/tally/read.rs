@@ -128,25 +128,7 @@ impl Packed {
             read.number().filter(|unit| *unit < UNITS.len() as u64)?;
             windows::read(&mut read, window, windows as usize, |_, _| ())?;
         }
-        let mut flows = Vec::new();
-        for _ in 0..read.length()? {
-            flows.push((read.small()?, u32::try_from(read.at()).ok()?));
-            causes(&mut read, |_, count, sums| {
-                !doubted || count <= MOST && sums.iter().all(|sum| *sum <= MOST_WIDE)
-            })?;
-        }
-        let meters = u32::try_from(read.at()).ok()?;
-        let quanta = |quanta: u128| !doubted || quanta <= MOST_WIDE;
-        each_meters(&mut read, |_| (), quanta)?;
-        let limits = u32::try_from(read.at()).ok()?;
-        let hits = list(&mut read, limit)?;
-        let faults = u32::try_from(read.at()).ok()?;
-        list(&mut read, fault)?;
-        let few =
-            |hits: &Hits| hits.count <= MOST && hits.held <= MOST_WIDE && hits.windows.iter().all(|w| w.1 <= MOST);
-        if doubted && (read.left() > 0 || !hits.iter().all(few)) {
-            return None;
-        }
+        let (flows, [meters, limits, faults]) = index_rest(&mut read, doubted)?;
         let mut order: Vec<u32> = (0..observations.len() as u32).collect();
         let key = |place: &u32| {
             (
