@@ -8,9 +8,10 @@
 //! replications looks at the first four runs of the one with 64. The three systems whose runs cost most go up to 16
 //! unless `--most` says otherwise.
 
-use coldcurve::model::world::run::{RunResult, World};
+use coldcurve::model::world::run::World;
 use coldcurve::run::aggregate::aggregate;
 use coldcurve::run::summary::{Cell, Estimate};
+use coldcurve::run::tally::Packed;
 use coldcurve::run::{CellPlan, Options, differences, load};
 use coldcurve::stats::formulas::{KeepAlive, Mmc, erlang_b, token_bucket_refusals};
 use coldcurve::stats::interval::normal_quantile;
@@ -342,12 +343,13 @@ fn merged(mut a: Scores, b: Scores) -> Scores {
 
 fn study(system: &System, cells: &[CellPlan], seed: u64, replications: &[usize]) -> Scores {
     let most = *replications.last().expect("some replications") as u64;
-    let runs: Vec<(CellPlan, Vec<RunResult>)> = cells
+    let runs: Vec<(CellPlan, Vec<Packed>)> = cells
         .iter()
         .map(|cell| {
             let mut cell = cell.clone();
             cell.plan.seed = seed;
-            let results = (0..most).map(|number| World::new(&cell.plan, number).run()).collect();
+            let pack = |number| Packed::of(&World::new(&cell.plan, number).run(), cell.plan.window);
+            let results = (0..most).map(pack).collect();
             (cell, results)
         })
         .collect();
@@ -355,7 +357,7 @@ fn study(system: &System, cells: &[CellPlan], seed: u64, replications: &[usize])
     for &n in replications {
         let cells: Vec<Cell> = runs
             .iter()
-            .map(|(cell, results)| aggregate(cell, &results[..n]))
+            .map(|(cell, results)| aggregate(cell, &results[..n].iter().collect::<Vec<_>>()))
             .collect();
         let differences = differences::of(&cells);
         for (number, truth) in system.truths.iter().enumerate() {

@@ -14,6 +14,7 @@ mod imports;
 mod output;
 mod properties;
 mod support;
+mod tallies;
 mod tidy;
 mod theory;
 mod warmup;

@@ -2,7 +2,8 @@
 
 use coldcurve::model::Plan;
 use coldcurve::model::world::build::build;
-use coldcurve::model::world::run::{RunResult, World};
+use coldcurve::model::world::run::World;
+use coldcurve::run::tally::Packed;
 use coldcurve::run::verdict::{Class, has_two_regimes, least_p_value, moving};
 use coldcurve::scenario::{Catalog, Diagnostics, NoFiles, Sources, parse};
 use rayon::prelude::*;
@@ -93,7 +94,9 @@ pub fn study(text: &str, cells: u64, of_file: usize, seed: u64) -> Found {
     let one = |cell: u64| {
         let mut plan = plan.clone();
         plan.seed = seed + cell;
-        let runs: Vec<RunResult> = (0..RUNS).map(|run| World::new(&plan, run).run()).collect();
+        let pack = |run| Packed::of(&World::new(&plan, run).run(), plan.window);
+        let runs: Vec<Packed> = (0..RUNS).map(pack).collect();
+        let runs: Vec<&Packed> = runs.iter().collect();
         let p = least_p_value(&plan, &runs);
         let verdicts = moving(&plan, &runs, of_file);
         let is = |class| verdicts.iter().any(|verdict| verdict.class == class);

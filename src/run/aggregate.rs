@@ -1,4 +1,5 @@
-//! Replications of one cell to figures with intervals.
+//! Replications of one cell to figures with intervals, metric by metric: each is unpacked from the tallies of all runs,
+//! and gone before the next.
 //!
 //! Every figure gets an interval made for its kind ([`super::figures`]); nothing inside a run is taken for independent
 //! (see docs/statistics.md).
@@ -6,16 +7,17 @@
 use super::figures::{self, estimate, metric};
 use super::study::CellPlan;
 use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
+use super::tally::{Line, Packed, Seen};
 use super::{levels, limits, mean_month};
 use crate::kernel::Duration;
 use crate::model::request::entry::{CAUSES, Cause};
 use crate::model::request::hits::Limit;
-use crate::model::world::run::{RunResult, World};
+use crate::model::world::run::World;
 use crate::model::{KINDS, Plan, kind};
-use crate::stats::{CauseTable, Histogram, Observation, Series, SeriesUnit, Value};
+use crate::stats::{CauseTable, SeriesUnit, SparseHistogram, Value};
 
 /// Adds up the replications of a cell.
-pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
+pub fn aggregate(cell: &CellPlan, results: &[&Packed]) -> Cell {
     let mut metrics = Vec::new();
     let mut distributions = Vec::new();
     let mut timelines = Vec::new();
@@ -31,7 +33,7 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         variant: cell.variant.clone(),
         point: cell.point.clone(),
         requests: results.iter().map(|result| count(result, &cell.plan, "requests")).sum(),
-        events: results.iter().map(|result| result.events).sum(),
+        events: results.iter().map(|result| result.events()).sum(),
         metrics,
         distributions,
         timelines,
@@ -42,22 +44,23 @@ pub fn aggregate(cell: &CellPlan, results: &[RunResult]) -> Cell {
         verdicts: Vec::new(),
         regimes: Vec::new(),
         losses: Vec::new(),
-        levels: levels::shares(results, |o| label(&cell.plan, o.component, o.metric)),
+        levels: levels::shares(results, |seen| label(&cell.plan, seen.component(), seen.metric())),
         refused: None,
     }
 }
 
 /// The values of a metric by window in one run, in the metric's unit, if it has any.
-pub fn windows_of(plan: &Plan, result: &RunResult, metric: &str) -> Option<Vec<f64>> {
-    let scaled = |line: &Series| -> Vec<f64> {
-        let factor = unit_of(line.unit).1;
-        line.values.iter().map(|value| value * factor).collect()
+pub fn windows_of(plan: &Plan, result: &Packed, metric: &str) -> Option<Vec<f64>> {
+    let scaled = |values: Vec<f64>, unit: SeriesUnit| -> Vec<f64> {
+        let factor = unit_of(unit).1;
+        values.iter().map(|value| value * factor).collect()
     };
     if metric == name::LATENCY_P99 {
-        return Some(scaled(&line_of_clients(result, plan)));
+        return Some(scaled(line_of_clients(result, plan), SeriesUnit::Nanoseconds));
     }
-    let of_name = |line: &&Series| label(plan, line.component, line.metric) == metric;
-    result.series.iter().find(of_name).map(scaled)
+    let of_name = |line: &Line| label(plan, line.component(), line.metric()) == metric;
+    let line = result.series().find(of_name)?;
+    Some(scaled(line.values(), line.unit()))
 }
 
 /// Names of metrics, each with its unit.
@@ -68,7 +71,8 @@ pub type Named = Vec<(String, Unit)>;
 pub fn metrics_of(plan: &Plan) -> (Named, Named) {
     let mut still = plan.clone();
     (still.length, still.warmup) = (Duration::ZERO, Duration::ZERO);
-    let results = [World::new(&still, 0).run()];
+    let run = Packed::of(&World::new(&still, 0).run(), still.window);
+    let results = [&run];
     let (mut metrics, mut distributions, mut timelines) = (Vec::new(), Vec::new(), Vec::new());
     system(&still, &results, &mut metrics, &mut distributions, &mut timelines);
     components(&still, &results, &mut metrics, &mut distributions);
@@ -87,11 +91,16 @@ pub fn metrics_of(plan: &Plan) -> (Named, Named) {
 }
 
 /// Every component's metrics by window.
-fn series(plan: &Plan, results: &[RunResult], timelines: &mut Vec<Timeline>) {
+fn series(plan: &Plan, results: &[&Packed], timelines: &mut Vec<Timeline>) {
     let Some(first) = results.first() else { return };
-    for (line, of_first) in first.series.iter().enumerate() {
-        let lines: Vec<&Series> = results.iter().map(|result| &result.series[line]).collect();
-        timelines.push(timeline(plan, label(plan, of_first.component, of_first.metric), &lines));
+    for (place, line) in first.series().enumerate() {
+        let values = |result: &&Packed| {
+            let same = result.line_like(place, &line);
+            same.map_or_else(Vec::new, |line| line.values())
+        };
+        let lines: Vec<Vec<f64>> = results.iter().map(values).collect();
+        let name = label(plan, line.component(), line.metric());
+        timelines.push(timeline(plan, name, line.unit(), &lines));
     }
 }
 
@@ -110,13 +119,9 @@ fn quantile_of(distribution: &Distribution, q: f64) -> f64 {
 }
 
 /// The observations of one metric of all clients in one run.
-fn of_clients<'r>(result: &'r RunResult, plan: &'r Plan, metric: &'r str) -> impl Iterator<Item = &'r Observation> {
-    let client = |o: &&Observation| plan.components[o.component as usize].target.kind == kind::CLIENT;
-    result
-        .observations
-        .iter()
-        .filter(move |o| o.metric == metric)
-        .filter(client)
+fn of_clients<'r>(result: &'r Packed, plan: &'r Plan, metric: &str) -> impl Iterator<Item = Seen<'r>> + use<'r> {
+    let client = |seen: &Seen| plan.components[seen.component() as usize].target.kind == kind::CLIENT;
+    result.named(metric).filter(client)
 }
 
 /// Whether a client's answers count for the latency of the whole system: not those that nobody waits for, unless there
@@ -130,41 +135,34 @@ fn in_foreground(plan: &Plan, component: u32) -> bool {
             .any(|client| client.component == component && !client.background)
 }
 
-pub(super) fn count(result: &RunResult, plan: &Plan, metric: &str) -> u64 {
-    of_clients(result, plan, metric)
-        .map(|o| if let Value::Count(n) = o.value { n } else { 0 })
-        .sum()
+pub(super) fn count(result: &Packed, plan: &Plan, metric: &str) -> u64 {
+    of_clients(result, plan, metric).filter_map(|seen| seen.count()).sum()
 }
 
 /// What the clients see, all of them together.
 fn system(
     plan: &Plan,
-    results: &[RunResult],
+    results: &[&Packed],
     metrics: &mut Vec<Metric>,
     distributions: &mut Vec<Distribution>,
     timelines: &mut Vec<Timeline>,
 ) {
-    let each = |get: &dyn Fn(&RunResult) -> f64| results.iter().map(get).collect::<Vec<f64>>();
-    let seconds = |result: &RunResult| result.measured.as_secs_f64();
     let errors: Vec<u64> = results.iter().map(|result| failed(result, plan)).collect();
     let requests: Vec<u64> = results.iter().map(|result| count(result, plan, "requests")).collect();
-    let lengths: Vec<f64> = each(&seconds);
+    let lengths: Vec<f64> = results.iter().map(|result| result.measured().as_secs_f64()).collect();
     let rate = |counts: &dyn Fn(usize) -> u64| (0..results.len()).map(|i| counts(i) as f64 / lengths[i]).collect();
     metrics.push(metric(name::OFFERED, Unit::PerSecond, rate(&|i| requests[i])));
     metrics.push(metric(
         name::THROUGHPUT,
         Unit::PerSecond,
-        rate(&|i| requests[i] - errors[i]),
+        rate(&|i| requests[i].saturating_sub(errors[i])),
     ));
     metrics.push(figures::share(name::ERROR_RATIO, &errors, &requests));
-    let of_all = |metric: &str| -> Vec<Histogram> {
-        let all = |result| figures::pooled(&answers(result, plan, metric).collect::<Vec<_>>());
-        results.iter().map(all).collect()
-    };
-    let histograms = of_all("latency");
-    let histograms: Vec<&Histogram> = histograms.iter().collect();
+    let histograms: Vec<SparseHistogram> = results.iter().map(|result| all_answers(result, plan)).collect();
+    let histograms: Vec<&SparseHistogram> = histograms.iter().collect();
     figures::latency(name::LATENCY, &histograms, &plan.percentiles, metrics, distributions);
-    let worst: Vec<&Histogram> = results.iter().map(|result| worst_of_clients(result, plan)).collect();
+    let worst: Vec<SparseHistogram> = results.iter().map(|result| worst_of_clients(result, plan)).collect();
+    let worst: Vec<&SparseHistogram> = worst.iter().collect();
     let all = figures::pooled(&worst);
     metrics.push(figures::percentile(
         name::LATENCY_P99_WORST.to_owned(),
@@ -172,107 +170,105 @@ fn system(
         &all,
         99.0,
     ));
-    let lines: Vec<Series> = results.iter().map(|result| line_of_clients(result, plan)).collect();
-    timelines.push(timeline(
-        plan,
-        name::LATENCY_P99.to_owned(),
-        &lines.iter().collect::<Vec<_>>(),
-    ));
+    let lines: Vec<Vec<f64>> = results.iter().map(|result| line_of_clients(result, plan)).collect();
+    let unit = SeriesUnit::Nanoseconds;
+    timelines.push(timeline(plan, name::LATENCY_P99.to_owned(), unit, &lines));
     if !plan.functions.is_empty() {
-        let (cold, invocations): (Vec<u64>, Vec<u64>) = results.iter().map(cold_starts).unzip();
+        let (cold, invocations): (Vec<u64>, Vec<u64>) = results.iter().map(|result| cold_starts(result)).unzip();
         metrics.push(figures::share(name::COLD_RATIO, &cold, &invocations));
     }
 }
 
 /// Requests of all clients that failed.
-fn failed(result: &RunResult, plan: &Plan) -> u64 {
-    let part = |o: &Observation| {
-        if let Value::Ratio { part, .. } = o.value {
-            part
-        } else {
-            0
-        }
-    };
-    of_clients(result, plan, name::ERROR_RATIO).map(part).sum()
+fn failed(result: &Packed, plan: &Plan) -> u64 {
+    let ratios = of_clients(result, plan, name::ERROR_RATIO).filter_map(|seen| seen.ratio());
+    ratios.map(|(part, _)| part).sum()
+}
+
+/// The share of a run's requests that failed; not a number if there were none.
+pub(super) fn error_ratio(result: &Packed, plan: &Plan) -> f64 {
+    failed(result, plan) as f64 / count(result, plan, "requests") as f64
 }
 
 /// A distribution of each client that somebody waits for.
-fn answers<'r>(result: &'r RunResult, plan: &'r Plan, metric: &'r str) -> impl Iterator<Item = &'r Histogram> {
+fn answers<'r>(result: &'r Packed, plan: &'r Plan, metric: &str) -> impl Iterator<Item = SparseHistogram> + use<'r> {
     of_clients(result, plan, metric)
-        .filter(|o| in_foreground(plan, o.component))
-        .filter_map(|o| histogram(&o.value))
+        .filter(|seen| in_foreground(plan, seen.component()))
+        .filter_map(|seen| seen.latency())
+}
+
+/// The answers of all clients that somebody waits for.
+fn all_answers(result: &Packed, plan: &Plan) -> SparseHistogram {
+    let mut each = answers(result, plan, name::LATENCY);
+    let Some(first) = each.next() else {
+        return SparseHistogram::default();
+    };
+    let rest: Vec<SparseHistogram> = each.collect();
+    if rest.is_empty() {
+        return first;
+    }
+    SparseHistogram::of(&figures::pooled(&rest.iter().chain([&first]).collect::<Vec<_>>()))
 }
 
 /// The answers in the worst window of a run: that of the client whose worst window is the worst.
-fn worst_of_clients<'r>(result: &'r RunResult, plan: &'r Plan) -> &'r Histogram {
-    const NOTHING: &Histogram = &Histogram::new();
+fn worst_of_clients(result: &Packed, plan: &Plan) -> SparseHistogram {
     // Answers that take no time are answers, too.
-    let p99 = |h: &Histogram| (!h.is_empty()).then(|| h.quantile(0.99));
-    let worse = |a: &'r Histogram, b: &'r Histogram| if p99(b) > p99(a) { b } else { a };
-    answers(result, plan, name::LATENCY_P99_WORST).fold(NOTHING, worse)
+    let p99 = |h: &SparseHistogram| (!h.is_empty()).then(|| h.quantile(0.99));
+    let worse = |a: SparseHistogram, b: SparseHistogram| if p99(&b) > p99(&a) { b } else { a };
+    answers(result, plan, name::LATENCY_P99_WORST).fold(SparseHistogram::default(), worse)
 }
 
 /// Cold starts of all functions, and all their invocations.
-fn cold_starts(result: &RunResult) -> (u64, u64) {
-    let (mut part, mut whole) = (0, 0);
-    for o in result.observations.iter().filter(|o| o.metric == name::COLD_RATIO) {
-        if let Value::Ratio { part: p, whole: w } = o.value {
-            part += p;
-            whole += w;
-        }
-    }
-    (part, whole)
+fn cold_starts(result: &Packed) -> (u64, u64) {
+    let ratios = result.named(name::COLD_RATIO).filter_map(|seen| seen.ratio());
+    ratios.fold((0, 0), |all, (part, whole)| (all.0 + part, all.1 + whole))
 }
 
 /// The p99 by window over all clients that somebody waits for: that of the client with the highest one.
-fn line_of_clients(result: &RunResult, plan: &Plan) -> Series {
-    let mut lines = result.series.iter().filter(|line| {
-        line.metric == "latency.p99"
-            && plan.components[line.component as usize].target.kind == kind::CLIENT
-            && in_foreground(plan, line.component)
+fn line_of_clients(result: &Packed, plan: &Plan) -> Vec<f64> {
+    let mut lines = result.series().filter(|line| {
+        line.metric() == "latency.p99"
+            && plan.components[line.component() as usize].target.kind == kind::CLIENT
+            && in_foreground(plan, line.component())
     });
-    let empty = Series {
-        component: 0,
-        metric: "latency.p99",
-        unit: SeriesUnit::Nanoseconds,
-        values: Vec::new(),
-    };
-    let mut worst = lines.next().cloned().unwrap_or(empty);
+    let mut worst = lines.next().map_or_else(Vec::new, |line| line.values());
     for line in lines {
-        for (a, b) in worst.values.iter_mut().zip(&line.values) {
-            *a = a.max(*b);
+        for (a, b) in worst.iter_mut().zip(line.values()) {
+            *a = a.max(b);
         }
     }
     worst
 }
 
-fn histogram(value: &Value) -> Option<&Histogram> {
-    if let Value::Latency(h) = value { Some(h) } else { None }
-}
-
 /// Every component's own metrics.
-fn components(plan: &Plan, results: &[RunResult], metrics: &mut Vec<Metric>, distributions: &mut Vec<Distribution>) {
+fn components(plan: &Plan, results: &[&Packed], metrics: &mut Vec<Metric>, distributions: &mut Vec<Distribution>) {
     let Some(first) = results.first() else { return };
-    for (i, observation) in first.observations.iter().enumerate() {
-        let name = label(plan, observation.component, observation.metric);
-        let values: Vec<&Value> = results.iter().map(|result| &result.observations[i].value).collect();
-        let histograms: Vec<&Histogram> = values.iter().copied().filter_map(histogram).collect();
-        if let Value::Levels(_) = observation.value {
-            levels::quantiles(&name, results, i, metrics);
-        } else if !matches!(observation.value, Value::Latency(_)) {
-            metrics.push(figures::of_values(name, &values));
-        } else if observation.metric == name::LATENCY_P99_WORST {
-            metrics.push(figures::percentile(
-                name,
-                &histograms,
-                &figures::pooled(&histograms),
-                99.0,
-            ));
+    for (place, observation) in first.observations().enumerate() {
+        let name = label(plan, observation.component(), observation.metric());
+        let each = || results.iter().map(|result| result.like(place, &observation));
+        if observation.is_levels() {
+            levels::quantiles(&name, each().map(|seen| seen?.levels()), metrics);
+            continue;
+        }
+        if !observation.is_latency() {
+            let value = |seen: Option<Seen>| seen.and_then(|seen| seen.value()).unwrap_or(NO_TIME);
+            metrics.push(figures::of_values(name, &each().map(value).collect::<Vec<_>>()));
+            continue;
+        }
+        let histograms = each().map(|seen| seen.and_then(|seen| seen.latency()).unwrap_or_default());
+        let histograms: Vec<SparseHistogram> = histograms.collect();
+        let histograms: Vec<&SparseHistogram> = histograms.iter().collect();
+        if observation.metric() == name::LATENCY_P99_WORST {
+            let all = figures::pooled(&histograms);
+            metrics.push(figures::percentile(name, &histograms, &all, 99.0));
         } else {
             figures::latency(&name, &histograms, &plan.percentiles, metrics, distributions);
         }
     }
 }
+
+/// The value of a run that has none, in whatever unit: no number at all.
+const NO_TIME: Value = Value::TimeMean { area: 0, over_ns: 0 };
 
 /// The unit of a series in summaries, and how much of it one of the series is.
 fn unit_of(unit: SeriesUnit) -> (Unit, f64) {
@@ -285,9 +281,9 @@ fn unit_of(unit: SeriesUnit) -> (Unit, f64) {
     }
 }
 
-fn timeline(plan: &Plan, name: String, lines: &[&Series]) -> Timeline {
-    let windows = lines.iter().map(|line| line.values.len()).max().unwrap_or(0);
-    let (unit, factor) = lines.first().map_or((Unit::Count, 1.0), |line| unit_of(line.unit));
+fn timeline(plan: &Plan, name: String, unit: SeriesUnit, lines: &[Vec<f64>]) -> Timeline {
+    let windows = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let (unit, factor) = unit_of(unit);
     // Windows are counted from the start of the run; those of the warm-up were not measured.
     let before = (plan.warmup.0 as f64 / plan.window.0 as f64).round() as usize;
     let mut timeline = Timeline {
@@ -298,7 +294,7 @@ fn timeline(plan: &Plan, name: String, lines: &[&Series]) -> Timeline {
         high: vec![f64::NAN; before],
     };
     for window in 0..windows {
-        let value = |line: &&Series| line.values.get(window).map_or(f64::NAN, |value| value * factor);
+        let value = |line: &Vec<f64>| line.get(window).map_or(f64::NAN, |value| value * factor);
         let estimate = estimate(&lines.iter().map(value).collect::<Vec<_>>());
         let (low, mut high) = estimate.interval.unwrap_or((f64::NAN, f64::NAN));
         if unit == Unit::Ratio {
@@ -311,12 +307,11 @@ fn timeline(plan: &Plan, name: String, lines: &[&Series]) -> Timeline {
     timeline
 }
 
-fn causes(plan: &Plan, results: &[RunResult], threshold_s: f64) -> Vec<CauseBreakdown> {
+fn causes(plan: &Plan, results: &[&Packed], threshold_s: f64) -> Vec<CauseBreakdown> {
     let mut table = CauseTable::new(CAUSES);
-    let flows = results.iter().flat_map(|result| &result.flows);
-    flows
-        .filter(|flow| in_foreground(plan, flow.component))
-        .for_each(|flow| table.merge(&flow.causes));
+    for result in results {
+        result.add_causes(|component| in_foreground(plan, component), &mut table);
+    }
     let breakdown = |name: &str, (count, sums): (u64, Vec<u128>)| {
         let total: u128 = sums.iter().sum();
         let share = |(cause, sum): (&Cause, u128)| CauseShare {

@@ -5,7 +5,7 @@ use super::figures;
 use super::load::quantity;
 use super::study::CellPlan;
 use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Outcome, Unit, name};
-use crate::model::world::run::RunResult;
+use super::tally::Packed;
 use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
 use crate::stats::figure::quotient;
 
@@ -346,9 +346,9 @@ impl Expectation {
     }
 
     /// The share of windows that keep the bounds, if that is what is judged.
-    fn share_of_windows(&self, cell: &CellPlan, results: &[RunResult]) -> Option<Metric> {
+    fn share_of_windows(&self, cell: &CellPlan, results: &[&Packed]) -> Option<Metric> {
         self.windows?;
-        let of_run = |result: &RunResult| -> Option<(u64, u64)> {
+        let of_run = |result: &&Packed| -> Option<(u64, u64)> {
             let values = windows_of(&cell.plan, result, &self.metric)?;
             let seen = || values.iter().filter(|value| value.is_finite());
             let kept = seen().filter(|value| self.keeps(**value)).count();
@@ -454,7 +454,7 @@ fn decide(seen: &Estimate, thin: Option<f64>, bounds: (Option<f64>, Option<f64>)
 pub fn shares_of_windows(
     expectations: &[Expectation],
     cell: &CellPlan,
-    results: &[RunResult],
+    results: &[&Packed],
     metrics: &mut Vec<Metric>,
 ) {
     for expectation in expectations {

@@ -3,7 +3,7 @@
 
 use super::summary::{Distribution, Estimate, Metric, Unit};
 use crate::stats::figure::{self, Figure};
-use crate::stats::{Histogram, Value};
+use crate::stats::{Histogram, SparseHistogram, Value};
 
 /// The percentiles that are reported of every distribution.
 pub const PERCENTILES: [f64; 6] = [50.0, 90.0, 95.0, 99.0, 99.9, 99.99];
@@ -68,7 +68,7 @@ pub fn count(name: impl Into<String>, counts: &[u64]) -> Metric {
 }
 
 /// The metric of a component's value that is no distribution.
-pub fn of_values(name: String, values: &[&Value]) -> Metric {
+pub fn of_values(name: String, values: &[Value]) -> Metric {
     let numbers = || values.iter().map(|value| value.number().unwrap_or(f64::NAN)).collect();
     match values.first() {
         Some(Value::Count(_)) => {
@@ -79,7 +79,7 @@ pub fn of_values(name: String, values: &[&Value]) -> Metric {
             count(name, &counts)
         }
         Some(Value::Ratio { .. }) => {
-            let pair = |v: &&Value| {
+            let pair = |v: &Value| {
                 if let Value::Ratio { part, whole } = v {
                     (*part, *whole)
                 } else {
@@ -90,7 +90,7 @@ pub fn of_values(name: String, values: &[&Value]) -> Metric {
             share(name, &parts, &wholes)
         }
         Some(Value::PerEach { .. }) => {
-            let pair = |v: &&Value| {
+            let pair = |v: &Value| {
                 if let Value::PerEach { sum, count } = v {
                     (*sum as f64, *count as f64)
                 } else {
@@ -106,18 +106,18 @@ pub fn of_values(name: String, values: &[&Value]) -> Metric {
 }
 
 /// The pooled histogram of all runs.
-pub fn pooled(histograms: &[&Histogram]) -> Histogram {
+pub fn pooled(histograms: &[&SparseHistogram]) -> Histogram {
     let mut all = Histogram::new();
     for histogram in histograms {
-        all.merge(histogram);
+        histogram.add_to(&mut all);
     }
     all
 }
 
 /// A percentile of what all runs saw together, in seconds.
-pub fn percentile(name: String, histograms: &[&Histogram], all: &Histogram, percentile: f64) -> Metric {
+pub fn percentile(name: String, histograms: &[&SparseHistogram], all: &Histogram, percentile: f64) -> Metric {
     let q = percentile / 100.0;
-    let each = |h: &&Histogram| if h.is_empty() { f64::NAN } else { h.quantile_at(q) / 1e9 };
+    let each = |h: &&SparseHistogram| if h.is_empty() { f64::NAN } else { h.quantile_at(q) / 1e9 };
     let found = figure::quantile(histograms, all, q).scaled(1e-9);
     metric_of(name, Unit::Seconds, found, histograms.iter().map(each).collect())
 }
@@ -125,14 +125,14 @@ pub fn percentile(name: String, histograms: &[&Histogram], all: &Histogram, perc
 /// Mean, percentiles and maximum of the histograms of all runs, and the pooled distribution.
 pub fn latency(
     stem: &str,
-    histograms: &[&Histogram],
+    histograms: &[&SparseHistogram],
     own_percentiles: &[f64],
     metrics: &mut Vec<Metric>,
     distributions: &mut Vec<Distribution>,
 ) {
     let all = pooled(histograms);
-    let each = |get: &dyn Fn(&Histogram) -> f64| -> Vec<f64> {
-        let value = |h: &&Histogram| if h.is_empty() { f64::NAN } else { get(h) / 1e9 };
+    let each = |get: &dyn Fn(&SparseHistogram) -> f64| -> Vec<f64> {
+        let value = |h: &&SparseHistogram| if h.is_empty() { f64::NAN } else { get(h) / 1e9 };
         histograms.iter().map(value).collect()
     };
     let sums: Vec<f64> = histograms.iter().map(|h| h.sum() as f64 / 1e9).collect();
@@ -142,7 +142,7 @@ pub fn latency(
         format!("{stem}.mean"),
         Unit::Seconds,
         mean,
-        each(&Histogram::mean),
+        each(&SparseHistogram::mean),
     ));
     let own = own_percentiles.iter().copied().filter(|own| !PERCENTILES.contains(own));
     for p in PERCENTILES.into_iter().chain(own) {

@@ -2,10 +2,11 @@
 
 use super::figures::{self, estimate, estimate_count};
 use super::summary::{FaultSummary, LimitHit, Metric, name};
+use super::tally::Packed;
 use crate::kernel::{Duration, Instant};
+use crate::model::request::fault::FaultResult;
 use crate::model::request::fault::{Effect, FaultPlan, Quota};
 use crate::model::request::hits::{Hit, Hits, Limit};
-use crate::model::world::run::RunResult;
 use crate::model::{KINDS, Plan, kind};
 use crate::scenario::Target;
 use std::collections::BTreeMap;
@@ -26,10 +27,10 @@ struct Row {
 }
 
 /// One row for each limit, whose it is, who ran into it and who had most of it; most hits first.
-pub fn table(plan: &Plan, results: &[RunResult]) -> Vec<LimitHit> {
+pub fn table(plan: &Plan, results: &[&Packed]) -> Vec<LimitHit> {
     let mut rows: BTreeMap<Hit, Row> = BTreeMap::new();
     for (run, result) in results.iter().enumerate() {
-        for hits in &result.limits {
+        for hits in result.limits() {
             let row = rows.entry(hits.hit).or_insert_with(|| Row {
                 counts: vec![0; results.len()],
                 first: hits.first,
@@ -41,12 +42,12 @@ pub fn table(plan: &Plan, results: &[RunResult]) -> Vec<LimitHit> {
             row.first = row.first.min(hits.first);
             row.held += hits.held;
             row.with_hits += hits.windows.len() as u64;
-            for (window, count) in &hits.windows {
-                *row.windows.entry(*window).or_default() += count;
+            for (window, count) in hits.windows {
+                *row.windows.entry(window).or_default() += count;
             }
         }
     }
-    let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
+    let measured = results.first().map_or(Duration::ZERO, |result| result.measured());
     let windows = (measured.0 / plan.window.0) as usize * results.len();
     let mut table: Vec<LimitHit> = rows
         .into_iter()
@@ -100,11 +101,12 @@ fn holder_name(plan: &Plan, holder: Target) -> String {
 }
 
 /// Hits of each limit that was run into, as metrics of the cell.
-pub fn metrics(results: &[RunResult], metrics: &mut Vec<Metric>) {
+pub fn metrics(results: &[&Packed], metrics: &mut Vec<Metric>) {
+    let all: Vec<Vec<Hits>> = results.iter().map(|result| result.limits()).collect();
     for &limit in Limit::ALL {
         let of = |hits: &&Hits| hits.hit.limit == limit;
-        let count = |result: &RunResult| result.limits.iter().filter(of).map(|hits| hits.count).sum::<u64>();
-        let counts: Vec<u64> = results.iter().map(count).collect();
+        let count = |hits: &Vec<Hits>| hits.iter().filter(of).map(|hits| hits.count).sum::<u64>();
+        let counts: Vec<u64> = all.iter().map(count).collect();
         if counts.iter().any(|count| *count > 0) {
             metrics.push(figures::count(metric_name(limit), &counts));
         }
@@ -112,15 +114,17 @@ pub fn metrics(results: &[RunResult], metrics: &mut Vec<Metric>) {
 }
 
 /// What the faults of a cell were and did.
-pub fn faults(plan: &Plan, results: &[RunResult]) -> Vec<FaultSummary> {
+pub fn faults(plan: &Plan, results: &[&Packed]) -> Vec<FaultSummary> {
+    let all: Vec<Vec<FaultResult>> = results.iter().map(|result| result.faults()).collect();
     let seconds = |instant: Instant| Duration(instant.0).as_secs_f64();
     let summary = |(index, spec): (usize, &FaultPlan)| {
-        let each = |get: &dyn Fn(&RunResult) -> f64| estimate(&results.iter().map(get).collect::<Vec<_>>());
-        let lasted = |result: &RunResult| {
-            let spans = result.faults[index].spans.iter();
+        let runs = || all.iter().map(|faults| &faults[index]);
+        let each = |get: &dyn Fn(&FaultResult) -> f64| estimate(&runs().map(get).collect::<Vec<_>>());
+        let lasted = |fault: &FaultResult| {
+            let spans = fault.spans.iter();
             spans.map(|(begin, end)| end.since(*begin).as_secs_f64()).sum()
         };
-        let first = results.first().map_or(&[][..], |result| &result.faults[index].spans);
+        let first = runs().next().map_or(&[][..], |fault| &fault.spans);
         FaultSummary {
             name: spec.name.clone(),
             on: spec.on.iter().map(|on| full_name(plan, *on)).collect(),
@@ -130,10 +134,10 @@ pub fn faults(plan: &Plan, results: &[RunResult]) -> Vec<FaultSummary> {
                 .iter()
                 .map(|(begin, end)| (seconds(*begin), seconds(*end)))
                 .collect(),
-            times: each(&|result| result.faults[index].spans.len() as f64),
+            times: each(&|fault| fault.spans.len() as f64),
             active_s: each(&lasted),
-            refused: each(&|result| result.faults[index].refused as f64),
-            hung: each(&|result| result.faults[index].hung as f64),
+            refused: each(&|fault| fault.refused as f64),
+            hung: each(&|fault| fault.hung as f64),
         }
     };
     plan.faults.iter().enumerate().map(summary).collect()

@@ -4,6 +4,7 @@ use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
+use super::tally;
 use super::warmup::Clock;
 use crate::cost::PriceBook;
 use crate::model::KINDS;
@@ -11,8 +12,8 @@ use crate::model::world::build::{ROOT, RunSpec, build};
 use crate::scenario::overlay::{self, merge, parse_set, set};
 use crate::scenario::witness::Witness;
 use crate::scenario::{
-    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Shelf,
-    Sources, Span, Table, nearest, parse, prices, read_entries, units,
+    Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Service,
+    Shelf, Sources, Span, Table, nearest, parse, prices, read_entries, units,
 };
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -101,6 +102,7 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
         .file_stem()
         .map_or("scenario".into(), |stem| stem.to_string_lossy());
     study.name = stem.into_owned();
+    study.data = deciding(&root, sources, &catalog, &seen);
     let inputs = inputs(&folder.0, sources, &seen);
     study.manifest = manifest(path, sources.text(file), options, &study, inputs);
     study.places = study.expectations.iter().map(|e| place(sources, e)).collect();
@@ -162,6 +164,21 @@ fn inputs(folder: &Path, sources: &Sources, seen: &Witness) -> Vec<InputRef> {
     inputs.sort();
     inputs.dedup();
     inputs
+}
+
+/// Those of the inputs that decide what happens in a run: data, but not prices, and what services of one's own preset.
+fn deciding(root: &Node, sources: &Sources, catalog: &Catalog, seen: &Witness) -> Vec<InputRef> {
+    let variants = root.get("variants").map_or(&[][..], Node::entries);
+    let trees = || std::iter::once(root).chain(variants.iter().map(|(_, overlay)| overlay));
+    let is_price = |file: &str| trees().any(|tree| tree.get("prices").and_then(Node::scalar) == Some(file));
+    let data = seen.seen().into_iter().filter(|(file, _)| !is_price(file));
+    let data = data.map(|(file, digest)| InputRef { file, digest });
+    let own = |service: &&Service| sources.loaded().contains(&service.preset().span.file);
+    let services = catalog.services().iter().filter(own).map(|service| InputRef {
+        file: service.name.clone(),
+        digest: tally::header::preset_digest(&service.kind, service.preset()),
+    });
+    data.chain(services).collect()
 }
 
 /// What stands in place of a command, and does nothing in a shell, where the scenario is gone after it was read.
@@ -312,6 +329,7 @@ impl Loader<'_> {
             expectations,
             places: Vec::new(),
             manifest: Manifest::default(),
+            data: Vec::new(),
         })
     }
 
@@ -418,6 +436,7 @@ impl Loader<'_> {
             point: axes().map(|(axis, &value)| axis.points[value].clone()).collect(),
             plan,
             billing,
+            digest: tally::scenario_digest(&tree),
         };
         Some((cell, run))
     }

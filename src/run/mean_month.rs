@@ -9,11 +9,30 @@ use super::aggregate::count;
 use super::figures::metric_of;
 use super::study::CellPlan;
 use super::summary::{BillLine, BillSummary, Estimate, Metric, Unit, name};
+use super::tally::Packed;
 use crate::cost::{Bill, MeterSet};
 use crate::kernel::Duration;
-use crate::model::world::run::RunResult;
+use crate::model::Plan;
 use crate::stats::figure::{self, CONFIDENCE, Figure};
 use crate::stats::interval::student_t_quantile;
+
+/// What a run used, in how much time.
+struct Usage {
+    meters: Vec<MeterSet>,
+    measured: Duration,
+    /// Requests of its clients.
+    requests: u64,
+}
+
+impl Usage {
+    fn of(run: &Packed, plan: &Plan) -> Self {
+        Self {
+            meters: run.meters(),
+            measured: run.measured(),
+            requests: count(run, plan, "requests"),
+        }
+    }
+}
 
 /// What the runs of a cell used together, and its bills.
 struct Month {
@@ -28,7 +47,7 @@ struct Month {
 const STRAIGHT: f64 = 1e-6;
 
 impl Month {
-    fn of(cell: &CellPlan, results: &[RunResult]) -> Self {
+    fn of(cell: &CellPlan, results: &[Usage]) -> Self {
         let bill = |meters: &[MeterSet], measured: u64| cell.billing.bill(&cell.plan, meters, Duration(measured));
         let measured: u64 = results.iter().map(|result| result.measured.0).sum();
         let components = cell.plan.components.len();
@@ -39,7 +58,7 @@ impl Month {
                 .zip(&result.meters)
                 .for_each(|(all, own)| all.merge(own));
         }
-        let rest = |result: &RunResult| {
+        let rest = |result: &Usage| {
             let others = pooled.iter().zip(&result.meters).map(|(all, own)| all.without(own));
             bill(&others.collect::<Vec<_>>(), measured - result.measured.0)
         };
@@ -85,12 +104,12 @@ impl Month {
 }
 
 /// What a component used in all runs, moved by the half-widths of the intervals of its quantities.
-fn shifted(results: &[RunResult], component: usize, pooled: &MeterSet, direction: f64) -> MeterSet {
+fn shifted(results: &[Usage], component: usize, pooled: &MeterSet, direction: f64) -> MeterSet {
     let n = results.len() as f64;
     let t = student_t_quantile(0.5 + CONFIDENCE / 2.0, n - 1.0);
     pooled.map(|meter, all| {
         let mean = all as f64 / n;
-        let off = |result: &RunResult| result.meters[component].get(meter) as f64 - mean;
+        let off = |result: &Usage| result.meters[component].get(meter) as f64 - mean;
         let squares: f64 = results.iter().map(|result| off(result) * off(result)).sum();
         let half = t * (squares * n / (n - 1.0)).sqrt();
         (all as f64 + direction * half).max(0.0).round() as u128
@@ -98,7 +117,9 @@ fn shifted(results: &[RunResult], component: usize, pooled: &MeterSet, direction
 }
 
 /// The bill of a cell, and the metrics of its total.
-pub fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Metric>) -> BillSummary {
+pub fn bill_summary(cell: &CellPlan, results: &[&Packed], metrics: &mut Vec<Metric>) -> BillSummary {
+    let results: Vec<Usage> = results.iter().map(|run| Usage::of(run, &cell.plan)).collect();
+    let results = &results[..];
     let month = Month::of(cell, results);
     let each: Vec<f64> = results
         .iter()
@@ -134,11 +155,8 @@ pub fn bill_summary(cell: &CellPlan, results: &[RunResult], metrics: &mut Vec<Me
 }
 
 /// Dollars per million requests of the mean month, as a ratio of sums, and those of each run.
-fn per_million(cell: &CellPlan, results: &[RunResult], month: &Month, each: &[f64]) -> (Figure, Vec<f64>) {
-    let requests: Vec<f64> = results
-        .iter()
-        .map(|r| count(r, &cell.plan, "requests") as f64)
-        .collect();
+fn per_million(cell: &CellPlan, results: &[Usage], month: &Month, each: &[f64]) -> (Figure, Vec<f64>) {
+    let requests: Vec<f64> = results.iter().map(|run| run.requests as f64).collect();
     let (all, n) = (requests.iter().sum::<f64>(), results.len() as f64);
     let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
     let repeats = cell.billing.repeats(measured);

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod size;
 pub mod metrics;
 pub mod study;
+pub mod tally;
 pub mod summary;
 pub mod verdict;
 pub mod warmup;

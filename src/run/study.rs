@@ -1,20 +1,24 @@
 //! Runs all cells of a scenario, each many times, in parallel.
 //!
-//! A run is a pure function of (plan, seed, run number), and results are added up in the order of run numbers, so the
-//! same bytes come out for any number of threads. All cells share their dice (common random numbers).
+//! A run is a pure function of (plan, seed, run number). It is packed into a tally where it ends, and figures are made
+//! of the tallies in the order of run numbers, so the same bytes come out for any number of threads, and of tallies
+//! that were made elsewhere ([`summarise`]). All cells share their dice (common random numbers).
 
 use super::aggregate::aggregate;
 use super::billing::BillingPlan;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
-use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
-use super::warmup::{self, Clock};
+use super::summary::{Axis, Cell, InputRef, Manifest, PointValue, SCHEMA, Summary};
+use super::tally::{Origin, Packed, Tallies, TallyError};
+use super::warmup::{self, Clock, Warmed};
 use super::{differences, verdict};
 use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::world::run::{Halt, RunResult, World};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One variant at one sweep point.
@@ -28,6 +32,8 @@ pub struct CellPlan {
     pub plan: Plan,
     /// How it is billed.
     pub billing: BillingPlan,
+    /// Digest of what decides its runs: [`super::tally::scenario_digest`].
+    pub digest: u64,
 }
 
 /// A scenario, ready to run.
@@ -58,6 +64,8 @@ pub struct Study {
     pub places: Vec<String>,
     /// What it takes to repeat the study.
     pub manifest: Manifest,
+    /// The data files and services of one's own that decide its runs, and their digests.
+    pub data: Vec<InputRef>,
 }
 
 impl Study {
@@ -74,7 +82,39 @@ impl Study {
     /// # Errors
     /// If every cell was refused.
     pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Box<Refused>> {
-        let warmed = warmup::find(&self);
+        let (warmed, settled) = self.settle();
+        let each = self.cells.par_iter().zip(settled);
+        let outcomes: Vec<Result<Cell, Failure>> = each
+            .map(|(cell, failure)| match failure {
+                Some(failure) => Err(failure),
+                None => replicate(cell, 0..self.replications, progress)
+                    .map(|runs| self.figures(cell, &runs.iter().collect::<Vec<_>>())),
+            })
+            .collect();
+        self.finish(outcomes, warmed)
+    }
+
+    /// Runs the runs of these numbers of every cell, and keeps their tallies: a part of a study, or all of it, for
+    /// [`summarise`]. `progress` is called once after each run, from any thread.
+    ///
+    /// A cell of which a run had to be given up, or which has no size that keeps its goals, has a failure instead.
+    pub fn tallies(mut self, numbers: &Range<u64>, progress: &(dyn Fn() + Sync)) -> Vec<Result<Tallies, Failure>> {
+        let (warmed, settled) = self.settle();
+        let tallies = |(cell, failure): (&CellPlan, Option<Failure>)| {
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
+            let runs = replicate(cell, numbers.clone(), progress)?;
+            let origin = Arc::new(Origin::of(&self, cell, &warmed.shown));
+            Ok(Tallies::new(origin, numbers.clone().zip(runs).collect()))
+        };
+        self.cells.par_iter().zip(settled).map(tallies).collect()
+    }
+
+    /// Settles what the scenario leaves open (warm-up, sizes, what is warm at the start) by pilot runs; says why some
+    /// cells cannot run.
+    fn settle(&mut self) -> (Warmed, Vec<Option<Failure>>) {
+        let warmed = warmup::find(self);
         warmed.apply(&mut self.cells);
         let prepare = |cell: &mut CellPlan| {
             let seen = warmed.refused.iter().find(|failure| failure.is_of(cell));
@@ -84,20 +124,20 @@ impl Study {
             };
             seen.cloned().or_else(|| sized().err())
         };
-        let sized: Vec<Option<Failure>> = self.cells.par_iter_mut().map(prepare).collect();
-        let figures = |cell: &CellPlan, results: &[RunResult]| {
-            let mut figures = aggregate(cell, results);
-            shares_of_windows(&self.expectations, cell, results, &mut figures.metrics);
-            verdict::classify(&mut figures, cell, results, self.cells_of_file);
-            figures
-        };
-        let each = self.cells.par_iter().zip(sized);
-        let outcomes: Vec<Result<Cell, Failure>> = each
-            .map(|(cell, failure)| match failure {
-                Some(failure) => Err(failure),
-                None => replicate(cell, self.replications, progress).map(|results| figures(cell, &results)),
-            })
-            .collect();
+        let settled = self.cells.par_iter_mut().map(prepare).collect();
+        (warmed, settled)
+    }
+
+    /// The figures of a cell, and what is said about them.
+    fn figures(&self, cell: &CellPlan, runs: &[&Packed]) -> Cell {
+        let mut figures = aggregate(cell, runs);
+        shares_of_windows(&self.expectations, cell, runs, &mut figures.metrics);
+        verdict::classify(&mut figures, cell, runs, self.cells_of_file);
+        figures
+    }
+
+    /// The summary of cells with their figures.
+    fn finish(self, outcomes: Vec<Result<Cell, Failure>>, warmed: Warmed) -> Result<Summary, Box<Refused>> {
         let failures: Vec<Failure> = outcomes.iter().filter_map(|outcome| outcome.clone().err()).collect();
         let each = self.cells.iter().zip(outcomes);
         let cells: Vec<Cell> = each
@@ -132,20 +172,89 @@ impl Study {
     }
 }
 
-/// All replications of a cell, in the order of their numbers.
-fn replicate(cell: &CellPlan, replications: u64, progress: &(dyn Fn() + Sync)) -> Result<Vec<RunResult>, Failure> {
-    let results = side_by_side(&cell.plan, 0..replications, cell.plan.length, progress);
+/// The summary of tallies of a study's cells: what [`Study::run`] finds out, from runs that were made before, in
+/// whatever order and wherever. The scenario gives names, prices and expectations, and these may have changed since. A
+/// cell that ends in two places has its empty start tried with as many more runs, as in [`Study::run`]; nothing else is
+/// run.
+///
+/// Its number of replications is that of the tallies.
+///
+/// # Errors
+/// If the tallies are of another version, scenario, seed or data, or of a cell that the scenario has not, or if a cell
+/// lacks runs that another one has.
+pub fn summarise(mut study: Study, sets: Vec<Tallies>) -> Result<Summary, TallyError> {
+    let mut by_cell: BTreeMap<usize, Tallies> = BTreeMap::new();
+    for set in sets {
+        let Some(origin) = set.origin() else { continue };
+        let place = study.cells.iter().position(|cell| origin.is_of(cell));
+        let place = place.ok_or_else(|| TallyError::NoSuchCell(origin.cell()))?;
+        by_cell.entry(place).or_default().join(set)?;
+    }
+    let Some((numbers, shown)) = by_cell.first_entry().and_then(|first| {
+        let shown = first.get().origin()?.found.pilots.clone();
+        Some((first.get().numbers(), shown))
+    }) else {
+        return Err(TallyError::Missing("all cells".to_owned()));
+    };
+    let warmed = warmup::after(&study, &shown);
+    warmed.apply(&mut study.cells);
+    for place in 0..study.cells.len() {
+        let found = by_cell.get(&place).filter(|set| set.numbers() == numbers);
+        let missing = || TallyError::Missing(Origin::of(&study, &study.cells[place], &shown).cell());
+        let origin = found.and_then(Tallies::origin).ok_or_else(missing)?;
+        let mut cell = study.cells[place].clone();
+        if !origin.found.settle(&mut cell) {
+            return Err(TallyError::Scenario(origin.cell()));
+        }
+        // The warm-up is the scenario's, or follows from what the pilots showed; it cannot be another one.
+        let time = |plan: &Plan| (plan.warmup, plan.length);
+        if time(&cell.plan) != time(&study.cells[place].plan) {
+            return Err(TallyError::Found(origin.cell()));
+        }
+        Origin::of(&study, &cell, &shown).same_as(origin)?;
+        if !by_cell[&place].packed().iter().all(|run| run.fits(&cell.plan)) {
+            return Err(TallyError::Damaged);
+        }
+        study.cells[place] = cell;
+    }
+    study.replications = numbers.len() as u64;
+    let figures = |(place, cell): (usize, &CellPlan)| {
+        let mut figures = study.figures(cell, &by_cell[&place].packed());
+        for regime in &mut figures.regimes {
+            regime
+                .runs
+                .iter_mut()
+                .for_each(|run| *run = numbers[*run as usize] as u32);
+        }
+        Ok(figures)
+    };
+    let cells = study
+        .cells
+        .par_iter()
+        .enumerate()
+        .map(|(place, cell)| figures((place, cell)))
+        .collect();
+    study
+        .finish(cells, warmed)
+        .map_err(|refused| TallyError::Missing(refused.summary.scenario))
+}
+
+/// Runs of a cell, in the order of their numbers.
+fn replicate(cell: &CellPlan, numbers: Range<u64>, progress: &(dyn Fn() + Sync)) -> Result<Vec<Packed>, Failure> {
+    let pack = |result: RunResult| Packed::of(&result, cell.plan.window);
+    let results = side_by_side(&cell.plan, numbers, cell.plan.length, progress, &pack);
     results.map_err(|halt| Failure::of(cell, Cause::halted(&cell.plan, halt)))
 }
 
-/// Runs of these numbers, in that order. One that has to be given up, alone or if it were to go on until `end`, ends
-/// those with higher numbers, and only those, so that always the same one is named.
-pub(super) fn side_by_side(
+/// Runs of these numbers, in that order, and what is to be kept of each. One that has to be given up, alone or if it
+/// were to go on until `end`, ends those with higher numbers, and only those, so that always the same one is named.
+pub(super) fn side_by_side<T: Send>(
     plan: &Plan,
     numbers: Range<u64>,
     end: Duration,
     progress: &(dyn Fn() + Sync),
-) -> Result<Vec<RunResult>, Halt> {
+    keep: &(dyn Fn(RunResult) -> T + Sync),
+) -> Result<Vec<T>, Halt> {
     let given_up = AtomicU64::new(u64::MAX);
     let run = |number: u64| {
         let wanted = || given_up.load(Ordering::Relaxed) > number;
@@ -154,15 +263,12 @@ pub(super) fn side_by_side(
         }
         let result = World::new(plan, number).on_behalf_of(end).run_while(&wanted);
         progress();
-        if result.halted.is_some() {
+        if let Some(halt) = result.halted {
             given_up.fetch_min(number, Ordering::Relaxed);
+            return Some(Err(halt));
         }
-        Some(result)
+        Some(Ok(keep(result)))
     };
-    let results: Vec<Option<RunResult>> = numbers.into_par_iter().map(run).collect();
-    let results: Vec<RunResult> = results.into_iter().flatten().collect();
-    match results.iter().find_map(|result| result.halted) {
-        Some(halt) => Err(halt),
-        None => Ok(results),
-    }
+    let results: Vec<Option<Result<T, Halt>>> = numbers.into_par_iter().map(run).collect();
+    results.into_iter().flatten().collect()
 }

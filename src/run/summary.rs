@@ -642,10 +642,14 @@ impl Cell {
 /// FNV-1a over 64 bits, for [`Manifest::scenario_digest`]: it tells two files apart, it does not resist an attacker.
 /// Constants: <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>.
 pub fn digest(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    format!("fnv1a64:{:016x}", fnv1a(bytes))
+}
+
+/// The hash of [`digest`] as a number.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    format!("fnv1a64:{hash:016x}")
+    })
 }
 
 /// JSON has no NaN: a missing number is written as `null` and read back as NaN.

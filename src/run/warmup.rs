@@ -24,7 +24,7 @@ use crate::model::world::build::WARMUP_MOST;
 use crate::model::world::run::{Halt, RunResult};
 use crate::model::{KINDS, Plan};
 use crate::scenario::units::show_duration;
-use crate::stats::{Value, mser5};
+use crate::stats::{Observation, Series, Value, mser5};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -51,6 +51,19 @@ pub struct Warmed {
     pub warnings: Vec<String>,
     /// Cells of which a pilot run had to be given up: the others need not be tried.
     pub refused: Vec<Failure>,
+    /// What the pilot runs showed.
+    pub shown: Shown,
+}
+
+/// What the pilot runs of a file showed, from which its warm-up follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The longest transient.
+    pub transient: Duration,
+    /// Cells that had pilots.
+    pub cells: u32,
+    /// What had not settled when they ended.
+    pub drifting: Vec<String>,
 }
 
 impl Warmed {
@@ -86,6 +99,15 @@ const CERTAIN: f64 = 12.924;
 
 /// Finds the warm-up where a scenario leaves it open, and looks at the one that it gives.
 pub fn find(study: &Study) -> Warmed {
+    with(study, None)
+}
+
+/// The warm-up that [`find`] found where pilots showed this; no pilot runs.
+pub fn after(study: &Study, shown: &Shown) -> Warmed {
+    with(study, Some(shown))
+}
+
+fn with(study: &Study, shown: Option<&Shown>) -> Warmed {
     let Some(first) = study.cells.first() else {
         return Warmed::default();
     };
@@ -95,7 +117,7 @@ pub fn find(study: &Study) -> Warmed {
         &study.file
     };
     let mut warmed = if study.clock.auto {
-        found(all, &first.plan, study.clock.open)
+        found(all, &first.plan, study.clock.open, shown)
     } else {
         given(&study.cells)
     };
@@ -139,8 +161,8 @@ fn given(cells: &[CellPlan]) -> Warmed {
     warmed
 }
 
-/// The warm-up of a scenario that leaves it open.
-fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
+/// The warm-up of a scenario that leaves it open: by pilots, or by what they are known to show.
+fn found(all: &[CellPlan], plan: &Plan, open: bool, shown: Option<&Shown>) -> Warmed {
     let (window, length) = (plan.window, plan.length);
     let memory = longest(all);
     let floor = memory.as_ref().map_or(Duration::ZERO, |memory| memory.settles);
@@ -151,15 +173,18 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
         end: if open { length + floor + floor } else { length },
     };
     // A warm-up that is cut short of what is remembered is not lengthened by anything that a pilot shows.
-    let outcome = if floor < most {
-        pilots.run(all)
-    } else {
-        Outcome::default()
+    let Outcome { shown, refused } = match shown {
+        Some(shown) => Outcome {
+            shown: shown.clone(),
+            refused: Vec::new(),
+        },
+        None if floor < most => pilots.run(all),
+        None => Outcome::default(),
     };
     // MSER-5 weighs what is left of a transient against the noise of a pilot; a study averages many runs and sees less
     // noise, so what goes beyond the floor is given twice its time.
-    let beyond = if outcome.transient > floor {
-        outcome.transient + outcome.transient
+    let beyond = if shown.transient > floor {
+        shown.transient + shown.transient
     } else {
         floor
     };
@@ -179,26 +204,27 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool) -> Warmed {
         warmed.warnings.push(before(at, &words, memory.as_ref(), time, window));
         time = down(at, window);
     }
-    if !outcome.drifting.is_empty() {
+    if !shown.drifting.is_empty() {
         warmed.warnings.push(format!(
             "not settled: {} still moved in one direction when the pilot runs ended; what is a mean over the run \
              depends on how long it is",
-            list(&outcome.drifting)
+            list(&shown.drifting)
         ));
     }
-    warmed.refused = outcome.refused;
+    warmed.refused = refused;
     warmed.time = Some(time);
     warmed.length = open.then_some(length + time);
     warmed.summary = WarmupSummary {
         automatic: true,
         floor_ns: floor.0,
         floor_of: memory.as_ref().map(named),
-        transient_ns: outcome.transient.0,
-        pilots: if outcome.cells > 0 { PILOTS as u32 } else { 0 },
-        pilot_cells: outcome.cells,
-        settled: outcome.drifting.is_empty() && warmed.warnings.is_empty(),
-        drifting: outcome.drifting,
+        transient_ns: shown.transient.0,
+        pilots: if shown.cells > 0 { PILOTS as u32 } else { 0 },
+        pilot_cells: shown.cells,
+        settled: shown.drifting.is_empty() && warmed.warnings.is_empty(),
+        drifting: shown.drifting.clone(),
     };
+    warmed.shown = shown;
     warmed
 }
 
@@ -343,9 +369,7 @@ fn down(time: Duration, window: Duration) -> Duration {
 /// What the pilot runs of a study showed.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Outcome {
-    transient: Duration,
-    cells: u32,
-    drifting: Vec<String>,
+    shown: Shown,
     refused: Vec<Failure>,
 }
 
@@ -365,9 +389,9 @@ impl Pilots {
         let outcomes: Vec<Outcome> = chosen.par_iter().map(|cell| self.cell(cell)).collect();
         let mut sum = Outcome::default();
         for outcome in outcomes {
-            sum.transient = sum.transient.max(outcome.transient);
-            sum.cells += outcome.cells;
-            sum.drifting.extend(outcome.drifting);
+            sum.shown.transient = sum.shown.transient.max(outcome.shown.transient);
+            sum.shown.cells += outcome.shown.cells;
+            sum.shown.drifting.extend(outcome.shown.drifting);
             sum.refused.extend(outcome.refused);
         }
         sum
@@ -386,15 +410,19 @@ impl Pilots {
             };
             if seen.drifting.is_empty() || length >= end {
                 let whose = |metric: String| format!("{metric} ({})", cell.variant);
-                return Outcome {
-                    // What grows for ever has no warm-up; it is reported.
-                    transient: if seen.drifting.is_empty() {
-                        seen.transient
-                    } else {
-                        Duration::ZERO
-                    },
+                // What grows for ever has no warm-up; it is reported.
+                let transient = if seen.drifting.is_empty() {
+                    seen.transient
+                } else {
+                    Duration::ZERO
+                };
+                let shown = Shown {
+                    transient,
                     cells: 1,
                     drifting: seen.drifting.into_iter().map(whose).collect(),
+                };
+                return Outcome {
+                    shown,
                     refused: Vec::new(),
                 };
             }
@@ -410,15 +438,17 @@ impl Pilots {
         (pilot.warmup, pilot.length, pilot.window) = (Duration::ZERO, length, window);
         // What a fault does is no transient at the start.
         pilot.faults.clear();
-        let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, self.least, &|| ())?;
+        // Of a pilot's many histograms nothing is needed.
+        let judged = |result: RunResult| -> Vec<Series> {
+            let lines = result.series.into_iter();
+            lines.filter(|line| JUDGED.contains(&line.metric)).collect()
+        };
+        let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, self.least, &|| (), &judged)?;
         let mut seen = Seen::default();
-        for (place, line) in runs[0].series.iter().enumerate() {
-            if !JUDGED.contains(&line.metric) {
-                continue;
-            }
+        for (place, line) in runs[0].iter().enumerate() {
             let lines: Vec<&[f64]> = runs
                 .iter()
-                .filter_map(|run| run.series.get(place).filter(|l| l.metric == line.metric))
+                .filter_map(|run| run.get(place).filter(|l| l.metric == line.metric))
                 .map(|line| &line.values[..])
                 .collect();
             match judge(&lines, floor) {
@@ -581,11 +611,16 @@ pub fn start_steady(plan: &mut Plan) -> Result<(), Cause> {
     let mut pilot = plan.clone();
     (pilot.warmup, pilot.length, pilot.window) = (warmup, warmup + warmup, warmup);
     pilot.faults.clear();
-    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, pilot.length, &|| ());
+    let levels = |result: RunResult| -> Vec<Observation> {
+        let all = result.observations.into_iter();
+        all.filter(|o| ["instances", "connections"].contains(&o.metric))
+            .collect()
+    };
+    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, pilot.length, &|| (), &levels);
     let runs = runs.map_err(|halt| Cause::halted(plan, halt))?;
     let steady = |component: u32, metric: &str| {
-        let found = |run: &RunResult| {
-            let mut all = run.observations.iter();
+        let found = |run: &Vec<Observation>| {
+            let mut all = run.iter();
             all.find(|o| o.component == component && o.metric == metric)
                 .map(|o| o.value.clone())
         };

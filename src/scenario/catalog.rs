@@ -54,6 +54,11 @@ impl Service {
         self.root.get(name).filter(|n| !n.is_null())
     }
 
+    /// The values that a component of this service gets below its own.
+    pub fn preset(&self) -> &Node {
+        &self.values
+    }
+
     /// The defaults with their sources, in the order of the file; those of nested blocks in their place.
     pub fn defaults(&self) -> Vec<DefaultValue<'_>> {
         let mut list = Vec::new();

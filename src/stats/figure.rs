@@ -24,9 +24,9 @@
 //! Day (1987), *Statistical Methods in Cancer Research II*, p. 69; jackknife: Efron and Tibshirani (1993), chapter 11.
 //! Coverage was measured: docs/statistics.md.
 
-use super::Histogram;
 use super::histogram::{PRECISION, index_of};
 use super::interval::{Estimate, incomplete_beta, normal_quantile, student_t_quantile};
+use super::{Histogram, SparseHistogram};
 
 /// Confidence of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
@@ -295,8 +295,8 @@ fn byar(events: f64) -> (f64, f64) {
 }
 
 /// The `q`-quantile of everything that the runs saw; `pooled` is their sum.
-pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
-    let seen: Vec<&Histogram> = runs.iter().copied().filter(|h| !h.is_empty()).collect();
+pub fn quantile(runs: &[&SparseHistogram], pooled: &Histogram, q: f64) -> Figure {
+    let seen: Vec<&SparseHistogram> = runs.iter().copied().filter(|h| !h.is_empty()).collect();
     let n = seen.len();
     if n == 0 {
         return Figure::missing();
@@ -353,7 +353,7 @@ pub fn quantile(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Figure {
 
 /// How many values of each run lie beyond the value of which `beyond` of all runs' are: those in its bucket are split
 /// as those of all runs together are, also where all of them are one value.
-fn beyond_each(runs: &[&Histogram], pooled: &Histogram, value: f64, beyond: f64) -> Vec<f64> {
+fn beyond_each(runs: &[&SparseHistogram], pooled: &Histogram, value: f64, beyond: f64) -> Vec<f64> {
     let index = index_of::<PRECISION>(value as u64);
     let rest = beyond - pooled.above_bucket(index) as f64;
     let share = (rest / pooled.at(index).max(1) as f64).clamp(0.0, 1.0);
@@ -363,10 +363,10 @@ fn beyond_each(runs: &[&Histogram], pooled: &Histogram, value: f64, beyond: f64)
 }
 
 /// The pooled quantile without each of the runs: never far from the one with all of them, so the walk begins there.
-fn without_each(runs: &[&Histogram], pooled: &Histogram, q: f64) -> Vec<f64> {
+fn without_each(runs: &[&SparseHistogram], pooled: &Histogram, q: f64) -> Vec<f64> {
     let home = index_of::<PRECISION>(pooled.quantile_at(q) as u64);
     let (before_home, last) = (pooled.below_bucket(home), index_of::<PRECISION>(pooled.max()));
-    let without = |run: &&Histogram| {
+    let without = |run: &&SparseHistogram| {
         let rank = q * (pooled.count() - run.count()) as f64 * (1.0 - 4.0 * f64::EPSILON);
         let others = |index: usize| pooled.at(index) - run.at(index);
         let (mut index, mut below) = (home, before_home - run.below_bucket(home));

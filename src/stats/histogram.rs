@@ -135,6 +135,21 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
+    /// Adds buckets (number and count, ascending, none of them empty) of values with this sum, from `min` to `max`.
+    pub(super) fn add_buckets(&mut self, buckets: &[(u32, u64)], sum: u128, min: u64, max: u64) {
+        let last = buckets.last().map_or(0, |bucket| bucket.0 as usize);
+        if last >= self.counts.len() {
+            self.grow(last);
+        }
+        for &(index, n) in buckets {
+            self.counts[index as usize] += n;
+            self.count += n;
+        }
+        self.sum += sum;
+        self.min = self.min.min(min);
+        self.max = self.max.max(max);
+    }
+
     /// How many values were recorded.
     pub const fn count(&self) -> u64 {
         self.count

@@ -74,6 +74,54 @@ impl Levels {
         self.coarse_area += u128::from(level) * u128::from(ns);
     }
 
+    /// The places that hold time, ascending, each with its ns: a level below [`EXACT`], or that plus the bucket of
+    /// higher ones. With the highest level and the area of what is in buckets they are all there is.
+    pub fn places(&self) -> impl Iterator<Item = (u32, u64)> {
+        let all = self.exact.iter().zip(0..).chain(self.coarse.iter().zip(EXACT as u32..));
+        all.filter(|(ns, _)| **ns > 0).map(|(&ns, place)| (place, ns))
+    }
+
+    /// The highest level of those in buckets, and level x ns of these.
+    pub fn beyond_exact(&self) -> (u64, u128) {
+        (self.top, self.coarse_area)
+    }
+
+    /// Time at these places, as [`Self::places`] and [`Self::beyond_exact`] have it; `None` if that is not time by
+    /// level.
+    pub fn from_places(places: &[(u32, u64)], top: u64, coarse_area: u128) -> Option<Self> {
+        let exact = EXACT as u32;
+        let most = exact + index_of::<PRECISION>(u64::MAX) as u32;
+        let sorted = places.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let last = places.last().map_or(0, |place| place.0);
+        let highest = if top == 0 {
+            0
+        } else {
+            exact + index_of::<PRECISION>(top) as u32
+        };
+        let beyond = if last < exact {
+            (0, 0, 0)
+        } else {
+            (last, top, coarse_area)
+        };
+        if !sorted || last > most || beyond != (highest, top, coarse_area) {
+            return None;
+        }
+        let mut levels = Self {
+            top,
+            coarse_area,
+            ..Self::default()
+        };
+        for &(place, ns) in places {
+            let (times, at) = match place.checked_sub(exact) {
+                None => (&mut levels.exact, place as usize),
+                Some(bucket) => (&mut levels.coarse, bucket as usize),
+            };
+            times.resize(at + 1, 0);
+            times[at] = ns;
+        }
+        Some(levels)
+    }
+
     /// Adds another run's time.
     pub fn merge(&mut self, other: &Self) {
         for (mine, its) in [(&mut self.exact, &other.exact), (&mut self.coarse, &other.coarse)] {
@@ -153,6 +201,20 @@ mod tests {
         let shares = levels.at_or_above();
         let (low, _) = bounds_of::<PRECISION>(index_of::<PRECISION>(9_000));
         assert_eq!(shares, [(0, 1.0), (2, 0.5), (3, 0.35), (low, 0.05)]);
+        let (top, area) = levels.beyond_exact();
+        let places: Vec<(u32, u64)> = levels.places().collect();
+        let again = Levels::from_places(&places, top, area).unwrap();
+        assert_eq!((again.at_or_above(), again.area()), (shares.clone(), levels.area()));
+        assert_eq!(
+            Levels::from_places(&places, 1_000, area),
+            None,
+            "a bucket of another level"
+        );
+        assert_eq!(
+            Levels::from_places(&places[..3], top, area),
+            None,
+            "nothing is that high"
+        );
         let mut twice = levels.clone();
         twice.merge(&levels);
         assert_eq!((twice.total_ns(), twice.at_or_above()), (200, shares));

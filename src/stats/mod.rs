@@ -6,6 +6,7 @@ pub mod histogram;
 pub mod interval;
 pub mod levels;
 pub mod observe;
+pub mod sparse;
 pub mod stability;
 pub mod warmup;
 
@@ -14,4 +15,5 @@ pub use interval::Estimate;
 pub use observe::{
     CauseRecorder, CauseTable, Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats,
 };
+pub use sparse::SparseHistogram;
 pub use warmup::mser5;

@@ -152,6 +152,26 @@ impl CauseTable {
         self.sums_ns.resize(buckets * self.causes, 0);
     }
 
+    /// The bucket of a latency; it is less than [`Self::BUCKETS`].
+    pub const fn bucket_of(latency_ns: u64) -> u32 {
+        index_of::<CAUSE_PRECISION>(latency_ns) as u32
+    }
+
+    /// Buckets that a table can have.
+    pub const BUCKETS: u32 = Self::bucket_of(u64::MAX) + 1;
+
+    /// Adds `count` requests to a bucket, and what they spent on each cause: `sums_ns` is as wide as the table.
+    pub fn add(&mut self, bucket: u32, count: u64, sums_ns: &[u128]) {
+        assert_eq!(self.causes, sums_ns.len(), "a row of different width");
+        let bucket = bucket as usize;
+        if self.counts.len() <= bucket {
+            self.grow(room_for::<CAUSE_PRECISION>(bucket));
+        }
+        self.counts[bucket] += count;
+        let mine = self.sums_ns[bucket * self.causes..].iter_mut();
+        mine.zip(sums_ns).for_each(|(a, b)| *a += b);
+    }
+
     /// Adds everything that `other` holds; both tables must be of the same width.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.causes, other.causes, "tables of different width");

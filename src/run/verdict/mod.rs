@@ -12,17 +12,17 @@ mod words;
 pub use input::{Input, label};
 pub use kinds::{Class, Loss, Regime, Verdict};
 
-use super::aggregate::aggregate;
+use super::aggregate::{aggregate, error_ratio};
 use super::study::CellPlan;
 use super::summary::{Cell, name};
+use super::tally::{Line as Windows, Packed};
 use crate::kernel::Duration;
 use crate::model::mechanism::client::Load;
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
-use crate::model::world::run::{RunResult, World};
+use crate::model::world::run::World;
 use crate::model::{Plan, kind};
 use crate::scenario::Target;
 use crate::stats::stability::{Course, Gap, LEAST_WINDOWS, Trend, course, growth, settled_after, two_places};
-use crate::stats::{Series, Value};
 use rayon::prelude::*;
 
 /// One file in so many may have a false alarm.
@@ -57,34 +57,37 @@ struct Line {
 }
 
 /// The lines of a cell that can be judged.
-fn lines(plan: &Plan, results: &[RunResult]) -> Vec<Line> {
+fn lines(plan: &Plan, results: &[&Packed]) -> Vec<Line> {
     let Some(first) = results.first() else {
         return Vec::new();
     };
-    let line = |(index, series): (usize, &Series)| {
-        let target = plan.components[series.component as usize].target;
+    let line = |(index, series): (usize, Windows)| {
+        let component = series.component();
+        let target = plan.components[component as usize].target;
         let known = LINES
             .iter()
-            .find(|line| line.0 == target.kind && line.1 == series.metric)?;
+            .find(|line| line.0 == target.kind && line.1 == series.metric())?;
         // Nobody works on what a queue without a reader holds, such as dead letters: that is loss, not backlog.
         let unread = |queue: &&crate::model::mechanism::queue::plan::QueuePlan| {
-            queue.component == series.component && queue.poller.is_none()
+            queue.component == component && queue.poller.is_none()
         };
         if target.kind == kind::QUEUE && plan.queues.iter().any(|queue| unread(&queue)) {
             return None;
         }
-        let used = results
-            .iter()
-            .any(|run| run.series[index].values.iter().any(|level| *level > 0.0));
+        let is_used = |run: &&Packed| {
+            let same = run.line_like(index, &series);
+            same.is_some_and(|line| line.values().iter().any(|level| *level > 0.0))
+        };
+        let used = results.iter().any(is_used);
         used.then(|| Line {
             index,
-            name: format!("{}.{}", label(plan, series.component), series.metric),
+            name: format!("{}.{}", label(plan, component), series.metric()),
             things: known.2,
             backlog: known.3,
             kept: kept(plan, target).filter(|age| known.3 && *age >= plan.length),
         })
     };
-    first.series.iter().enumerate().filter_map(line).collect()
+    first.series().enumerate().filter_map(line).collect()
 }
 
 /// At what age what waits at a component is lost.
@@ -99,16 +102,24 @@ fn kept(plan: &Plan, at: Target) -> Option<Duration> {
 }
 
 /// The windows of a series of all runs from `from` on.
-fn windows(results: &[RunResult], index: usize, from: usize) -> Vec<Vec<f64>> {
-    let of = |run: &RunResult| {
-        let values = &run.series[index].values;
-        values[from.min(values.len())..].to_vec()
+fn windows(results: &[&Packed], index: usize, from: usize) -> Vec<Vec<f64>> {
+    let Some(line) = results.first().and_then(|run| run.series().nth(index)) else {
+        return vec![Vec::new(); results.len()];
     };
-    results.iter().map(of).collect()
+    let of = |run: &&Packed| {
+        let mut values = run.line_like(index, &line).map_or_else(Vec::new, |line| line.values());
+        values.split_off(from.min(values.len()))
+    };
+    let mut runs: Vec<Vec<f64>> = results.iter().map(of).collect();
+    let shortest = runs.iter().map(Vec::len).min().unwrap_or(0);
+    for values in &mut runs {
+        values.truncate(shortest);
+    }
+    runs
 }
 
 /// Judges a cell of a file that has `cells` of them, and adds what was found to it.
-pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[RunResult], cells: usize) {
+pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[&Packed], cells: usize) {
     let plan = &of.plan;
     cell.losses = losses(plan, results);
     if results.is_empty() {
@@ -126,7 +137,7 @@ pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[RunResult], cells: us
             found.push(two_regimes(of, results, &cell.regimes));
         }
         // Runs of two kinds have no common course: those that run well are judged, the others have been named.
-        let well: Vec<RunResult> = match &split {
+        let well: Vec<&Packed> = match &split {
             Some(upper) => pick(results, upper, false),
             None => Vec::new(),
         };
@@ -141,20 +152,18 @@ pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[RunResult], cells: us
     cell.verdicts = found;
 }
 
-fn pick(results: &[RunResult], upper: &[bool], wanted: bool) -> Vec<RunResult> {
+fn pick<'r>(results: &[&'r Packed], upper: &[bool], wanted: bool) -> Vec<&'r Packed> {
     let runs = results.iter().zip(upper).filter(|(_, upper)| **upper == wanted);
-    runs.map(|(run, _)| run.clone()).collect()
+    runs.map(|(run, _)| *run).collect()
 }
 
 /// A count of one component's observation, of all runs.
-fn count(results: &[RunResult], component: u32, metric: &str) -> u64 {
-    let all = results.iter().flat_map(|run| &run.observations);
-    all.filter(|o| o.component == component && o.metric == metric)
-        .map(|o| if let Value::Count(n) = o.value { n } else { 0 })
-        .sum()
+fn count(results: &[&Packed], component: u32, metric: &str) -> u64 {
+    let each = results.iter().filter_map(|run| run.find(component, metric)?.count());
+    each.sum()
 }
 
-fn no_traffic(plan: &Plan, results: &[RunResult]) -> bool {
+fn no_traffic(plan: &Plan, results: &[&Packed]) -> bool {
     let clients = plan
         .clients
         .iter()
@@ -171,18 +180,17 @@ fn no_traffic(plan: &Plan, results: &[RunResult]) -> bool {
         .queues
         .iter()
         .map(|queue| count(results, queue.component, "received"));
-    let under_way: u64 = results.iter().map(|run| run.in_flight).sum();
+    let under_way: u64 = results.iter().map(|run| run.in_flight()).sum();
     under_way + clients.chain(schedules).chain(functions).chain(queues).sum::<u64>() == 0
 }
 
 /// Which runs are in the upper of two places, if there are two: by errors first, then by latency, then by backlogs.
-fn split(plan: &Plan, results: &[RunResult], lines: &[Line]) -> Option<Vec<bool>> {
+fn split(plan: &Plan, results: &[&Packed], lines: &[Line]) -> Option<Vec<bool>> {
     let of_clients = |metric: &'static str| {
-        let series = results[0].series.iter().enumerate();
+        let is_client = |component: u32| plan.components[component as usize].target.kind == kind::CLIENT;
+        let series = results[0].series().enumerate();
         series
-            .filter(move |(_, line)| {
-                line.metric == metric && plan.components[line.component as usize].target.kind == kind::CLIENT
-            })
+            .filter(move |(_, line)| line.metric() == metric && is_client(line.component()))
             .map(|(index, _)| index)
     };
     for index in of_clients(name::ERROR_RATIO) {
@@ -208,7 +216,7 @@ fn split(plan: &Plan, results: &[RunResult], lines: &[Line]) -> Option<Vec<bool>
 }
 
 /// The figures of each of two groups of runs.
-fn regimes(cell: &CellPlan, results: &[RunResult], upper: &[bool]) -> Vec<Regime> {
+fn regimes(cell: &CellPlan, results: &[&Packed], upper: &[bool]) -> Vec<Regime> {
     let regime = |fails: bool| {
         let own = pick(results, upper, fails);
         let mut part = aggregate(cell, &own);
@@ -225,31 +233,28 @@ fn regimes(cell: &CellPlan, results: &[RunResult], upper: &[bool]) -> Vec<Regime
 }
 
 /// The verdict on a cell with two regimes; whether the empty start decides is tried with as many runs as it had.
-fn two_regimes(cell: &CellPlan, results: &[RunResult], regimes: &[Regime]) -> Verdict {
+fn two_regimes(cell: &CellPlan, results: &[&Packed], regimes: &[Regime]) -> Verdict {
     let all = results.len();
     let mut verdict = Verdict::new(Class::TwoRegimes, words::two_regimes(regimes, all));
     let Some((ramped, ramp)) = ramped(&cell.plan) else {
         return verdict;
     };
-    let runs = (0..all as u64)
-        .into_par_iter()
-        .map(|run| World::new(&ramped, run).run());
-    let runs: Vec<RunResult> = runs.collect();
-    if runs.iter().any(|run| run.halted.is_some()) {
-        return verdict;
-    }
-    // A run has collapsed if it fails, or waits, like those that did.
-    let figure = |runs: &[RunResult]| -> Vec<f64> {
-        let part = aggregate(cell, runs);
-        let metric = |wanted: &str| part.metric(wanted).map(|metric| metric.per_replication.clone());
-        metric(name::ERROR_RATIO).unwrap_or_default()
-    };
     let (low, high) = (regimes[0].mean(name::ERROR_RATIO), regimes[1].mean(name::ERROR_RATIO));
     if high.is_nan() || high - low < 0.1 {
         return verdict;
     }
+    // A run has collapsed if it fails, or waits, like those that did.
     let border = f64::midpoint(low, high);
-    let collapsed = figure(&runs).iter().filter(|errors| **errors > border).count();
+    let collapses = |run: u64| {
+        let result = World::new(&ramped, run).run();
+        let packed = Packed::of(&result, ramped.window);
+        result.halted.is_none().then(|| error_ratio(&packed, &ramped) > border)
+    };
+    let collapsed: Option<Vec<bool>> = (0..all as u64).into_par_iter().map(collapses).collect();
+    let Some(collapsed) = collapsed else {
+        return verdict;
+    };
+    let collapsed = collapsed.into_iter().filter(|collapsed| *collapsed).count();
     verdict.hint = Some(words::start(collapsed, all, regimes[1].runs.len(), ramp));
     verdict
 }
@@ -279,7 +284,7 @@ fn ramped(plan: &Plan) -> Option<(Plan, Duration)> {
 }
 
 /// What the lines did: grew, fell, or are not settled.
-fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, cells: usize, found: &mut Vec<Verdict>) {
+fn courses(plan: &Plan, results: &[&Packed], lines: &[Line], input: &Input, cells: usize, found: &mut Vec<Verdict>) {
     let alpha = 1.0 / (FALSE_ALARMS * cells.max(1) as f64 * lines.len().max(1) as f64);
     let window = plan.window.as_secs_f64();
     let from = input
@@ -294,7 +299,7 @@ fn courses(plan: &Plan, results: &[RunResult], lines: &[Line], input: &Input, ce
         .map(|(_, period)| (period.0 / plan.window.0) as usize);
     let seen = results
         .first()
-        .map_or(0, |run| (run.measured.0 / plan.window.0) as usize);
+        .map_or(0, |run| (run.measured().0 / plan.window.0) as usize);
     let enough = seen.saturating_sub(from) >= LEAST_WINDOWS;
     let from = if enough { from } else { 0 };
     // The longest period of which there are two; a longer one has its own verdict.
@@ -353,9 +358,9 @@ fn is_owed(trend: &Trend, seen: usize) -> bool {
 }
 
 /// Where there are too few windows to see a trend, what is under way at the end tells whether the system kept up.
-fn few_windows(plan: &Plan, results: &[RunResult], seen: usize) -> Option<Verdict> {
-    let mut left: u64 = results.iter().map(|run| run.in_flight).sum();
-    let mut came: u64 = results.iter().map(|run| run.requests).sum();
+fn few_windows(plan: &Plan, results: &[&Packed], seen: usize) -> Option<Verdict> {
+    let mut left: u64 = results.iter().map(|run| run.in_flight()).sum();
+    let mut came: u64 = results.iter().map(|run| run.requests()).sum();
     for queue in plan.queues.iter().filter(|queue| queue.poller.is_some()) {
         left += count(results, queue.component, "remaining");
         came += count(results, queue.component, "received");
@@ -366,14 +371,14 @@ fn few_windows(plan: &Plan, results: &[RunResult], seen: usize) -> Option<Verdic
 
 /// The chance that a steady system shows as much growth as the line of a cell that shows most, times its lines: what
 /// the study of false alarms looks at.
-pub fn least_p_value(plan: &Plan, results: &[RunResult]) -> f64 {
+pub fn least_p_value(plan: &Plan, results: &[&Packed]) -> f64 {
     let lines = lines(plan, results);
     let least = lines.iter().map(|line| growth(&windows(results, line.index, 0)));
     (least.fold(1.0, f64::min) * lines.len() as f64).min(1.0)
 }
 
 /// What grows, falls or is not settled in the runs of one cell of a file that has `cells` of them.
-pub fn moving(plan: &Plan, results: &[RunResult], cells: usize) -> Vec<Verdict> {
+pub fn moving(plan: &Plan, results: &[&Packed], cells: usize) -> Vec<Verdict> {
     let mut found = Vec::new();
     courses(
         plan,
@@ -387,7 +392,7 @@ pub fn moving(plan: &Plan, results: &[RunResult], cells: usize) -> Vec<Verdict> 
 }
 
 /// Whether the runs of one cell end in two places.
-pub fn has_two_regimes(plan: &Plan, results: &[RunResult]) -> bool {
+pub fn has_two_regimes(plan: &Plan, results: &[&Packed]) -> bool {
     split(plan, results, &lines(plan, results)).is_some()
 }
 
@@ -443,7 +448,7 @@ const LOSSES: [(u8, &str, &str, &str); 11] = [
 ];
 
 /// What was lost in a cell.
-fn losses(plan: &Plan, results: &[RunResult]) -> Vec<Loss> {
+fn losses(plan: &Plan, results: &[&Packed]) -> Vec<Loss> {
     let mut found = Vec::new();
     for (at, component) in (0..).zip(&plan.components) {
         for (_, metric, whole, what) in LOSSES.iter().filter(|loss| loss.0 == component.target.kind) {

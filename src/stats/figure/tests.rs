@@ -3,6 +3,7 @@
 use super::*;
 use crate::kernel::sample::exp1;
 use crate::kernel::stream::{Stream, StreamKey, unit};
+use crate::stats::SparseHistogram;
 
 fn near(a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance, "{a} is not {b} to within {tolerance}");
@@ -105,7 +106,7 @@ fn what_is_the_same_in_all_runs_has_no_width() {
     let (low, high) = ends(&count(&[0; 16]));
     assert!(low.abs() < 1e-12 && (high - 3.69 / 16.0).abs() < 0.01, "{high}");
     assert_eq!(ends(&share(&[3; 8], &[7; 8])), (3.0 / 7.0, 3.0 / 7.0));
-    let h = of(&[100, 200, 300]);
+    let h = SparseHistogram::of(&of(&[100, 200, 300]));
     let pooled = of(&[100, 100, 200, 200, 300, 300]);
     let (low, high) = ends(&quantile(&[&h, &h], &pooled, 0.5));
     near(low, high, 0.0);
@@ -127,10 +128,11 @@ fn a_quantile_on_a_jump_holds_both_sides() {
             of(&(0..5000).map(value).collect::<Vec<_>>())
         })
         .collect();
-    let refs: Vec<&Histogram> = runs.iter().collect();
+    let runs: Vec<SparseHistogram> = runs.iter().map(SparseHistogram::of).collect();
+    let refs: Vec<&SparseHistogram> = runs.iter().collect();
     let mut pooled = Histogram::new();
     for h in &refs {
-        pooled.merge(h);
+        h.add_to(&mut pooled);
     }
     let figure = quantile(&refs, &pooled, 0.99);
     let (low, high) = ends(&figure);
@@ -149,10 +151,11 @@ fn a_quantile_beyond_the_data_has_no_upper_limit() {
     let runs: Vec<Histogram> = (0..8)
         .map(|_| of(&(0..100).map(|_| (exp1(&mut rng) * 1e9) as u64).collect::<Vec<_>>()))
         .collect();
-    let refs: Vec<&Histogram> = runs.iter().collect();
+    let runs: Vec<SparseHistogram> = runs.iter().map(SparseHistogram::of).collect();
+    let refs: Vec<&SparseHistogram> = runs.iter().collect();
     let mut pooled = Histogram::new();
     for h in &refs {
-        pooled.merge(h);
+        h.add_to(&mut pooled);
     }
     let figure = quantile(&refs, &pooled, 0.999);
     assert!(ends(&figure).1.is_infinite(), "0.8 values are beyond it");
@@ -166,7 +169,7 @@ fn a_quantile_beyond_the_data_has_no_upper_limit() {
         for (run, without) in figure.leave_one_out.iter().enumerate() {
             let mut others = Histogram::new();
             let rest = refs.iter().enumerate().filter(|(other, _)| *other != run);
-            rest.for_each(|(_, h)| others.merge(h));
+            rest.for_each(|(_, h)| h.add_to(&mut others));
             let alone = others.quantile_at(q);
             near(*without, alone, 0.005 * alone);
         }
@@ -191,10 +194,11 @@ fn a_quantile_at_a_value_that_most_requests_have_is_sure() {
     };
     for slow in [0, 2] {
         let runs = [run(990, slow), run(1_010, slow), run(1_003, slow), run(1_000, slow)];
-        let refs: Vec<&Histogram> = runs.iter().collect();
+        let runs: Vec<SparseHistogram> = runs.iter().map(SparseHistogram::of).collect();
+        let refs: Vec<&SparseHistogram> = runs.iter().collect();
         let mut pooled = Histogram::new();
         for h in &refs {
-            pooled.merge(h);
+            h.add_to(&mut pooled);
         }
         for q in [0.5, 0.99] {
             let figure = quantile(&refs, &pooled, q);
