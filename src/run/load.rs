@@ -2,6 +2,7 @@
 
 use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
+use super::progress::{Phase, Progress, Silent};
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
 use super::warmup::Clock;
@@ -65,9 +66,14 @@ pub const SWEEP: Table = Table {
 
 /// Reads the scenario at `path`.
 pub fn load(path: &Path, options: &Options) -> Loaded {
+    load_telling(path, options, &Silent)
+}
+
+/// Reads the scenario at `path` and tells how many of its cells have been read.
+pub fn load_telling(path: &Path, options: &Options, progress: &dyn Progress) -> Loaded {
     let mut sources = Sources::new();
     let diagnostics = Diagnostics::new();
-    let study = load_study(path, options, &mut sources, &diagnostics).filter(|_| !diagnostics.has_errors());
+    let study = load_study(path, options, (&mut sources, &diagnostics), progress).filter(|_| !diagnostics.has_errors());
     Loaded {
         sources,
         diagnostics,
@@ -75,7 +81,12 @@ pub fn load(path: &Path, options: &Options) -> Loaded {
     }
 }
 
-fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics: &Diagnostics) -> Option<Study> {
+fn load_study(
+    path: &Path,
+    options: &Options,
+    (sources, diagnostics): (&mut Sources, &Diagnostics),
+    progress: &dyn Progress,
+) -> Option<Study> {
     let file = sources.load(path, diagnostics)?;
     let mut root = parse(sources, file, diagnostics)?;
     let folder = Folder(path.parent().map(Path::to_path_buf).unwrap_or_default());
@@ -95,6 +106,7 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
         diagnostics,
         files: &files,
         options,
+        progress,
     };
     let mut study = reader.study(&root)?;
     let stem = path
@@ -235,6 +247,7 @@ struct Loader<'a> {
     diagnostics: &'a Diagnostics,
     files: &'a dyn Files,
     options: &'a Options,
+    progress: &'a dyn Progress,
 }
 
 /// The most cells (variants times sweep points) of a scenario: each of them is read, run and drawn.
@@ -270,6 +283,7 @@ impl Loader<'_> {
             return None;
         }
         self.report_lost_paths(&axes, &variants);
+        self.progress.begin(Phase::Reading, count as u64);
         let (mut cells, mut spec, mut heard) = (Vec::new(), None, Vec::new());
         for (variant, _, tree) in &variants {
             let own = Diagnostics::new();
@@ -278,6 +292,7 @@ impl Loader<'_> {
                     spec.get_or_insert((run, cell.plan.seed));
                     cells.push(cell);
                 }
+                self.progress.step(Phase::Reading);
             }
             heard.push(own.sorted());
         }
@@ -530,8 +545,7 @@ impl Loader<'_> {
         (!KINDS.contains(&section) || component.is_some_and(there)).then_some(path)
     }
 
-    /// A text as a quantity of whatever kind it is written as. and, where it is a quantity, as a number in its base
-    /// unit.
+    /// A swept value: its text and, where that is a quantity of any kind, the number in its base unit.
     fn point(&self, node: &Node) -> (PointValue, Unit) {
         let Some(text) = node.scalar() else {
             let cx = Context {

@@ -14,11 +14,13 @@ pub mod mean_month;
 pub mod memory;
 pub mod size;
 pub mod metrics;
+pub mod progress;
 pub mod study;
 pub mod summary;
 pub mod verdict;
 pub mod warmup;
 
 pub use failure::{Failure, Refused};
-pub use load::{Loaded, Options, load};
+pub use load::{Loaded, Options, load, load_telling};
+pub use progress::{Phase, Progress, Silent};
 pub use study::{CellPlan, Study};

@@ -7,6 +7,7 @@ use super::aggregate::aggregate;
 use super::billing::BillingPlan;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
+use super::progress::{Phase, Progress};
 use super::summary::{Axis, Cell, Manifest, PointValue, SCHEMA, Summary};
 use super::warmup::{self, Clock};
 use super::{differences, verdict};
@@ -66,14 +67,16 @@ impl Study {
         self.cells.len() as u64 * self.replications
     }
 
-    /// Runs everything. `progress` is called once after each run, from any thread.
+    /// Runs everything, and tells how far it has come; a closure is called once after each run, from any thread.
     ///
     /// A cell is refused, and has words instead of figures, if a run of it had to be given up or no size of a fleet
     /// keeps its goals.
     ///
     /// # Errors
     /// If every cell was refused.
-    pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Box<Refused>> {
+    pub fn run(mut self, progress: &dyn Progress) -> Result<Summary, Box<Refused>> {
+        let cells = self.cells.len() as u64;
+        progress.begin(Phase::WarmingUp, cells);
         let warmed = warmup::find(&self);
         warmed.apply(&mut self.cells);
         let prepare = |cell: &mut CellPlan| {
@@ -82,8 +85,11 @@ impl Study {
                 super::size::size(cell)?;
                 warmup::start_steady(&mut cell.plan).map_err(|cause| Failure::of(cell, cause))
             };
-            seen.cloned().or_else(|| sized().err())
+            let failure = seen.cloned().or_else(|| sized().err());
+            progress.step(Phase::Sizing);
+            failure
         };
+        progress.begin(Phase::Sizing, cells);
         let sized: Vec<Option<Failure>> = self.cells.par_iter_mut().map(prepare).collect();
         let figures = |cell: &CellPlan, results: &[RunResult]| {
             let mut figures = aggregate(cell, results);
@@ -91,6 +97,7 @@ impl Study {
             verdict::classify(&mut figures, cell, results, self.cells_of_file);
             figures
         };
+        progress.begin(Phase::Running, self.runs());
         let each = self.cells.par_iter().zip(sized);
         let outcomes: Vec<Result<Cell, Failure>> = each
             .map(|(cell, failure)| match failure {
@@ -103,7 +110,12 @@ impl Study {
         let cells: Vec<Cell> = each
             .map(|(cell, outcome)| outcome.unwrap_or_else(|failure| super::failure::refused(cell, &failure)))
             .collect();
-        let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);
+        progress.begin(Phase::Judging, self.expectations.len() as u64);
+        let judge = |(expectation, place): (&Expectation, &String)| {
+            let judged = expectation.judge(&cells, place);
+            progress.step(Phase::Judging);
+            judged
+        };
         let expectations = self.expectations.iter().zip(&self.places).flat_map(judge).collect();
         let first = self.cells.first().map(|cell| &cell.plan);
         let time = |get: fn(&Plan) -> Duration| first.map_or(0, |plan| get(plan).0);
@@ -133,7 +145,7 @@ impl Study {
 }
 
 /// All replications of a cell, in the order of their numbers.
-fn replicate(cell: &CellPlan, replications: u64, progress: &(dyn Fn() + Sync)) -> Result<Vec<RunResult>, Failure> {
+fn replicate(cell: &CellPlan, replications: u64, progress: &dyn Progress) -> Result<Vec<RunResult>, Failure> {
     let results = side_by_side(&cell.plan, 0..replications, cell.plan.length, progress);
     results.map_err(|halt| Failure::of(cell, Cause::halted(&cell.plan, halt)))
 }
@@ -144,7 +156,7 @@ pub(super) fn side_by_side(
     plan: &Plan,
     numbers: Range<u64>,
     end: Duration,
-    progress: &(dyn Fn() + Sync),
+    progress: &dyn Progress,
 ) -> Result<Vec<RunResult>, Halt> {
     let given_up = AtomicU64::new(u64::MAX);
     let run = |number: u64| {
@@ -153,7 +165,7 @@ pub(super) fn side_by_side(
             return None;
         }
         let result = World::new(plan, number).on_behalf_of(end).run_while(&wanted);
-        progress();
+        progress.step(Phase::Running);
         if result.halted.is_some() {
             given_up.fetch_min(number, Ordering::Relaxed);
         }
