@@ -567,3 +567,56 @@ functions: { f: { service: aws.lambda, handler: [{ wait: 50 ms }] } }
         &["clients.web repeats itself every 7 d", "is not the bill of a month"],
     );
 }
+
+#[test]
+fn sizing_grows_until_it_is_enough_though_the_first_try_drowns() {
+    let scratch = Scratch::new("drowns");
+    let text = "run: { length: 30 s, warmup: 5 s, window: 5 s, replications: 1 }
+clients: { w: { to: f, arrivals: { poisson: 10k/s } } }
+fleets: { f: { vcpu: 1, memory: 1 GB, slots: 1, size: { p99: 50 ms }, handler: [cpu: 10 ms] } }
+";
+    // With the 64 instances of the first try 3,600 requests a second pile up, for which this is not enough.
+    let outcome = run(&scratch, "f.yaml", text, &["--memory", "16MB", "--format", "json"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let found: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let instances = metric(&found, 0, "fleets.f.instances");
+    assert!((100.0..=200.0).contains(&instances), "{instances}");
+    let p99 = metric(&found, 0, "fleets.f.response_time.p99");
+    assert!(p99 < 0.06, "{p99}");
+    let fixed = text.replace("size: { p99: 50 ms }", "count: 64");
+    let outcome = run(&scratch, "f.yaml", &fixed, &["--memory", "16MB"]);
+    says(
+        &outcome.stderr,
+        &["error[C081]", "requests under way, most of them at `f`"],
+    );
+}
+
+#[test]
+fn what_piles_up_elsewhere_is_not_cured_by_a_larger_fleet() {
+    let scratch = Scratch::new("elsewhere");
+    let text = "run: { length: 30 s, warmup: 5 s, window: 5 s, replications: 1 }
+clients: { w: { to: f, arrivals: { poisson: 10k/s } }, other: { to: g, arrivals: { poisson: 1k/s } } }
+fleets:
+  f: { vcpu: 1, memory: 1 GB, slots: 1, count: 50, handler: [cpu: 10 ms] }
+  g: { vcpu: 1, memory: 1 GB, slots: 1, size: { p99: 50 ms }, handler: [cpu: 10 ms] }
+";
+    let outcome = run(&scratch, "g.yaml", text, &["--memory", "16MB"]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stdout);
+    says(
+        &outcome.stderr,
+        &["error[C081]", "requests under way, most of them at `f`"],
+    );
+}
+
+#[test]
+fn a_fleet_is_sized_for_the_ordinary_day() {
+    let scratch = Scratch::new("ordinary");
+    let text = "run: { length: 60 s, warmup: 5 s, window: 5 s, replications: 2 }
+clients: { w: { to: f, arrivals: { poisson: 200/s } } }
+fleets: { f: { vcpu: 1, memory: 1 GB, size: { utilisation: 50% }, handler: [cpu: 10 ms] } }
+";
+    let instances = |text: &str| metric(&summary(&scratch, "f.yaml", text), 0, "fleets.f.instances");
+    let ordinary = instances(text);
+    let troubled = format!("{text}faults: {{ neighbour: {{ on: f, slow: 4, at: 10 s, for: 50 s }} }}\n");
+    assert_eq!(ordinary.to_bits(), instances(&troubled).to_bits(), "{ordinary}");
+}

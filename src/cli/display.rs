@@ -1,6 +1,6 @@
 //! How far a study has come, on a terminal: a line with a bar for the phase that is under way, gone when it is over.
 
-use crate::model::budget;
+use crate::model::parts::budget;
 use crate::report::format;
 use crate::run::summary::Unit;
 use crate::run::{Phase, Progress};
