@@ -12,7 +12,9 @@
 //! same dice |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
 //! | `levels.csv` | `name, level, share_of_time_at_or_above`: busy instances, queue depth, connections over time |
-//! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
+//! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0; of
+//! runs with very many windows also `window_s`, since several are put together: the longest of times, the mean of
+//! everything else |
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
 //! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` |
 //! | `causes.csv` | `requests,
@@ -228,15 +230,18 @@ fn levels(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn timeline(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
-    let columns = ["timeline", "unit", "window", "start_s", "mean", "ci95_low", "ci95_high"];
+    let mut columns = vec!["timeline", "unit", "window", "start_s", "mean", "ci95_low", "ci95_high"];
+    let width_ns = summary.timeline_window_ns();
+    let width = summary.coarser.as_ref().map(|_| number(width_ns as f64 / 1e9));
+    columns.extend(width.as_ref().map(|_| "window_s"));
     let mut table = Table::new(summary, out, &columns)?;
     for cell in &summary.cells {
         for timeline in &cell.timelines {
             let at =
                 |values: &[f64], window: usize| values.get(window).map_or_else(String::new, |value| number(*value));
             for window in 0..timeline.mean.len() {
-                let start_ns = u128::from(summary.window_ns) * window as u128;
-                let fields = [
+                let start_ns = u128::from(width_ns) * window as u128;
+                let mut fields = vec![
                     timeline.name.clone(),
                     unit_name(timeline.unit).into(),
                     window.to_string(),
@@ -245,6 +250,7 @@ fn timeline(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
                     at(&timeline.low, window),
                     at(&timeline.high, window),
                 ];
+                fields.extend(width.clone());
                 table.row(cell, &fields)?;
             }
         }

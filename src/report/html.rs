@@ -48,7 +48,10 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String], notes: 
     let all = verdicts::by_regime(summary);
     let (shown, left_out) = large::shown(&all);
     results(&mut out, &shown);
-    for line in left_out.into_iter().chain(verdicts::legend(summary)) {
+    for line in verdicts::sizes(summary, left_out)
+        .into_iter()
+        .chain(verdicts::legend(summary))
+    {
         soft(&mut out, &line);
     }
     list(&mut out, verdicts::HEADING, verdicts::lines(summary), "verdicts.csv");

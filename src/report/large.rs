@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
 use super::format;
+use crate::run::coarse::Coarser;
 use crate::run::summary::{Axis, Cell, ExpectationResult, Manifest, Outcome, Summary, WarmupSummary, name};
 
 /// Tables of more cells than this show some of them.
@@ -67,6 +68,7 @@ fn with_cells(summary: &Summary, cells: Vec<Cell>) -> Summary {
     Summary {
         differences: of_here.cloned().collect(),
         axes: summary.axes.clone(),
+        coarser: summary.coarser.clone(),
         scenario: summary.scenario.clone(),
         title: summary.title.clone(),
         warmup: summary.warmup.clone(),
@@ -116,6 +118,8 @@ pub struct Slim<'a> {
     warmup_ns: u64,
     warmup: &'a WarmupSummary,
     window_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coarser: &'a Option<Coarser>,
     axes: &'a [Axis],
     left_out: &'static str,
     cells: Cells<'a>,
@@ -140,6 +144,7 @@ pub fn slim(summary: &Summary) -> Option<Slim<'_>> {
         warmup_ns,
         warmup,
         window_ns,
+        coarser,
         axes,
         cells,
         differences: _,
@@ -157,6 +162,7 @@ pub fn slim(summary: &Summary) -> Option<Slim<'_>> {
         warmup_ns: *warmup_ns,
         warmup,
         window_ns: *window_ns,
+        coarser,
         axes,
         left_out: "more than 1,000 cells: distributions are in latency.csv, timelines in timeline.csv, levels in \
                    levels.csv, differences in differences.csv, the value of each replication in runs.csv",

@@ -90,7 +90,10 @@ fn composed(summary: &Summary, view: View) -> String {
     let shown = verdicts::by_regime(summary);
     let (some, left_out) = large::shown(&shown);
     let _ = writeln!(out, "\n{}", table(&some, view));
-    for line in left_out.into_iter().chain(verdicts::legend(summary)) {
+    for line in verdicts::sizes(summary, left_out)
+        .into_iter()
+        .chain(verdicts::legend(summary))
+    {
         paragraph(&mut out, &line, view.width, "", "  ");
     }
     super::marks::explain(&mut out, &shown, view);

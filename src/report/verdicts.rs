@@ -73,6 +73,12 @@ pub fn by_regime(summary: &Summary) -> Cow<'_, Summary> {
     })
 }
 
+/// What tables leave out, and how timelines are coarser than the run, if either is so.
+pub fn sizes(summary: &Summary, left_out: Option<String>) -> Vec<String> {
+    let coarser = summary.coarser.as_ref().map(|coarser| coarser.words.clone());
+    left_out.into_iter().chain(coarser).collect()
+}
+
 /// What the marks mean, of those that occur.
 pub fn legend(summary: &Summary) -> Vec<String> {
     let mut marks = Vec::new();

@@ -6,7 +6,7 @@
 use super::figures::{self, estimate, metric};
 use super::study::CellPlan;
 use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
-use super::{levels, limits, mean_month};
+use super::{coarse, levels, limits, mean_month};
 use crate::kernel::Duration;
 use crate::model::request::entry::{CAUSES, Cause};
 use crate::model::request::hits::Limit;
@@ -290,15 +290,17 @@ fn timeline(plan: &Plan, name: String, lines: &[&Series]) -> Timeline {
     let (unit, factor) = lines.first().map_or((Unit::Count, 1.0), |line| unit_of(line.unit));
     // Windows are counted from the start of the run; those of the warm-up were not measured.
     let before = (plan.warmup.0 as f64 / plan.window.0 as f64).round() as usize;
+    let together = coarse::factor(plan) as usize;
     let mut timeline = Timeline {
         name,
         unit,
-        mean: vec![f64::NAN; before],
-        low: vec![f64::NAN; before],
-        high: vec![f64::NAN; before],
+        mean: vec![f64::NAN; before / together],
+        low: vec![f64::NAN; before / together],
+        high: vec![f64::NAN; before / together],
     };
-    for window in 0..windows {
-        let value = |line: &&Series| line.values.get(window).map_or(f64::NAN, |value| value * factor);
+    for span in coarse::spans(before, windows, together) {
+        let window = |line: &Series, window: usize| line.values.get(window).map_or(f64::NAN, |value| value * factor);
+        let value = |line: &&Series| coarse::merged(line.unit, span.clone(), |at| window(line, at));
         let estimate = estimate(&lines.iter().map(value).collect::<Vec<_>>());
         let (low, mut high) = estimate.interval.unwrap_or((f64::NAN, f64::NAN));
         if unit == Unit::Ratio {

@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod billing;
+pub mod coarse;
 pub mod differences;
 pub mod expect;
 pub mod failure;

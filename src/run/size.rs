@@ -52,7 +52,7 @@ struct Pilot {
     given_up: Option<Cause>,
 }
 
-/// Whether more instances of a fleet may be the remedy for what there was too much of: not where requests wait elsewhere.
+/// Whether more instances of a fleet may be the remedy for what there was too much of: not if requests wait elsewhere.
 fn may_be_too_few(pilot: &Plan, fleet: usize, crowd: &Crowd) -> bool {
     let own = pilot.fleets[fleet].component;
     crowd.most.holder != Holder::Requests || crowd.place.is_none_or(|place| place == own)

@@ -5,6 +5,7 @@
 
 use super::aggregate::aggregate;
 use super::billing::BillingPlan;
+use super::coarse::coarser;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
 use super::progress::{Phase, Progress};
@@ -14,6 +15,7 @@ use super::{differences, verdict};
 use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::world::run::{Halt, RunResult, World};
+use crate::scenario::units::show_duration;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -129,6 +131,7 @@ impl Study {
             length_ns: time(|plan| plan.length),
             warmup_ns: time(|plan| plan.warmup),
             window_ns: time(|plan| plan.window),
+            coarser: first.and_then(|plan| coarser(plan, show_duration)),
             axes: self.axes,
             differences: differences::of(&cells),
             cells,

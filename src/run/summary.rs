@@ -7,6 +7,7 @@
 //! Units: durations in seconds, money in dollars, sizes in bytes, shares between 0 and 1. A number that does not exist
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
+use super::coarse::Coarser;
 use super::verdict::{Loss, Regime, Verdict};
 use crate::stats::figure::Side;
 use serde::{Deserialize, Serialize};
@@ -81,8 +82,11 @@ pub struct Summary {
     /// How the warm-up was found.
     #[serde(default)]
     pub warmup: WarmupSummary,
-    /// Width of the windows of every timeline, in nanoseconds.
+    /// Width of the windows of the run, in nanoseconds, and of those of every timeline unless these are coarser.
     pub window_ns: u64,
+    /// How timelines are coarser, where the run has very many windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coarser: Option<Coarser>,
     /// The swept parameters, in the order of the scenario; empty without a sweep.
     pub axes: Vec<Axis>,
     /// One cell per variant and sweep point: variants outermost, then the axes in order, the last one fastest.
@@ -400,8 +404,8 @@ pub struct Distribution {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A value per window, over the replications. Windows start at 0 (warm-up included) and are [`Summary::window_ns`]
-/// wide.
+/// A value per window, over the replications. Windows start at 0 (warm-up included) and are as wide as
+/// [`Summary::timeline_window_ns`] says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// Dotted name, such as `latency.p99` or `functions.checkout.instances.busy`.
@@ -591,6 +595,13 @@ pub struct PriceBookRef {
 }
 
 impl Summary {
+    /// Width of the windows of every timeline, in nanoseconds.
+    pub fn timeline_window_ns(&self) -> u64 {
+        self.coarser
+            .as_ref()
+            .map_or(self.window_ns, |coarser| coarser.window_ns)
+    }
+
     /// The variants in order of appearance.
     pub fn variants(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();

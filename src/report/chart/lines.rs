@@ -114,7 +114,12 @@ pub fn p99_over_time(summary: &Summary) -> Option<Named> {
             ..panel
         },
     );
-    let caption = format!("p99 latency per {} of simulated time.", window_words(summary));
+    let coarser = summary.coarser.as_ref().map(|coarser| format!(" {}", coarser.words));
+    let caption = format!(
+        "p99 latency per {} of simulated time.{}",
+        window_words(summary),
+        coarser.unwrap_or_default()
+    );
     Some(Named {
         stem: "latency-p99-over-time".into(),
         caption,
@@ -153,6 +158,8 @@ fn timeline_panel(
         .collect();
     let windows = found.iter().map(|(_, timeline)| timeline.mean.len()).max()?;
     let merged = windows.div_ceil(MOST_WINDOWS);
+    // Windows of the run in each that is drawn.
+    let together = merged * summary.coarser.as_ref().map_or(1, |coarser| coarser.windows as usize);
     let mut series: Vec<Series> = found
         .iter()
         .enumerate()
@@ -160,8 +167,11 @@ fn timeline_panel(
         .collect();
     let values: Vec<f64> = reach(&series).collect();
     let unit = found[0].1.unit;
-    let label = if merged > 1 {
-        format!("{words}, largest of {merged} windows")
+    let label = if together > merged && unit != Unit::Seconds {
+        let span = span_ns(summary.timeline_window_ns());
+        format!("{words}, largest of {merged} means of {span}")
+    } else if together > 1 {
+        format!("{words}, largest of {together} windows")
     } else {
         words.to_owned()
     };
@@ -171,14 +181,14 @@ fn timeline_panel(
         }
     }
     let entries = series.iter().map(Entry::of).collect();
-    let title = if merged > 1 && !title.is_empty() {
-        format!("{title}, largest of {merged}")
+    let title = if together > 1 && !title.is_empty() {
+        format!("{title}, largest of {together}")
     } else {
         title
     };
     let panel = Panel {
         title,
-        x: Axis::time(windows as f64 * summary.window_ns as f64 / 1e9),
+        x: Axis::time(windows as f64 * summary.timeline_window_ns() as f64 / 1e9),
         y: Axis::suited(label, unit, &values),
         series,
         warmup_until: summary.warmup_ns as f64 / 1e9,
@@ -198,7 +208,7 @@ fn reach(series: &[Series]) -> impl Iterator<Item = f64> + '_ {
 
 /// A timeline as a series; of `merged` neighbouring windows only the one with the largest mean is drawn.
 fn over_time(summary: &Summary, label: &str, timeline: &Timeline, index: usize, merged: usize) -> Series {
-    let width = summary.window_ns as f64 / 1e9;
+    let width = summary.timeline_window_ns() as f64 / 1e9;
     let at = |values: &[f64], window: usize| values.get(window).copied().unwrap_or(f64::NAN);
     let mut points: Vec<Point> = Vec::new();
     let mut intervals = Vec::new();

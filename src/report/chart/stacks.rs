@@ -237,7 +237,7 @@ pub fn instances(summary: &Summary, focus: &Focus, component: &str) -> Option<Na
         .flat_map(|(_, cell)| &cell.timelines)
         .map(|timeline| timeline.mean.len())
         .max()?;
-    let x = Axis::time(windows as f64 * summary.window_ns as f64 / 1e9);
+    let x = Axis::time(windows as f64 * summary.timeline_window_ns() as f64 / 1e9);
     let entries: Vec<Entry> = stacks.first()?.iter().map(Entry::of).collect();
     let short = component.rsplit('.').next().unwrap_or(component);
     let mut picture = Picture::new(WIDTH, HEIGHT);
@@ -286,7 +286,7 @@ fn stack_over_time(summary: &Summary, cell: &Cell, component: &str) -> Vec<Serie
         (name::INSTANCES_IDLE, "idle", Colour::rgb(174, 214, 241)),
         (name::INSTANCES_STARTING, "starting (cold)", Colour::rgb(213, 94, 0)),
     ];
-    let width = summary.window_ns as f64 / 1e9;
+    let width = summary.timeline_window_ns() as f64 / 1e9;
     let mut base: Vec<f64> = Vec::new();
     let mut stack = Vec::new();
     for (end, label, colour) in kinds {
