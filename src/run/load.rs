@@ -15,6 +15,7 @@ use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Shelf,
     Sources, Span, Table, nearest, parse, prices, read_entries, units,
 };
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -227,13 +228,32 @@ type Variant = (String, Span, Node);
 
 /// Reports what was found in each variant, once; what only some variants suffer from is said to be theirs.
 fn report_all(variants: &[Variant], heard: &[Vec<Diagnostic>], diagnostics: &Diagnostics) {
-    for (list, (name, overlay, _)) in heard.iter().zip(variants) {
+    /// Which variants have a problem.
+    struct Having {
+        first: usize,
+        last: usize,
+        count: usize,
+    }
+    let mut having: BTreeMap<&Diagnostic, Having> = BTreeMap::new();
+    for (number, problem) in heard
+        .iter()
+        .enumerate()
+        .flat_map(|(number, list)| list.iter().map(move |p| (number, p)))
+    {
+        let seen = having.entry(problem).or_insert(Having {
+            first: number,
+            last: number,
+            count: 1,
+        });
+        seen.count += usize::from(seen.last != number);
+        seen.last = number;
+    }
+    for (number, (list, (name, overlay, _))) in heard.iter().zip(variants).enumerate() {
         for problem in list {
-            let everywhere = heard.iter().all(|other| other.contains(problem));
-            let elsewhere = heard.iter().take_while(|other| !std::ptr::eq(*other, list));
+            let everywhere = having[problem].count == heard.len();
             if everywhere || problem.is_within(*overlay) {
                 diagnostics.push(problem.clone());
-            } else if !elsewhere.clone().any(|other| other.contains(problem)) {
+            } else if having[problem].first == number {
                 let here = format!("with the variant `{name}`");
                 diagnostics.push(problem.clone().also(overlay.first(name.len()), here));
             }
