@@ -80,11 +80,9 @@ mod tests {
     use super::*;
 
     fn plan(length_s: u64, window_s: u64) -> Plan {
-        Plan {
-            length: Duration::from_secs(length_s),
-            window: Duration::from_secs(window_s),
-            ..Plan::default()
-        }
+        let mut plan = Plan::default();
+        (plan.length, plan.window) = (Duration::from_secs(length_s), Duration::from_secs(window_s));
+        plan
     }
 
     #[test]

@@ -84,10 +84,8 @@ fn try_out(pilot: &mut Plan, fleet: usize, goal: &SizeGoal, count: u64) -> Resul
 }
 
 fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> Result<u64, Cause> {
-    let mut pilot = Plan {
-        faults: Vec::new(),
-        ..plan.clone()
-    };
+    let mut pilot = plan.clone();
+    pilot.faults.clear();
     // The busiest stretch may come late, so the pilot is as long as the run where that is affordable.
     pilot.length = Duration(plan.length.0.min(plan.warmup.0 + PILOT_LENGTH.0));
     let mut with = |count: u64| try_out(&mut pilot, fleet, goal, count);

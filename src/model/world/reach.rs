@@ -127,7 +127,11 @@ fn source_of(client: &ClientPlan) -> Source {
 /// Complains about handlers that take a recorded duration where somebody comes without one, and warns about durations
 /// that nobody takes.
 pub fn check(plan: &Plan, cx: &Context, root: &Node) {
-    if !plan.takes_recorded() && !plan.clients.iter().any(ClientPlan::records_durations) {
+    let recorded = |program: &Program| program.steps.iter().any(|step| matches!(step, Step::Recorded { .. }));
+    let takes = |of: Target| plan.program(of).is_some_and(recorded);
+    if !plan.common.components.iter().any(|component| takes(component.target))
+        && !plan.clients.iter().any(ClientPlan::records_durations)
+    {
         return;
     }
     let mut sources = plan.silent_sources(cx);
