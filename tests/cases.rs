@@ -4,6 +4,7 @@
 
 use crate::support::{Outcome, Scratch, coldcurve};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::time::Instant;
 
 /// Runs a scenario and writes no results.
@@ -565,5 +566,172 @@ functions: { f: { service: aws.lambda, handler: [{ wait: 50 ms }] } }
     says(
         &outcome.stdout,
         &["clients.web repeats itself every 7 d", "is not the bill of a month"],
+    );
+}
+
+#[test]
+fn sizing_grows_until_it_is_enough_though_the_first_try_drowns() {
+    let scratch = Scratch::new("drowns");
+    let text = "run: { length: 30 s, warmup: 5 s, window: 5 s, replications: 1 }
+clients: { w: { to: f, arrivals: { poisson: 10k/s } } }
+fleets: { f: { vcpu: 1, memory: 1 GB, slots: 1, size: { p99: 50 ms }, handler: [cpu: 10 ms] } }
+";
+    // With the 64 instances of the first try 3,600 requests a second pile up, for which this is not enough.
+    let outcome = run(&scratch, "f.yaml", text, &["--memory", "16MB", "--format", "json"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let found: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let instances = metric(&found, 0, "fleets.f.instances");
+    assert!((100.0..=200.0).contains(&instances), "{instances}");
+    let p99 = metric(&found, 0, "fleets.f.response_time.p99");
+    assert!(p99 < 0.06, "{p99}");
+    let fixed = text.replace("size: { p99: 50 ms }", "count: 64");
+    let outcome = run(&scratch, "f.yaml", &fixed, &["--memory", "16MB"]);
+    says(
+        &outcome.stderr,
+        &["error[C081]", "requests under way, most of them at `f`"],
+    );
+}
+
+#[test]
+fn what_piles_up_elsewhere_is_not_cured_by_a_larger_fleet() {
+    let scratch = Scratch::new("elsewhere");
+    let text = "run: { length: 30 s, warmup: 5 s, window: 5 s, replications: 1 }
+clients: { w: { to: f, arrivals: { poisson: 10k/s } }, other: { to: g, arrivals: { poisson: 1k/s } } }
+fleets:
+  f: { vcpu: 1, memory: 1 GB, slots: 1, count: 50, handler: [cpu: 10 ms] }
+  g: { vcpu: 1, memory: 1 GB, slots: 1, size: { p99: 50 ms }, handler: [cpu: 10 ms] }
+";
+    let outcome = run(&scratch, "g.yaml", text, &["--memory", "16MB"]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stdout);
+    says(
+        &outcome.stderr,
+        &["error[C081]", "requests under way, most of them at `f`"],
+    );
+}
+
+#[test]
+fn a_fleet_is_sized_for_the_ordinary_day() {
+    let scratch = Scratch::new("ordinary");
+    let text = "run: { length: 60 s, warmup: 5 s, window: 5 s, replications: 2 }
+clients: { w: { to: f, arrivals: { poisson: 200/s } } }
+fleets: { f: { vcpu: 1, memory: 1 GB, size: { utilisation: 50% }, handler: [cpu: 10 ms] } }
+";
+    let instances = |text: &str| metric(&summary(&scratch, "f.yaml", text), 0, "fleets.f.instances");
+    let ordinary = instances(text);
+    let troubled = format!("{text}faults: {{ neighbour: {{ on: f, slow: 4, at: 10 s, for: 50 s }} }}\n");
+    assert_eq!(ordinary.to_bits(), instances(&troubled).to_bits(), "{ordinary}");
+}
+
+#[test]
+fn very_many_windows_are_written_coarser_and_still_judged_one_by_one() {
+    let scratch = Scratch::new("windows");
+    let text = "run: { length: 4000 s, warmup: 0 s, window: 1 s, replications: 1 }
+clients: { w: { to: f, arrivals: { poisson: 3/s } } }
+functions: { f: { cpu: 1, handler: [cpu: { median: 10 ms, p99: 40 ms }] } }
+expect: [{ metric: latency.p99, below: 20 ms, windows: 50% }]
+";
+    let file = scratch.write("w.yaml", text);
+    let outcome = coldcurve(scratch.path(), &["run", file, "--out", "out", "--no-pictures"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    says(&outcome.stdout, &["Timelines show 2 s at a time, 2 windows of 1 s"]);
+    let read = |name: &str| std::fs::read_to_string(scratch.path().join("out").join(name)).expect(name);
+    let found: Value = serde_json::from_str(&read("summary.json")).expect("JSON");
+    assert_eq!(found["coarser"]["window_ns"], 2_000_000_000_u64);
+    let p99 = timeline(&found, "latency.p99", 1.0);
+    assert_eq!(p99.len(), 2000);
+    let csv = read("timeline.csv");
+    let header = csv.lines().next().expect("a header");
+    assert!(header.ends_with(",window_s"), "{header}");
+    let second = csv.lines().nth(2).expect("a second window");
+    assert!(
+        second.starts_with("base,latency.p99,s,1,2,") && second.ends_with(",2"),
+        "{second}"
+    );
+    // What is judged is the share of single windows: of two windows put together the slower one counts.
+    assert_eq!(found["expectations"][0]["outcome"], "holds");
+    let share = found["expectations"][0]["seen"]["mean"].as_f64().expect("a share");
+    let seen: Vec<f64> = p99.into_iter().filter(|p99| p99.is_finite()).collect();
+    let coarse = seen.iter().filter(|p99| **p99 < 0.02).count() as f64 / seen.len() as f64;
+    assert!(share > coarse + 0.1 && share < 0.9, "{share} {coarse}");
+
+    let minutes = text
+        .replace("window: 1 s", "window: 10 s")
+        .replace("below: 20 ms", "below: 1 s");
+    let plain = summary(&scratch, "w.yaml", &minutes);
+    assert!(plain.get("coarser").is_none());
+    assert_eq!(timeline(&plain, "latency.p99", 1.0).len(), 400);
+}
+
+#[test]
+fn many_ways_through_gateways_are_each_followed_once() {
+    let scratch = Scratch::new("ways");
+    let mut text = "run: {length: 1 min, replications: 1, warmup: 0 s}
+clients: { web: { to: g0, arrivals: { poisson: 1/s }, paths: {/a: 1, /b: 1} } }
+functions: { f: { cpu: 1, handler: [ cpu: 1 ms ] } }
+gateways:\n"
+        .to_owned();
+    // With 60 gateways there are more ways than could be followed in a lifetime.
+    for gateway in 0..60 {
+        let to = if gateway == 59 {
+            "f".to_owned()
+        } else {
+            format!("g{}", gateway + 1)
+        };
+        writeln!(
+            text,
+            "  g{gateway}: {{ routes: [ {{ path: /a, to: {to} }}, {{ path: /b, to: {to} }} ] }}"
+        )
+        .expect("memory");
+    }
+    let file = scratch.write("ways.yaml", &text);
+    let outcome = coldcurve(scratch.path(), &["check", file]);
+    assert_eq!(outcome.code, Some(2));
+    says(
+        &outcome.stderr,
+        &["error[C062]: more than 4 gateways in a row", "g0: { routes"],
+    );
+    // Four in a row are allowed.
+    let four = text.replace("to: g4 }", "to: f }").replace("to: web", "to: g0");
+    let four: String = four
+        .lines()
+        .filter(|line| {
+            let number = line
+                .trim()
+                .strip_prefix('g')
+                .and_then(|rest| rest.split(':').next()?.parse::<u32>().ok());
+            number.is_none_or(|number| number < 4)
+        })
+        .fold(String::new(), |text, line| text + line + "\n");
+    let outcome = coldcurve(scratch.path(), &["check", scratch.write("four.yaml", &four)]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+#[test]
+fn calls_may_go_through_very_many_functions_but_not_in_a_circle() {
+    let scratch = Scratch::new("chain");
+    let most = 20_000;
+    let chain = |last: &str| {
+        let mut text = "run: {length: 1 min, replications: 1, warmup: 0 s}
+clients: { web: { to: f0, arrivals: { poisson: 1/s } } }
+functions:\n"
+            .to_owned();
+        for function in 0..most {
+            let to = if function + 1 == most {
+                last.to_owned()
+            } else {
+                format!("f{}", function + 1)
+            };
+            writeln!(text, "  f{function}: {{ cpu: 1, handler: [ call: {to} ] }}").expect("memory");
+        }
+        text + "externals: { end: { latency: 1 ms } }\n"
+    };
+    let check = |text: &str| coldcurve(scratch.path(), &["check", scratch.write("chain.yaml", text)]);
+    let straight = check(&chain("end"));
+    assert_eq!(straight.code, Some(0), "{}", straight.stderr);
+    let round = check(&chain("f19998"));
+    assert_eq!(round.code, Some(2));
+    says(
+        &round.stderr,
+        &["these call one another for ever: f19998 -> f19999 -> f19998"],
     );
 }

@@ -1,7 +1,6 @@
 //! Which room of the code imports which. A room is a module of the crate, a layer of the model, or a mechanism.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -113,15 +112,4 @@ pub fn floors(arrows: &Arrows) -> (Vec<Vec<String>>, Vec<String>) {
         floor.iter().for_each(|room| _ = left.remove(*room));
         floors.push(floor.into_iter().cloned().collect());
     }
-}
-
-/// The graph for Graphviz, with an arrow from each room to those that it imports from.
-pub fn dot(arrows: &Arrows) -> String {
-    let mut text = String::from("digraph imports {\n  rankdir = BT; node [shape = box];\n");
-    for (from, all) in arrows {
-        for to in all {
-            let _ = writeln!(text, "  \"{from}\" -> \"{to}\";");
-        }
-    }
-    text + "}\n"
 }

@@ -160,6 +160,54 @@ fn what_does_not_fit_is_named_and_the_rest_is_kept() {
 }
 
 #[test]
+fn pictures_can_be_left_out_and_are_of_the_worst_of_very_many_parts() {
+    let scratch = Scratch::new("pictures");
+    let names: Vec<String> = (0..70).map(|number| format!("f{number}")).collect();
+    let each = |line: &dyn Fn(&str) -> String| names.iter().map(|name| line(name)).collect::<String>();
+    let many = format!(
+        "run: {{ length: 20 s, warmup: 0 s, window: 10 s, replications: 1 }}\nclients:\n{}functions:\n{}",
+        each(&|name| {
+            // Each request of this one meets a cold start.
+            let rate = if name == "f66" { "3/s" } else { "0.5/s" };
+            format!("  c{name}: {{ to: {name}, arrivals: {{ poisson: {rate} }} }}\n")
+        }),
+        each(&|name| {
+            let warm = if name == "f66" { "idle_timeout: 1 ms, " } else { "" };
+            format!("  {name}: {{ service: aws.lambda, memory: 128 MB, {warm}handler: [cpu: 5 ms] }}\n")
+        })
+    );
+    let many = scratch.write("many.yaml", &many);
+    let outcome = coldcurve(scratch.path(), &["run", many, "--out", "out"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stdout
+            .contains("Pictures of 8 of 70 functions and fleets: those with"),
+        "{}",
+        outcome.stdout
+    );
+    let files = contents(&scratch.path().join("out"));
+    let instances = files
+        .keys()
+        .filter(|name| name.to_string_lossy().starts_with("instances-f"));
+    assert_eq!(instances.count(), 2 * 8);
+    assert!(files.contains_key(Path::new("instances-f66.png")));
+    let page = String::from_utf8_lossy(&files[Path::new("report.html")]);
+    assert!(page.contains("Pictures of 8 of 70 functions and fleets") && page.contains("<figure>"));
+
+    let without = coldcurve(scratch.path(), &["run", many, "--out", "out", "--no-pictures"]);
+    assert_eq!(without.code, Some(0), "{}", without.stderr);
+    let numbers = contents(&scratch.path().join("out"));
+    assert!(
+        numbers
+            .keys()
+            .all(|name| name.extension().is_some_and(|end| end != "svg" && end != "png"))
+    );
+    assert!(numbers.contains_key(Path::new("report.html")));
+    assert!(numbers[Path::new("summary.json")] == files[Path::new("summary.json")]);
+}
+
+#[test]
 fn what_killed_runs_leave_goes_with_the_next() {
     let scratch = Scratch::new("kills");
     scratch.write("plain.yaml", PLAIN);

@@ -6,8 +6,6 @@ use crate::model::world::run::World;
 use crate::report::format;
 use crate::run::Study;
 use crate::run::summary::Unit;
-use indicatif::ProgressBar;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Requests that one thread simulates a second at least: below what this comes to, nobody looks how long it takes.
@@ -76,23 +74,4 @@ pub(super) fn words(study: &Study, threads: usize) -> Option<String> {
 pub(super) fn simulated_s(study: &Study) -> f64 {
     let cells = study.cells.iter().map(|cell| cell.plan.length.as_secs_f64());
     cells.sum::<f64>() * study.replications as f64
-}
-
-/// Does the work while the bar says how much time has been simulated.
-pub(super) fn watch<T>(bar: &ProgressBar, all: f64, work: impl FnOnce() -> T) -> T {
-    let (over, before) = (AtomicBool::new(false), budget::simulated_ns());
-    std::thread::scope(|scope| {
-        let display = scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) && !bar.is_hidden() {
-                let simulated = budget::simulated_ns().saturating_sub(before) as f64 / 1e9;
-                let seconds = |s| format::value(Unit::Seconds, s);
-                bar.set_message(format!("{} of {} simulated", seconds(simulated.min(all)), seconds(all)));
-                std::thread::park_timeout(Duration::from_millis(200));
-            }
-        });
-        let done = work();
-        over.store(true, Ordering::Relaxed);
-        display.thread().unpark();
-        done
-    })
 }

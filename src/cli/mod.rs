@@ -3,16 +3,17 @@
 //! Exit codes: 0 all is well, 1 an expectation failed, 2 bad input (nothing was run, or some cells were refused), 3 not
 //! all of the results could be written.
 
+mod display;
 mod effort;
 mod explain;
 mod new;
 
+use self::display::Display;
 use crate::report;
 use crate::run::summary::{Outcome, Summary};
-use crate::run::{Loaded, Options, load};
+use crate::run::{Loaded, Options, load_telling};
 use crate::scenario::visible;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -119,6 +120,9 @@ struct RunArgs {
     /// Writes no files.
     #[arg(long)]
     no_files: bool,
+    /// Writes no pictures: of large systems they take longer than the run.
+    #[arg(long)]
+    no_pictures: bool,
 }
 
 #[derive(Debug, Args)]
@@ -251,7 +255,9 @@ fn coloured() -> bool {
 
 /// Reads a scenario and prints what is wrong with it.
 fn read(path: &Path, options: &Options) -> Option<Loaded> {
-    let loaded = load(path, options);
+    let display = Display::new();
+    let loaded = load_telling(path, options, &display);
+    display.end();
     let text = loaded.diagnostics.render(&loaded.sources, coloured());
     if !text.is_empty() {
         complain_rendered(text.trim_end());
@@ -274,7 +280,8 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
             format!("error: {error}\nNothing was run. `--out FOLDER` writes elsewhere, `--no-files` nowhere.")
         })?;
     }
-    let Simulated { summary, why } = simulate(loaded, &args.common)?;
+    let pool = pool(&args.common)?;
+    let Simulated { summary, why } = simulate(loaded, &args.common, &pool);
     // Before anything is written: what was computed is on the screen then, whatever comes.
     match args.format {
         Format::Json => print(&report::json::text(&summary).map_err(|error| error.to_string())?),
@@ -285,7 +292,7 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
         complain_rendered(&why);
         return Ok(BAD_INPUT);
     }
-    let whole = args.no_files || write(&summary, &folder, args.format);
+    let whole = args.no_files || pool.install(|| write(&summary, &folder, args));
     let of = |outcome| summary.expectations.iter().filter(|e| e.outcome == outcome).count();
     let (broken, open) = (of(Outcome::Fails), of(Outcome::Undecided));
     let code = if complain_of_refused(&summary) {
@@ -297,19 +304,30 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
 }
 
 /// Writes the results and says where they are, and what could not be written; whether that was nothing.
-fn write(summary: &Summary, folder: &Path, format: Format) -> bool {
+fn write(summary: &Summary, folder: &Path, args: &RunArgs) -> bool {
     let place = folder.display();
-    let written = match report::write_all(summary, folder, report::Options::default()) {
+    let options = if args.no_pictures {
+        report::Options::NO_PICTURES
+    } else {
+        report::Options::default()
+    };
+    let display = Display::new();
+    let written = report::write_telling(summary, folder, options, &display);
+    display.end();
+    let written = match written {
         Ok(written) => written,
         Err(error) => {
             complain(&format!("error: {error}\nNo files were written; {place} is as it was."));
             return false;
         }
     };
-    if format == Format::Table {
+    if args.format == Format::Table {
         let first = ["overview.png", "report.html"].map(|name| folder.join(name));
         for path in first.iter().filter(|path| written.files.contains(path)) {
             say(&format!("Look at {}\n", path.display()));
+        }
+        for note in &written.notes {
+            say(&format!("{note}\n"));
         }
         say(&format!("{} files in {place}\n", written.files.len()));
     }
@@ -345,31 +363,28 @@ struct Simulated {
     why: Option<String>,
 }
 
-/// Runs a study on so many threads, with a progress bar on a terminal.
-fn simulate(loaded: Loaded, common: &Common) -> Result<Simulated, Refusal> {
-    let Some(study) = loaded.study else {
-        return Err(Refusal::from("error: nothing to run".to_owned()));
-    };
+/// The worker threads, as many as are asked for.
+fn pool(common: &Common) -> Result<rayon::ThreadPool, Refusal> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(common.threads.map_or(0, usize::from))
         .build();
-    let pool = pool.map_err(|error| format!("error: cannot start the worker threads: {error}"))?;
+    Ok(pool.map_err(|error| format!("error: cannot start the worker threads: {error}"))?)
+}
+
+/// Runs a study on these threads, and shows on a terminal how far it has come.
+fn simulate(loaded: Loaded, common: &Common, pool: &rayon::ThreadPool) -> Simulated {
+    let study = loaded.study.expect("a scenario that was read");
     if let Some(memory) = common.memory {
         crate::model::parts::budget::set(memory);
     }
     if let Some(words) = effort::words(&study, pool.current_num_threads()) {
         complain(&words);
     }
-    let bar = ProgressBar::new(study.runs());
-    let style = "{bar:40} {pos}/{len} runs, {msg}, {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
-    }
-    let summary = effort::watch(&bar, effort::simulated_s(&study), || {
-        pool.install(|| study.run(&|| bar.inc(1)))
-    });
-    bar.finish_and_clear();
-    Ok(match summary {
+    let display = Display::new();
+    let all = effort::simulated_s(&study);
+    let summary = display.watch(all, || pool.install(|| study.run(&display)));
+    display.end();
+    match summary {
         Ok(summary) => Simulated { summary, why: None },
         Err(refused) => Simulated {
             why: Some(
@@ -381,7 +396,7 @@ fn simulate(loaded: Loaded, common: &Common) -> Result<Simulated, Refusal> {
             ),
             summary: refused.summary,
         },
-    })
+    }
 }
 
 fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
@@ -410,12 +425,13 @@ fn check(scenarios: &[PathBuf], catalogs: &[PathBuf]) -> u8 {
 
 fn test(args: &TestArgs) -> Result<u8, Refusal> {
     let (mut code, mut held, mut broken, mut open) = (0, 0, 0, 0);
+    let pool = pool(&args.common)?;
     for path in &args.scenarios {
         let Some(loaded) = read(path, &options(&args.common, &[])) else {
             code = BAD_INPUT;
             continue;
         };
-        let Simulated { summary, why } = simulate(loaded, &args.common)?;
+        let Simulated { summary, why } = simulate(loaded, &args.common, &pool);
         if let Some(why) = &why {
             complain_rendered(why);
         }

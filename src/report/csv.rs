@@ -12,9 +12,12 @@
 //! same dice |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
 //! | `levels.csv` | `name, level, share_of_time_at_or_above`: busy instances, queue depth, connections over time |
-//! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0 |
+//! | `timeline.csv` | `timeline, unit, window, start_s, mean, ci95_low, ci95_high`; windows count from 0; of
+//! runs with very many windows also `window_s`, since several are put together: the longest of times, the mean of
+//! everything else |
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
-//! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` | | `causes.csv` | `requests,
+//! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` |
+//! | `causes.csv` | `requests,
 //! cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` |
 //! | `limits.csv` | `limit, component, caller, held_by, held_mean, hits, hits_ci95_low, hits_ci95_high, first_s,
 //! worst_window_start_s, worst_window_hits, windows_ratio`: limits that were run into, per replication |
@@ -24,39 +27,40 @@
 //! | `faults.csv` | `fault, effect, on, begin_s, end_s`: when faults were active in the first replication |
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write};
 
 use super::verdicts::class_name;
-use crate::run::summary::{Cell, Estimate, Summary, Unit};
+use crate::run::summary::{Cell, Estimate, Summary, Unit, place};
 use crate::scenario::visible_line;
 
-/// Every CSV file of a summary: name and contents.
-pub fn files(summary: &Summary) -> io::Result<Vec<(&'static str, String)>> {
-    Ok(vec![
-        ("runs.csv", runs(summary)?),
-        ("summary.csv", summary_rows(summary)?),
-        ("differences.csv", differences(summary)?),
-        ("latency.csv", latency(summary)?),
-        ("levels.csv", levels(summary)?),
-        ("timeline.csv", timeline(summary)?),
-        ("bill.csv", bill(summary)?),
-        ("causes.csv", causes(summary)?),
-        ("limits.csv", limits(summary)?),
-        ("faults.csv", faults(summary)?),
-        ("verdicts.csv", verdict_rows(summary)?),
-        ("regimes.csv", regimes(summary)?),
-    ])
-}
+/// Writes one file of a summary.
+pub type Writing = fn(&Summary, &mut dyn Write) -> io::Result<()>;
+
+/// Every CSV file, by name. They are written as they come about, so that none of them is ever whole in memory.
+pub const FILES: [(&str, Writing); 12] = [
+    ("runs.csv", runs),
+    ("summary.csv", summary_rows),
+    ("differences.csv", differences),
+    ("latency.csv", latency),
+    ("levels.csv", levels),
+    ("timeline.csv", timeline),
+    ("bill.csv", bill),
+    ("causes.csv", causes),
+    ("limits.csv", limits),
+    ("faults.csv", faults),
+    ("verdicts.csv", verdict_rows),
+    ("regimes.csv", regimes),
+];
 
 /// A CSV file under construction, with the columns that all files share.
 struct Table<'a> {
     summary: &'a Summary,
-    writer: csv::Writer<Vec<u8>>,
+    writer: csv::Writer<&'a mut dyn Write>,
 }
 
 impl<'a> Table<'a> {
-    fn new(summary: &'a Summary, columns: &[&str]) -> io::Result<Self> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
+    fn new(summary: &'a Summary, out: &'a mut dyn Write, columns: &[&str]) -> io::Result<Self> {
+        let mut writer = csv::Writer::from_writer(out);
         let axes = summary.axes.iter().map(|axis| axis.parameter.as_str());
         let header = std::iter::once("variant").chain(axes).chain(columns.iter().copied());
         write_line(&mut writer, header)?;
@@ -71,17 +75,13 @@ impl<'a> Table<'a> {
         write_line(&mut self.writer, texts.map(String::as_str))
     }
 
-    fn finish(self) -> io::Result<String> {
-        let bytes = self
-            .writer
-            .into_inner()
-            .map_err(|error| io::Error::other(error.to_string()))?;
-        String::from_utf8(bytes).map_err(io::Error::other)
+    fn finish(mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
 /// Writes one line of a file, nothing in it a formula.
-fn write_line<'t>(writer: &mut csv::Writer<Vec<u8>>, texts: impl Iterator<Item = &'t str>) -> io::Result<()> {
+fn write_line<'t>(writer: &mut csv::Writer<&mut dyn Write>, texts: impl Iterator<Item = &'t str>) -> io::Result<()> {
     for text in texts {
         writer.write_field(defused(text).as_bytes())?;
     }
@@ -131,8 +131,8 @@ pub fn unit_name(unit: Unit) -> &'static str {
     }
 }
 
-fn runs(summary: &Summary) -> io::Result<String> {
-    let mut table = Table::new(summary, &["metric", "unit", "run", "value"])?;
+fn runs(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(summary, out, &["metric", "unit", "run", "value"])?;
     for cell in &summary.cells {
         for metric in &cell.metrics {
             for (run, value) in metric.per_replication.iter().enumerate() {
@@ -144,9 +144,10 @@ fn runs(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn summary_rows(summary: &Summary) -> io::Result<String> {
+fn summary_rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new(
         summary,
+        out,
         &[
             "metric",
             "unit",
@@ -179,15 +180,12 @@ fn summary_rows(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn differences(summary: &Summary) -> io::Result<String> {
+fn differences(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let columns = ["minus", "metric", "unit", "difference", "ci95_low", "ci95_high"];
-    let mut table = Table::new(summary, &columns)?;
+    let mut table = Table::new(summary, out, &columns)?;
+    let cells = summary.by_place();
     for found in &summary.differences {
-        let Some(cell) = summary
-            .cells
-            .iter()
-            .find(|cell| cell.is_at(&found.variant, &found.point))
-        else {
+        let Some(cell) = cells.get(&place(&found.variant, &found.point)) else {
             continue;
         };
         let points = found.minus_point.iter().map(|value| value.text.as_str());
@@ -206,8 +204,8 @@ fn differences(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn latency(summary: &Summary) -> io::Result<String> {
-    let mut table = Table::new(summary, &["distribution", "unit", "value", "cumulative_share"])?;
+fn latency(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(summary, out, &["distribution", "unit", "value", "cumulative_share"])?;
     for cell in &summary.cells {
         for distribution in &cell.distributions {
             for (value, share) in &distribution.points {
@@ -219,8 +217,8 @@ fn latency(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn levels(summary: &Summary) -> io::Result<String> {
-    let mut table = Table::new(summary, &["name", "level", "share_of_time_at_or_above"])?;
+fn levels(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(summary, out, &["name", "level", "share_of_time_at_or_above"])?;
     for cell in &summary.cells {
         for levels in &cell.levels {
             for (level, share) in &levels.points {
@@ -231,16 +229,19 @@ fn levels(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn timeline(summary: &Summary) -> io::Result<String> {
-    let columns = ["timeline", "unit", "window", "start_s", "mean", "ci95_low", "ci95_high"];
-    let mut table = Table::new(summary, &columns)?;
+fn timeline(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut columns = vec!["timeline", "unit", "window", "start_s", "mean", "ci95_low", "ci95_high"];
+    let width_ns = summary.timeline_window_ns();
+    let width = summary.coarser.as_ref().map(|_| number(width_ns as f64 / 1e9));
+    columns.extend(width.as_ref().map(|_| "window_s"));
+    let mut table = Table::new(summary, out, &columns)?;
     for cell in &summary.cells {
         for timeline in &cell.timelines {
             let at =
                 |values: &[f64], window: usize| values.get(window).map_or_else(String::new, |value| number(*value));
             for window in 0..timeline.mean.len() {
-                let start_ns = u128::from(summary.window_ns) * window as u128;
-                let fields = [
+                let start_ns = u128::from(width_ns) * window as u128;
+                let mut fields = vec![
                     timeline.name.clone(),
                     unit_name(timeline.unit).into(),
                     window.to_string(),
@@ -249,6 +250,7 @@ fn timeline(summary: &Summary) -> io::Result<String> {
                     at(&timeline.low, window),
                     at(&timeline.high, window),
                 ];
+                fields.extend(width.clone());
                 table.row(cell, &fields)?;
             }
         }
@@ -256,7 +258,7 @@ fn timeline(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn bill(summary: &Summary) -> io::Result<String> {
+fn bill(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let columns = [
         "component",
         "service",
@@ -269,7 +271,7 @@ fn bill(summary: &Summary) -> io::Result<String> {
         "amount_ci95_high_usd",
         "confidence",
     ];
-    let mut table = Table::new(summary, &columns)?;
+    let mut table = Table::new(summary, out, &columns)?;
     for cell in &summary.cells {
         for line in &cell.bill.lines {
             let (low, high) = ends(&line.amount);
@@ -298,8 +300,8 @@ fn bill(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn causes(summary: &Summary) -> io::Result<String> {
-    let mut table = Table::new(summary, &["requests", "cause", "mean_s", "share"])?;
+fn causes(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(summary, out, &["requests", "cause", "mean_s", "share"])?;
     for cell in &summary.cells {
         for breakdown in &cell.causes {
             for cause in &breakdown.causes {
@@ -316,7 +318,7 @@ fn causes(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn limits(summary: &Summary) -> io::Result<String> {
+fn limits(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let columns = [
         "limit",
         "component",
@@ -331,7 +333,7 @@ fn limits(summary: &Summary) -> io::Result<String> {
         "worst_window_hits",
         "windows_ratio",
     ];
-    let mut table = Table::new(summary, &columns)?;
+    let mut table = Table::new(summary, out, &columns)?;
     for cell in &summary.cells {
         for hit in &cell.limits {
             let (low, high) = ends(&hit.hits);
@@ -355,8 +357,8 @@ fn limits(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn faults(summary: &Summary) -> io::Result<String> {
-    let mut table = Table::new(summary, &["fault", "effect", "on", "begin_s", "end_s"])?;
+fn faults(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(summary, out, &["fault", "effect", "on", "begin_s", "end_s"])?;
     for cell in &summary.cells {
         for fault in &cell.faults {
             for (begin, end) in &fault.spans {
@@ -375,7 +377,7 @@ fn faults(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn verdict_rows(summary: &Summary) -> io::Result<String> {
+fn verdict_rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let columns = [
         "class",
         "metric",
@@ -388,7 +390,7 @@ fn verdict_rows(summary: &Summary) -> io::Result<String> {
         "lost",
         "of",
     ];
-    let mut table = Table::new(summary, &columns)?;
+    let mut table = Table::new(summary, out, &columns)?;
     let maybe = |value: Option<f64>| value.map_or_else(String::new, number);
     for cell in &summary.cells {
         for verdict in &cell.verdicts {
@@ -416,7 +418,7 @@ fn verdict_rows(summary: &Summary) -> io::Result<String> {
     table.finish()
 }
 
-fn regimes(summary: &Summary) -> io::Result<String> {
+fn regimes(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     let columns = [
         "regime",
         "runs",
@@ -427,7 +429,7 @@ fn regimes(summary: &Summary) -> io::Result<String> {
         "ci95_low",
         "ci95_high",
     ];
-    let mut table = Table::new(summary, &columns)?;
+    let mut table = Table::new(summary, out, &columns)?;
     for cell in &summary.cells {
         let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
         for regime in &cell.regimes {
@@ -456,15 +458,10 @@ mod tests {
     use crate::report::sample;
 
     fn file(summary: &Summary, name: &str) -> Vec<Vec<String>> {
-        let text = files(summary)
-            .unwrap()
-            .into_iter()
-            .find(|(file, _)| *file == name)
-            .unwrap()
-            .1;
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .from_reader(text.as_bytes());
+        let mut text = Vec::new();
+        let (_, write) = FILES.iter().find(|(file, _)| *file == name).unwrap();
+        write(summary, &mut text).unwrap();
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&text[..]);
         reader
             .records()
             .map(|record| record.unwrap().iter().map(Into::into).collect())

@@ -20,6 +20,8 @@ const STAGING: &str = ".coldcurve-new-";
 const LOCK: &str = "lock";
 /// Bytes written for a try: enough to see that the disk is full.
 const TRIED_BYTES: usize = 64 << 10;
+/// Bytes that are collected before they are written.
+const BUFFER_BYTES: usize = 1 << 18;
 /// The largest manifest that is read to find out whether it is one of ours.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
@@ -297,8 +299,17 @@ impl Staging {
 
     /// Writes a file, or leaves nothing.
     pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.path(name);
-        let written = File::create(&path).and_then(|mut file| file.write_all(bytes));
+        self.put_with(name, |file| file.write_all(bytes))
+    }
+
+    /// Writes a file piece by piece, or leaves nothing.
+    pub fn put_with(&self, name: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+        let whole = |file: File| {
+            let mut buffered = io::BufWriter::with_capacity(BUFFER_BYTES, file);
+            write(&mut buffered)?;
+            buffered.flush()
+        };
+        let written = File::create(self.path(name)).and_then(whole);
         if written.is_err() {
             self.forget(name);
         }

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use super::chart::Named;
 use super::format::{self, span_ns};
+use super::large;
 use super::limits;
 use super::terminal::judged;
 use super::verdicts;
-use crate::run::summary::{Cell, Estimate, Outcome, Summary, Unit, name};
+use crate::run::summary::{BillLine, Cell, Differences, Estimate, Outcome, Summary, Unit, name};
 use crate::run::verdict::Class;
 use crate::scenario::visible;
 
@@ -20,8 +21,11 @@ border-bottom:1px solid #e1e1e1}th:first-child,td:first-child,td.words{text-alig
 figcaption{color:#5f5f5f}.ok{color:#00704f}.fail{color:#b34700;\
 font-weight:bold}code{background:#f3f3f3;padding:.1rem .3rem}.wide{overflow-x:auto}";
 
-/// The document; `documents` are the SVG texts of `pictures`.
-pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> String {
+/// Rows of a table of limits or of a bill at most: the rest is in the files.
+const MOST_ROWS: usize = 200;
+
+/// The document; `documents` are the SVG texts of `pictures`, `notes` say what these leave out.
+pub fn text(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[String]) -> String {
     let title = escaped(if summary.title.is_empty() {
         &summary.scenario
     } else {
@@ -41,17 +45,24 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String]) -> Stri
         summary.replications,
         summary.seed
     );
-    let shown = verdicts::by_regime(summary);
+    let all = verdicts::by_regime(summary);
+    let (shown, left_out) = large::shown(&all);
     results(&mut out, &shown);
-    for line in verdicts::legend(summary) {
-        let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(&line));
+    for line in verdicts::sizes(summary, left_out)
+        .into_iter()
+        .chain(verdicts::legend(summary))
+    {
+        soft(&mut out, &line);
     }
-    list(&mut out, verdicts::HEADING, &verdicts::lines(summary));
+    list(&mut out, verdicts::HEADING, verdicts::lines(summary), "verdicts.csv");
     let cells: Vec<(String, &Cell)> = shown.cells.iter().map(|cell| (label(cell), cell)).collect();
-    list(&mut out, "Faults", &limits::faults(&cells));
+    list(&mut out, "Faults", limits::faults(&cells), "faults.csv");
     limits_table(&mut out, &shown);
     expectations(&mut out, summary);
-    list(&mut out, "Warnings", &summary.warnings);
+    list(&mut out, "Warnings", summary.warnings.clone(), "summary.json");
+    for note in notes {
+        soft(&mut out, note);
+    }
     for (named, document) in pictures.iter().zip(documents) {
         let _ = writeln!(
             out,
@@ -94,18 +105,31 @@ fn limits_table(out: &mut String, summary: &Summary) {
         let _ = write!(out, "<th>{column}</th>");
     }
     out.push_str("</tr>\n");
-    for cell in &summary.cells {
-        for hit in &cell.limits {
-            let _ = write!(out, "<tr><td>{}</td>", cell_name(cell));
-            for (place, field) in limits::fields(hit).iter().enumerate() {
-                let class = if place < 4 { " class=\"words\"" } else { "" };
-                let _ = write!(out, "<td{class}>{}</td>", escaped(field));
-            }
-            out.push_str("</tr>\n");
+    let hits = || {
+        summary
+            .cells
+            .iter()
+            .flat_map(|cell| cell.limits.iter().map(move |hit| (cell, hit)))
+    };
+    for (cell, hit) in hits().take(MOST_ROWS) {
+        let _ = write!(out, "<tr><td>{}</td>", cell_name(cell));
+        for (place, field) in limits::fields(hit).iter().enumerate() {
+            let class = if place < 4 { " class=\"words\"" } else { "" };
+            let _ = write!(out, "<td{class}>{}</td>", escaped(field));
         }
+        out.push_str("</tr>\n");
     }
     out.push_str("</table></div>\n");
+    rest(out, hits().count(), "limits.csv");
     out.push_str("<p class=\"soft\">Hits are per replication; windows are those of the timelines.</p>\n");
+}
+
+/// Where the rest of a table is that has so many rows.
+fn rest(out: &mut String, rows: usize, file: &str) {
+    if rows > MOST_ROWS {
+        let more = format::count((rows - MOST_ROWS) as u64);
+        soft(out, &format!("{more} more in {file}."));
+    }
 }
 
 /// One row per cell with the main metrics.
@@ -123,6 +147,7 @@ fn results(out: &mut String, summary: &Summary) {
         let _ = write!(out, "<th>{header}</th>");
     }
     out.push_str("<th>bill per month</th><th>minus least</th><th>per million requests</th></tr>\n");
+    let differences = summary.differences_of(name::BILL_MONTH);
     for cell in &summary.cells {
         let bad = if cell.is_bad() {
             "<span class=\"fail\">!</span> "
@@ -162,7 +187,7 @@ fn results(out: &mut String, summary: &Summary) {
             out,
             "<td>{}</td><td>{}</td><td>{}</td></tr>",
             escaped(&money(&cell.bill.total)),
-            escaped(&minus(summary, cell)),
+            escaped(&minus(&differences, cell)),
             escaped(&million.unwrap_or_else(|| format::MISSING.into()))
         );
     }
@@ -170,11 +195,9 @@ fn results(out: &mut String, summary: &Summary) {
 }
 
 /// How much more the bill is than the least, with the same dice.
-fn minus(summary: &Summary, cell: &Cell) -> String {
-    let Some(found) = summary.difference(cell, name::BILL_MONTH) else {
-        let mut all = summary.differences.iter();
-        let base = all.any(|found| cell.is_at(&found.minus_variant, &found.minus_point));
-        return if base { "·" } else { format::MISSING }.into();
+fn minus(bills: &Differences, cell: &Cell) -> String {
+    let Some(found) = bills.of(cell) else {
+        return if bills.is_base(cell) { "·" } else { format::MISSING }.into();
     };
     let words = format::estimate(Unit::Dollars, &found.difference);
     let doubt = if found.is_told_apart() { "" } else { " (not told apart)" };
@@ -186,7 +209,8 @@ fn expectations(out: &mut String, summary: &Summary) {
         return;
     }
     out.push_str("<h2>Expectations</h2>\n<ul>\n");
-    for expectation in &summary.expectations {
+    let (shown, more) = large::expectations(summary);
+    for expectation in shown {
         let (class, mark) = match expectation.outcome {
             Outcome::Holds => ("ok", "ok"),
             Outcome::Fails => ("fail", "FAIL"),
@@ -198,16 +222,24 @@ fn expectations(out: &mut String, summary: &Summary) {
             escaped(&judged(expectation))
         );
     }
+    if more > 0 {
+        let _ = writeln!(out, "<li>{} more in summary.json</li>", format::count(more as u64));
+    }
     out.push_str("</ul>\n");
 }
 
-fn list(out: &mut String, heading: &str, lines: &[String]) {
+fn soft(out: &mut String, line: &str) {
+    let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(line));
+}
+
+/// A list of lines; where there are very many, the rest is in a file.
+fn list(out: &mut String, heading: &str, lines: Vec<String>, file: &str) {
     if lines.is_empty() {
         return;
     }
     let _ = writeln!(out, "<h2>{heading}</h2>\n<ul>");
-    for line in lines {
-        let _ = writeln!(out, "<li>{}</li>", escaped(line));
+    for line in large::first_lines(lines, file) {
+        let _ = writeln!(out, "<li>{}</li>", escaped(&line));
     }
     out.push_str("</ul>\n");
 }
@@ -235,7 +267,7 @@ fn bills(out: &mut String, summary: &Summary) {
             "<tr><th>component</th><th>service</th><th>line</th><th>quantity</th><th>price</th><th>amount</th>",
         );
         out.push_str("<th>confidence in the price</th></tr>\n");
-        for line in &cell.bill.lines {
+        for line in largest(&cell.bill.lines) {
             let _ = writeln!(
                 out,
                 "<tr><td>{}</td><td class=\"words\">{}</td><td class=\"words\">{}</td><td>{} {}</td><td>{}</td><td>{}</td>\
@@ -251,11 +283,23 @@ fn bills(out: &mut String, summary: &Summary) {
             );
         }
         out.push_str("</table></div>\n");
+        rest(out, cell.bill.lines.len(), "bill.csv");
         for note in &cell.bill.notes {
             let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(note));
         }
         out.push_str("</details>\n");
     }
+}
+
+/// The lines of a bill that its table shows: all, or the largest in their order.
+fn largest(lines: &[BillLine]) -> Vec<&BillLine> {
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    if lines.len() > MOST_ROWS {
+        order.sort_by(|a, b| lines[*b].amount.mean.total_cmp(&lines[*a].amount.mean));
+        order.truncate(MOST_ROWS);
+        order.sort_unstable();
+    }
+    order.into_iter().map(|line| &lines[line]).collect()
 }
 
 fn repeat(out: &mut String, summary: &Summary) {
@@ -294,7 +338,7 @@ mod tests {
         summary.title = "<script>alert(1)</script>".into();
         let pictures = chart::pictures(&summary);
         let documents: Vec<String> = pictures.iter().map(|named| named.picture.svg().unwrap()).collect();
-        let page = text(&summary, &pictures, &documents);
+        let page = text(&summary, &pictures, &documents, &[]);
         assert!(!page.contains("<script") && !page.contains("<b>"));
         assert!(!page.contains("href=") && !page.contains("src="));
         assert_eq!(page.matches("<svg").count(), pictures.len());

@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use super::format::{self, span_ns};
+use super::large;
 use super::terminal::{View, paragraph};
-use crate::run::summary::{Cell, Difference, Metric, Summary, Unit, name};
+use crate::run::summary::{Cell, Difference, Metric, Summary, Unit, name, place};
 
 /// The metrics of the table.
 const SHOWN: [&str; 5] = [
@@ -31,9 +32,8 @@ pub fn lines(summary: &Summary) -> Vec<String> {
     let mut lines: Vec<String> = legend(summary).into_iter().collect();
     lines.extend(times_the_least(summary));
     lines.extend(thin(summary));
-    for metric in SHOWN {
-        lines.extend(jumps(summary, metric));
-    }
+    let jumps = SHOWN.iter().flat_map(|metric| jumps(summary, metric)).collect();
+    lines.extend(large::first_lines(jumps, "summary.json"));
     lines.extend(small_windows(summary));
     lines
 }
@@ -109,11 +109,9 @@ fn times_the_least(summary: &Summary) -> Option<String> {
             .iter()
             .filter(|found| found.metric == name::BILL_MONTH)
     };
+    let cells = summary.by_place();
     let ratio = |found: &&Difference| {
-        let cell = summary
-            .cells
-            .iter()
-            .find(|cell| cell.is_at(&found.variant, &found.point))?;
+        let cell = cells.get(&place(&found.variant, &found.point))?;
         let bill = cell.bill.total.mean;
         let ratio = bill / (bill - found.difference.mean);
         (found.is_told_apart() && ratio >= SEVERAL_TIMES).then(|| {

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 pub use self::folder::{Lost, check as check_target};
 use self::folder::{Output, Staging};
+use crate::run::progress::{Phase, Progress, Silent};
 use crate::run::summary::Summary;
 
 pub mod chart;
@@ -20,6 +21,7 @@ pub mod folder;
 pub mod format;
 pub mod html;
 pub mod json;
+pub mod large;
 pub mod limits;
 pub mod manifest;
 pub mod marks;
@@ -30,14 +32,23 @@ pub mod verdicts;
 
 /// Name of the manifest; a folder that holds one may be replaced.
 pub const MANIFEST: &str = "manifest.json";
+/// Name of the file with everything that was found out.
+const SUMMARY: &str = "summary.json";
+/// Name of the page to read and to send on.
+const PAGE: &str = "report.html";
 
-/// What to write.
+/// What to write beside numbers and `report.html`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Pictures as SVG, and `report.html` with them.
+    /// Pictures as SVG, also within `report.html`.
     pub svg: bool,
     /// Pictures as PNG.
     pub png: bool,
+}
+
+impl Options {
+    /// Everything but pictures, which take the longest of all.
+    pub const NO_PICTURES: Self = Self { svg: false, png: false };
 }
 
 impl Default for Options {
@@ -53,15 +64,27 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// What could not be written; empty if all went well.
     pub lost: Vec<Lost>,
+    /// What the pictures leave out, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// Writes every report of a summary into a folder, in the place of those of an earlier run; files that earlier runs did
 /// not write are kept. An error means that the folder is as it was; where only some files could not be written, the
 /// others are there.
 pub fn write_all(summary: &Summary, folder: &Path, options: Options) -> io::Result<Written> {
+    write_telling(summary, folder, options, &Silent)
+}
+
+/// [`write_all`], telling how many files have been written.
+pub fn write_telling(
+    summary: &Summary,
+    folder: &Path,
+    options: Options,
+    progress: &dyn Progress,
+) -> io::Result<Written> {
     let output = Output::open(folder)?;
-    let mut filled = Filled::new(output.staging());
-    filled.fill(summary, options)?;
+    let mut filled = Filled::new(output.staging(), progress);
+    let notes = filled.fill(summary, options)?;
     let Filled { files, mut lost, .. } = filled;
     let unmoved = output.commit(&files);
     let arrived = |name: &&str| !unmoved.iter().any(|lost| lost.file == **name);
@@ -70,20 +93,30 @@ pub fn write_all(summary: &Summary, folder: &Path, options: Options) -> io::Resu
         .filter(arrived);
     let files = paths.map(|name| folder.join(name)).collect();
     lost.extend(unmoved);
-    Ok(Written { files, lost })
+    Ok(Written { files, lost, notes })
 }
 
 /// The files of a folder as they come to wait in its inner folder.
 struct Filled<'a> {
     staging: &'a Staging,
+    progress: &'a dyn Progress,
     files: Vec<String>,
     lost: Vec<Lost>,
 }
 
+/// The pictures, their texts if they are wanted as SVG, and what they leave out.
+#[derive(Default)]
+struct Pictures {
+    named: Vec<chart::Named>,
+    documents: Vec<String>,
+    notes: Vec<String>,
+}
+
 impl<'a> Filled<'a> {
-    fn new(staging: &'a Staging) -> Self {
+    fn new(staging: &'a Staging, progress: &'a dyn Progress) -> Self {
         Self {
             staging,
+            progress,
             files: Vec::new(),
             lost: Vec::new(),
         }
@@ -97,61 +130,60 @@ impl<'a> Filled<'a> {
         }
     }
 
-    fn put(&mut self, name: &str, text: &str) {
-        let result = self.staging.put(name, text.as_bytes());
+    fn put(&mut self, name: &str, write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) {
+        let result = self.staging.put_with(name, write);
         self.note(name, result);
+        self.progress.step(Phase::Writing);
     }
 
-    /// Writes all files, numbers before pictures. An error if no numbers could be written.
-    fn fill(&mut self, summary: &Summary, options: Options) -> io::Result<()> {
-        let data = csv::files(summary)?;
-        // A bug in a picture must not cost the numbers.
-        let drawn = catch_unwind(AssertUnwindSafe(|| draw(summary, options)));
-        let pictures = drawn.unwrap_or_else(|_| Err(io::Error::other("a bug: the pictures could not be drawn")));
-        let (pictures, documents) = match pictures {
-            Ok(drawn) => drawn,
-            Err(error) => {
-                self.lost.push(Lost::new("pictures", &error));
-                Default::default()
-            }
-        };
-        let mut names: Vec<String> = data.iter().map(|(name, _)| (*name).to_owned()).collect();
-        names.push("summary.json".to_owned());
-        names.extend(
-            documents
-                .iter()
-                .zip(&pictures)
-                .map(|(_, named)| format!("{}.svg", named.stem)),
-        );
-        names.push("report.html".to_owned());
-        names.extend(pictures.iter().map(|named| format!("{}.png", named.stem)));
+    /// Writes all files, numbers before pictures, and returns what the pictures leave out. An error if no numbers could
+    /// be written.
+    fn fill(&mut self, summary: &Summary, options: Options) -> io::Result<Vec<String>> {
+        self.progress.begin(Phase::Writing, 0);
+        let Pictures {
+            named: pictures,
+            documents,
+            notes,
+        } = self.draw(summary, options);
+        let names = names(&pictures, options);
+        self.progress.begin(Phase::Writing, names.len() as u64);
         // Without a manifest the folder would not be known as ours. Its room is taken before the disk fills up.
         self.staging
             .put(MANIFEST, manifest::text(summary, &names)?.as_bytes())?;
-        self.put("summary.json", &json::text(summary)?);
-        for (name, text) in &data {
-            self.put(name, text);
+        self.put(SUMMARY, |out| json::write(summary, out));
+        for (name, write) in csv::FILES {
+            self.put(name, |out| write(summary, out));
         }
         if self.files.is_empty() {
             let why = self.lost.first().map_or("", |lost| lost.why.as_str());
             return Err(io::Error::other(why.to_owned()));
         }
-        if options.svg {
-            self.put("report.html", &html::text(summary, &pictures, &documents));
-        }
+        let page = html::text(summary, &pictures, &documents, &notes);
+        self.put(PAGE, |out| out.write_all(page.as_bytes()));
         for (named, document) in pictures.iter().zip(&documents) {
-            self.put(&format!("{}.svg", named.stem), document);
+            self.put(&format!("{}.svg", named.stem), |out| out.write_all(document.as_bytes()));
         }
         if options.png {
             self.paint(&pictures);
         }
         self.files.sort();
         self.staging
-            .rewrite(MANIFEST, manifest::text(summary, &self.files)?.as_bytes())
+            .rewrite(MANIFEST, manifest::text(summary, &self.files)?.as_bytes())?;
+        Ok(notes)
+    }
+
+    /// Draws what is asked for. A bug in a picture must not cost the numbers.
+    fn draw(&mut self, summary: &Summary, options: Options) -> Pictures {
+        let drawn = catch_unwind(AssertUnwindSafe(|| draw(summary, options)));
+        let drawn = drawn.unwrap_or_else(|_| Err(io::Error::other("a bug: the pictures could not be drawn")));
+        drawn.unwrap_or_else(|error| {
+            self.lost.push(Lost::new("pictures", &error));
+            Pictures::default()
+        })
     }
 
     fn paint(&mut self, pictures: &[chart::Named]) {
-        let staging = self.staging;
+        let (staging, progress) = (self.staging, self.progress);
         let paint = |named: &chart::Named| {
             let name = format!("{}.png", named.stem);
             let painted = catch_unwind(AssertUnwindSafe(|| named.picture.write_png(&staging.path(&name))));
@@ -159,6 +191,7 @@ impl<'a> Filled<'a> {
             if painted.is_err() {
                 staging.forget(&name);
             }
+            progress.step(Phase::Writing);
             (name, painted)
         };
         let painted: Vec<_> = pictures.par_iter().map(paint).collect();
@@ -168,15 +201,30 @@ impl<'a> Filled<'a> {
     }
 }
 
-/// The pictures that are asked for, and their texts if they are wanted as SVG.
-fn draw(summary: &Summary, options: Options) -> io::Result<(Vec<chart::Named>, Vec<String>)> {
-    if !options.svg && !options.png {
-        return Ok((Vec::new(), Vec::new()));
+/// The files that are to be written.
+fn names(pictures: &[chart::Named], options: Options) -> Vec<String> {
+    let data = csv::FILES.iter().map(|(name, _)| *name);
+    let mut names: Vec<String> = data.chain([SUMMARY, PAGE]).map(str::to_owned).collect();
+    for (wanted, end) in [(options.svg, "svg"), (options.png, "png")] {
+        let pictures = pictures.iter().filter(|_| wanted);
+        names.extend(pictures.map(|named| format!("{}.{end}", named.stem)));
     }
-    let pictures = chart::pictures(summary);
-    let texts = pictures.iter().filter(|_| options.svg).map(|named| named.picture.svg());
-    let documents = texts.collect::<io::Result<_>>()?;
-    Ok((pictures, documents))
+    names
+}
+
+/// The pictures that are asked for.
+fn draw(summary: &Summary, options: Options) -> io::Result<Pictures> {
+    if !options.svg && !options.png {
+        return Ok(Pictures::default());
+    }
+    let chart::Drawn { pictures, notes } = chart::drawn(summary);
+    let texts = pictures.par_iter().filter(|_| options.svg);
+    let documents = texts.map(|named| named.picture.svg()).collect::<io::Result<_>>()?;
+    Ok(Pictures {
+        named: pictures,
+        documents,
+        notes,
+    })
 }
 
 #[cfg(test)]
@@ -243,10 +291,11 @@ mod tests {
         let folder = scratch.join("out");
         write_all(&sample::four(), &folder, Options::default()).unwrap();
         fs::write(folder.join("notes.txt"), "mine").unwrap();
-        write_all(&sample::one(), &folder, Options { svg: false, png: false }).unwrap();
+        write_all(&sample::one(), &folder, Options::NO_PICTURES).unwrap();
         let after = contents(&folder);
         assert_eq!(after["notes.txt"], b"mine");
-        assert!(!after.contains_key("overview.svg"));
+        assert!(!after.contains_key("overview.svg") && !after.contains_key("overview.png"));
+        assert!(after.contains_key(PAGE));
         assert_eq!(
             fs::read_dir(&scratch).unwrap().count(),
             1,

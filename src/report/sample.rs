@@ -265,6 +265,7 @@ fn empty() -> Summary {
         warmup_ns: 300_000_000_000,
         warmup: WarmupSummary::default(),
         window_ns: 60_000_000_000,
+        coarser: None,
         axes: Vec::new(),
         cells: Vec::new(),
         differences: Vec::new(),

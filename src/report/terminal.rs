@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyl
 
 use super::chart::focus;
 use super::format::{self, MISSING, span_ns};
+use super::large;
 use super::limits;
 use super::verdicts;
 use crate::run::summary::{Cell, Estimate, ExpectationResult, Outcome, Summary, Unit, name};
@@ -87,8 +88,12 @@ fn composed(summary: &Summary, view: View) -> String {
         return out;
     }
     let shown = verdicts::by_regime(summary);
-    let _ = writeln!(out, "\n{}", table(&shown, view));
-    for line in verdicts::legend(summary) {
+    let (some, left_out) = large::shown(&shown);
+    let _ = writeln!(out, "\n{}", table(&some, view));
+    for line in verdicts::sizes(summary, left_out)
+        .into_iter()
+        .chain(verdicts::legend(summary))
+    {
         paragraph(&mut out, &line, view.width, "", "  ");
     }
     super::marks::explain(&mut out, &shown, view);
@@ -100,8 +105,8 @@ fn composed(summary: &Summary, view: View) -> String {
     expectations(&mut out, summary, view);
     if !summary.warnings.is_empty() {
         let _ = writeln!(out, "\n{}", view.paint("1;33", "Warnings"));
-        for warning in &summary.warnings {
-            paragraph(&mut out, warning, view.width, "  ", "    ");
+        for warning in large::first_lines(summary.warnings.clone(), "summary.json") {
+            paragraph(&mut out, &warning, view.width, "  ", "    ");
         }
     }
     out
@@ -114,7 +119,7 @@ fn verdict_lines(out: &mut String, summary: &Summary, view: View) {
         return;
     }
     let _ = writeln!(out, "\n{}", view.paint("1;33", verdicts::HEADING));
-    for line in lines {
+    for line in large::first_lines(lines, "verdicts.csv") {
         paragraph(out, &line, view.width, "  ", "      ");
     }
     out.push('\n');
@@ -127,20 +132,16 @@ fn bill_notes(out: &mut String, summary: &Summary, view: View) {
         for note in &cell.bill.notes {
             let variant = cell.variant.as_str();
             match notes.iter_mut().find(|other| other.0 == note) {
-                Some(other) if other.1.contains(&variant) => {}
+                // The cells of a variant stand together.
+                Some(other) if other.1.last() == Some(&variant) => {}
                 Some(other) => other.1.push(variant),
                 None => notes.push((note, vec![variant])),
             }
         }
     }
-    let all = |variants: &[&str]| {
-        summary
-            .cells
-            .iter()
-            .all(|cell| variants.contains(&cell.variant.as_str()))
-    };
+    let all = summary.variants().len();
     for (note, variants) in notes {
-        let whose = if all(&variants) {
+        let whose = if variants.len() == all {
             String::new()
         } else {
             format!(" ({})", variants.join(", "))
@@ -226,17 +227,15 @@ fn minus(summary: &Summary) -> Option<Column> {
     if summary.differences.is_empty() {
         return None;
     }
-    let mut against: Vec<&str> = Vec::new();
+    let bills = summary.differences_of(name::BILL_MONTH);
+    let mut against: Vec<String> = Vec::new();
     let field = |cell: &Cell| {
-        let Some(found) = summary.difference(cell, name::BILL_MONTH) else {
-            let base = summary
-                .differences
-                .iter()
-                .any(|d| cell.is_at(&d.minus_variant, &d.minus_point));
+        let Some(found) = bills.of(cell) else {
+            let base = bills.is_base(cell);
             return (if base { "·" } else { MISSING }.to_owned(), String::new());
         };
-        if !against.contains(&found.minus_variant.as_str()) {
-            against.push(&found.minus_variant);
+        if !against.contains(&found.minus_variant) {
+            against.push(found.minus_variant.clone());
         }
         let (mean, half) = format::money_short(&found.difference);
         let sign = if found.difference.mean > 0.0 { "+" } else { "" };
@@ -491,7 +490,8 @@ fn expectations(out: &mut String, summary: &Summary, view: View) {
     };
     let words = format!("Expectations: {held} of {} hold{open}", summary.expectations.len());
     let _ = writeln!(out, "\n{}", view.paint("1", &words));
-    for expectation in &summary.expectations {
+    let (shown, more) = large::expectations(summary);
+    for expectation in shown {
         let (mark, code) = match expectation.outcome {
             Outcome::Holds => ("ok", "32"),
             Outcome::Fails => ("FAIL", "1;31"),
@@ -506,6 +506,9 @@ fn expectations(out: &mut String, summary: &Summary, view: View) {
             "        ",
         );
         out.push_str(&lines.replacen(mark, &view.paint(code, mark), 1));
+    }
+    if more > 0 {
+        let _ = writeln!(out, "  ({} more in summary.json)", format::count(more as u64));
     }
 }
 

@@ -3,6 +3,8 @@
 use super::format::MISSING;
 use crate::run::summary::{Cell, Summary};
 use crate::run::verdict::{Class, Regime};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Above the lines in words.
@@ -55,17 +57,26 @@ fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
 }
 
 /// The summary with one cell a regime in place of each cell that has two: what tables and pictures are made of.
-pub fn by_regime(summary: &Summary) -> Summary {
+pub fn by_regime(summary: &Summary) -> Cow<'_, Summary> {
+    if summary.cells.iter().all(|cell| cell.regimes.is_empty()) {
+        return Cow::Borrowed(summary);
+    }
     let rows = |cell: &Cell| -> Vec<Cell> {
         if cell.regimes.is_empty() {
             return vec![cell.clone()];
         }
         cell.regimes.iter().map(|regime| of_regime(cell, regime)).collect()
     };
-    Summary {
+    Cow::Owned(Summary {
         cells: summary.cells.iter().flat_map(rows).collect(),
         ..summary.clone()
-    }
+    })
+}
+
+/// What tables leave out, and how timelines are coarser than the run, if either is so.
+pub fn sizes(summary: &Summary, left_out: Option<String>) -> Vec<String> {
+    let coarser = summary.coarser.as_ref().map(|coarser| coarser.words.clone());
+    left_out.into_iter().chain(coarser).collect()
 }
 
 /// What the marks mean, of those that occur.
@@ -111,12 +122,14 @@ pub fn legend(summary: &Summary) -> Vec<String> {
 /// named together.
 pub fn lines(summary: &Summary) -> Vec<String> {
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for cell in &summary.cells {
         for words in words(cell) {
-            match found.iter_mut().find(|line| line.0 == words) {
-                Some(line) => line.1.push(label(cell)),
-                None => found.push((words, vec![label(cell)])),
-            }
+            let place = *places.entry(words).or_insert_with_key(|words| {
+                found.push((words.clone(), Vec::new()));
+                found.len() - 1
+            });
+            found[place].1.push(label(cell));
         }
     }
     let line = |(words, cells): (String, Vec<String>)| {

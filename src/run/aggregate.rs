@@ -8,7 +8,7 @@ use super::figures::{self, estimate, metric};
 use super::study::CellPlan;
 use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
 use super::tally::{Line, Packed, Seen};
-use super::{levels, limits, mean_month};
+use super::{coarse, levels, limits, mean_month};
 use crate::kernel::Duration;
 use crate::model::request::entry::{CAUSES, Cause};
 use crate::model::request::hits::Limit;
@@ -281,20 +281,22 @@ fn unit_of(unit: SeriesUnit) -> (Unit, f64) {
     }
 }
 
-fn timeline(plan: &Plan, name: String, unit: SeriesUnit, lines: &[Vec<f64>]) -> Timeline {
+fn timeline(plan: &Plan, name: String, kind: SeriesUnit, lines: &[Vec<f64>]) -> Timeline {
     let windows = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let (unit, factor) = unit_of(unit);
+    let (unit, factor) = unit_of(kind);
     // Windows are counted from the start of the run; those of the warm-up were not measured.
     let before = (plan.warmup.0 as f64 / plan.window.0 as f64).round() as usize;
+    let together = coarse::factor(plan) as usize;
     let mut timeline = Timeline {
         name,
         unit,
-        mean: vec![f64::NAN; before],
-        low: vec![f64::NAN; before],
-        high: vec![f64::NAN; before],
+        mean: vec![f64::NAN; before / together],
+        low: vec![f64::NAN; before / together],
+        high: vec![f64::NAN; before / together],
     };
-    for window in 0..windows {
-        let value = |line: &Vec<f64>| line.get(window).map_or(f64::NAN, |value| value * factor);
+    for span in coarse::spans(before, windows, together) {
+        let window = |line: &[f64], window: usize| line.get(window).map_or(f64::NAN, |value| value * factor);
+        let value = |line: &Vec<f64>| coarse::merged(kind, span.clone(), |at| window(line, at));
         let estimate = estimate(&lines.iter().map(value).collect::<Vec<_>>());
         let (low, mut high) = estimate.interval.unwrap_or((f64::NAN, f64::NAN));
         if unit == Unit::Ratio {

@@ -1,34 +1,47 @@
 //! Paired differences between cells: all cells have the same dice, so what chance does to both alike falls away.
 
 use super::figures::estimate_of;
-use super::summary::{Cell, Difference};
+use super::summary::{Cell, Difference, Place};
 use crate::stats::figure::difference;
+use std::collections::BTreeMap;
 
 /// The differences of every metric to the cheapest cell: among the variants at each sweep point, or among all points if
 /// there is one variant. Where no bill tells, to the first. What grows, has two regimes or no traffic is compared with
 /// nothing, and what fails or loses work is not what others are measured against unless all do.
 pub fn of(cells: &[Cell]) -> Vec<Difference> {
     let one_variant = cells.windows(2).all(|pair| pair[0].variant == pair[1].variant);
-    let together = |a: &Cell, b: &Cell| one_variant || a.is_at(&a.variant, &b.point);
+    let mut bases: BTreeMap<Place, &Cell> = BTreeMap::new();
+    for cell in cells.iter().filter(|cell| cell.is_comparable()) {
+        let base = bases.entry(group(cell, one_variant)).or_insert(cell);
+        if is_cheaper(cell, base) {
+            *base = cell;
+        }
+    }
     let mut differences = Vec::new();
-    for cell in cells {
-        let group = || {
-            cells
-                .iter()
-                .filter(|other| together(cell, other) && other.is_comparable())
-        };
-        let cheapest = |with: &dyn Fn(&&Cell) -> bool| {
-            let bill = |cell: &&Cell| cell.bill.total.mean;
-            group().filter(with).min_by(|a, b| bill(a).total_cmp(&bill(b)))
-        };
-        let Some(base) = cheapest(&|cell| !cell.is_bad()).or_else(|| cheapest(&|_| true)) else {
-            continue;
-        };
-        if !std::ptr::eq(base, cell) && cell.is_comparable() {
+    for cell in cells.iter().filter(|cell| cell.is_comparable()) {
+        if let Some(base) = bases
+            .get(&group(cell, one_variant))
+            .filter(|base| !std::ptr::eq(**base, cell))
+        {
             against(cell, base, &mut differences);
         }
     }
     differences
+}
+
+/// What the cells that are compared have in common: nothing, or their sweep point.
+fn group(cell: &Cell, one_variant: bool) -> Place<'_> {
+    if one_variant {
+        return Place::new();
+    }
+    cell.place().split_off(1)
+}
+
+/// Whether others are rather measured against a cell than against one before it.
+fn is_cheaper(cell: &Cell, other: &Cell) -> bool {
+    let rank = |cell: &Cell| (cell.is_bad(), cell.bill.total.mean);
+    let ((bad, bill), (other_bad, other_bill)) = (rank(cell), rank(other));
+    bad.cmp(&other_bad).then(bill.total_cmp(&other_bill)).is_lt()
 }
 
 /// Whether the difference of a metric means anything: the greatest value of all runs estimates nothing.

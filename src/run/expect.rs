@@ -116,7 +116,7 @@ fn read_one(root: &Block, node: &Node, variants: &[&str], axes: &[Axis]) -> Opti
         ratio_to: variant("ratio_to"),
         low: bounds.low.map(|bound| bound.0),
         high: bounds.high.map(|bound| bound.0),
-        windows: block.has("windows").then(|| block.share("windows")),
+        windows: block.share_opt("windows"),
         unit: bounds.low.or(bounds.high).map(|bound| bound.1),
         condition: bounds.condition,
         metric_span: block.span_of("metric"),

@@ -2,6 +2,7 @@
 
 use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
+use super::progress::{Phase, Progress, Silent};
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
 use super::tally;
@@ -15,6 +16,7 @@ use crate::scenario::{
     Block, Catalog, Code, Context, Diagnostic, Diagnostics, Field, Files, Folder, Kind, Names, Node, NodeKind, Service,
     Shelf, Sources, Span, Table, nearest, parse, prices, read_entries, units,
 };
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,9 +68,14 @@ pub const SWEEP: Table = Table {
 
 /// Reads the scenario at `path`.
 pub fn load(path: &Path, options: &Options) -> Loaded {
+    load_telling(path, options, &Silent)
+}
+
+/// Reads the scenario at `path` and tells how many of its cells have been read.
+pub fn load_telling(path: &Path, options: &Options, progress: &dyn Progress) -> Loaded {
     let mut sources = Sources::new();
     let diagnostics = Diagnostics::new();
-    let study = load_study(path, options, &mut sources, &diagnostics).filter(|_| !diagnostics.has_errors());
+    let study = load_study(path, options, (&mut sources, &diagnostics), progress).filter(|_| !diagnostics.has_errors());
     Loaded {
         sources,
         diagnostics,
@@ -76,7 +83,12 @@ pub fn load(path: &Path, options: &Options) -> Loaded {
     }
 }
 
-fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics: &Diagnostics) -> Option<Study> {
+fn load_study(
+    path: &Path,
+    options: &Options,
+    (sources, diagnostics): (&mut Sources, &Diagnostics),
+    progress: &dyn Progress,
+) -> Option<Study> {
     let file = sources.load(path, diagnostics)?;
     let mut root = parse(sources, file, diagnostics)?;
     let folder = Folder(path.parent().map(Path::to_path_buf).unwrap_or_default());
@@ -96,6 +108,7 @@ fn load_study(path: &Path, options: &Options, sources: &mut Sources, diagnostics
         diagnostics,
         files: &files,
         options,
+        progress,
     };
     let mut study = reader.study(&root)?;
     let stem = path
@@ -232,13 +245,32 @@ type Variant = (String, Span, Node);
 
 /// Reports what was found in each variant, once; what only some variants suffer from is said to be theirs.
 fn report_all(variants: &[Variant], heard: &[Vec<Diagnostic>], diagnostics: &Diagnostics) {
-    for (list, (name, overlay, _)) in heard.iter().zip(variants) {
+    /// Which variants have a problem.
+    struct Having {
+        first: usize,
+        last: usize,
+        count: usize,
+    }
+    let mut having: BTreeMap<&Diagnostic, Having> = BTreeMap::new();
+    for (number, problem) in heard
+        .iter()
+        .enumerate()
+        .flat_map(|(number, list)| list.iter().map(move |p| (number, p)))
+    {
+        let seen = having.entry(problem).or_insert(Having {
+            first: number,
+            last: number,
+            count: 1,
+        });
+        seen.count += usize::from(seen.last != number);
+        seen.last = number;
+    }
+    for (number, (list, (name, overlay, _))) in heard.iter().zip(variants).enumerate() {
         for problem in list {
-            let everywhere = heard.iter().all(|other| other.contains(problem));
-            let elsewhere = heard.iter().take_while(|other| !std::ptr::eq(*other, list));
+            let everywhere = having[problem].count == heard.len();
             if everywhere || problem.is_within(*overlay) {
                 diagnostics.push(problem.clone());
-            } else if !elsewhere.clone().any(|other| other.contains(problem)) {
+            } else if having[problem].first == number {
                 let here = format!("with the variant `{name}`");
                 diagnostics.push(problem.clone().also(overlay.first(name.len()), here));
             }
@@ -252,6 +284,7 @@ struct Loader<'a> {
     diagnostics: &'a Diagnostics,
     files: &'a dyn Files,
     options: &'a Options,
+    progress: &'a dyn Progress,
 }
 
 /// The most cells (variants times sweep points) of a scenario: each of them is read, run and drawn.
@@ -287,6 +320,7 @@ impl Loader<'_> {
             return None;
         }
         self.report_lost_paths(&axes, &variants);
+        self.progress.begin(Phase::Reading, count as u64);
         let (mut cells, mut spec, mut heard) = (Vec::new(), None, Vec::new());
         for (variant, _, tree) in &variants {
             let own = Diagnostics::new();
@@ -295,6 +329,7 @@ impl Loader<'_> {
                     spec.get_or_insert((run, cell.plan.seed));
                     cells.push(cell);
                 }
+                self.progress.step(Phase::Reading);
             }
             heard.push(own.sorted());
         }
@@ -549,8 +584,7 @@ impl Loader<'_> {
         (!KINDS.contains(&section) || component.is_some_and(there)).then_some(path)
     }
 
-    /// A text as a quantity of whatever kind it is written as. and, where it is a quantity, as a number in its base
-    /// unit.
+    /// A swept value: its text and, where that is a quantity of any kind, the number in its base unit.
     fn point(&self, node: &Node) -> (PointValue, Unit) {
         let Some(text) = node.scalar() else {
             let cx = Context {

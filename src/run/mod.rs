@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod billing;
+pub mod coarse;
 pub mod differences;
 pub mod expect;
 pub mod failure;
@@ -14,6 +15,7 @@ pub mod mean_month;
 pub mod memory;
 pub mod size;
 pub mod metrics;
+pub mod progress;
 pub mod study;
 pub mod tally;
 pub mod summary;
@@ -21,5 +23,6 @@ pub mod verdict;
 pub mod warmup;
 
 pub use failure::{Failure, Refused};
-pub use load::{Loaded, Options, load};
+pub use load::{Loaded, Options, load, load_telling};
+pub use progress::{Phase, Progress, Silent};
 pub use study::{CellPlan, Study};

@@ -3,21 +3,23 @@
 //! CPU utilisation falls and response times shorten with every instance, so the search first finds a number that is
 //! enough, takes from it the load that the traffic brings, gallops up from the number that this load needs at least,
 //! and halves the distance to the largest that is not enough. Where instances that idle nearly all the time are still
-//! not enough, more of them are no remedy, and the search fails.
+//! not enough, more of them are no remedy, and the search fails. Where requests pile up before the fleet until a pilot
+//! run has to be given up, it is much too small. A fleet is sized for the ordinary day: pilot runs have no faults.
 
 use super::failure::{Cause, Failure};
 use super::study::CellPlan;
 use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::mechanism::fleet::plan::SizeGoal;
-use crate::model::world::run::{RunResult, World};
+use crate::model::parts::budget::{Crowd, Holder};
+use crate::model::world::run::{Halt, RunResult, World};
 use crate::stats::Value;
 
 /// Run numbers of pilot runs: far from those that are measured, and another one than the warm-up's.
 const PILOT: u64 = u64::MAX - 1;
 /// Longest pilot run.
 const PILOT_LENGTH: Duration = Duration::from_secs(600);
-/// Where the search begins: plenty, so that the pilot run is not overloaded.
+/// Where the search begins: plenty for most, so that the pilot run is not overloaded.
 const FIRST_GUESS: u64 = 64;
 /// More instances than anybody wants; the search ends there.
 const MOST: u64 = 1 << 20;
@@ -46,25 +48,44 @@ struct Pilot {
     load: f64,
     /// The 99th percentile of response times, in ns.
     p99_ns: u64,
+    /// Why the pilot was given up, where that may be because there are far too few instances.
+    given_up: Option<Cause>,
+}
+
+/// Whether more instances of a fleet may be the remedy for what there was too much of: not if requests wait elsewhere.
+fn may_be_too_few(pilot: &Plan, fleet: usize, crowd: &Crowd) -> bool {
+    let own = pilot.fleets[fleet].component;
+    crowd.most.holder != Holder::Requests || crowd.place.is_none_or(|place| place == own)
 }
 
 /// Runs the pilot with so many instances.
 fn try_out(pilot: &mut Plan, fleet: usize, goal: &SizeGoal, count: u64) -> Result<Pilot, Cause> {
     pilot.fleets[fleet].count = count;
     let result = World::new(pilot, PILOT).run();
-    if let Some(halt) = result.halted {
-        return Err(Cause::halted(pilot, halt));
+    match result.halted {
+        Some(Halt::Crowded(crowd)) if may_be_too_few(pilot, fleet, &crowd) => {
+            return Ok(Pilot {
+                enough: false,
+                load: f64::INFINITY,
+                p99_ns: u64::MAX,
+                given_up: Some(Cause::halted(pilot, Halt::Crowded(crowd))),
+            });
+        }
+        Some(halt) => return Err(Cause::halted(pilot, halt)),
+        None => {}
     }
     let p99_ns = p99(pilot, &result, fleet);
     Ok(Pilot {
         enough: meets(pilot, &result, fleet, goal),
         load: load(pilot, &result, fleet, count),
         p99_ns,
+        given_up: None,
     })
 }
 
 fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> Result<u64, Cause> {
     let mut pilot = plan.clone();
+    pilot.faults.clear();
     // The busiest stretch may come late, so the pilot is as long as the run where that is affordable.
     pilot.length = Duration(plan.length.0.min(plan.warmup.0 + PILOT_LENGTH.0));
     let mut with = |count: u64| try_out(&mut pilot, fleet, goal, count);
@@ -73,11 +94,11 @@ fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> Result<u64, Cause> {
     let mut seen = with(high)?;
     while !seen.enough {
         if high >= MOST || seen.load < IDLE * high as f64 {
-            return Err(Cause::Unreachable {
+            return Err(seen.given_up.unwrap_or_else(|| Cause::Unreachable {
                 fleet: plan.components[plan.fleets[fleet].component as usize].name.clone(),
                 count: high,
                 p99_ns: seen.p99_ns,
-            });
+            }));
         }
         let wanted = seen.load / goal.utilisation.unwrap_or(0.9);
         high = (wanted.ceil() as u64).clamp(high * 2, high * 4);

@@ -6,8 +6,10 @@
 
 use super::aggregate::aggregate;
 use super::billing::BillingPlan;
+use super::coarse::coarser;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
+use super::progress::{Phase, Progress};
 use super::summary::{Axis, Cell, InputRef, Manifest, PointValue, SCHEMA, Summary};
 use super::tally::{Origin, Packed, Tallies, TallyError};
 use super::warmup::{self, Clock, Warmed};
@@ -15,6 +17,7 @@ use super::{differences, verdict};
 use crate::kernel::Duration;
 use crate::model::Plan;
 use crate::model::world::run::{Halt, RunResult, World};
+use crate::scenario::units::show_duration;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -74,15 +77,16 @@ impl Study {
         self.cells.len() as u64 * self.replications
     }
 
-    /// Runs everything. `progress` is called once after each run, from any thread.
+    /// Runs everything, and tells how far it has come; a closure is called once after each run, from any thread.
     ///
     /// A cell is refused, and has words instead of figures, if a run of it had to be given up or no size of a fleet
     /// keeps its goals.
     ///
     /// # Errors
     /// If every cell was refused.
-    pub fn run(mut self, progress: &(dyn Fn() + Sync)) -> Result<Summary, Box<Refused>> {
-        let (warmed, settled) = self.settle();
+    pub fn run(mut self, progress: &dyn Progress) -> Result<Summary, Box<Refused>> {
+        let (warmed, settled) = self.settle(progress);
+        progress.begin(Phase::Running, self.runs());
         let each = self.cells.par_iter().zip(settled);
         let outcomes: Vec<Result<Cell, Failure>> = each
             .map(|(cell, failure)| match failure {
@@ -91,15 +95,16 @@ impl Study {
                     .map(|runs| self.figures(cell, &runs.iter().collect::<Vec<_>>())),
             })
             .collect();
-        self.finish(outcomes, warmed)
+        self.finish(outcomes, warmed, progress)
     }
 
     /// Runs the runs of these numbers of every cell, and keeps their tallies: a part of a study, or all of it, for
-    /// [`summarise`]. `progress` is called once after each run, from any thread.
+    /// [`summarise`]. `progress` is told after each run, from any thread.
     ///
     /// A cell of which a run had to be given up, or which has no size that keeps its goals, has a failure instead.
-    pub fn tallies(mut self, numbers: &Range<u64>, progress: &(dyn Fn() + Sync)) -> Vec<Result<Tallies, Failure>> {
-        let (warmed, settled) = self.settle();
+    pub fn tallies(mut self, numbers: &Range<u64>, progress: &dyn Progress) -> Vec<Result<Tallies, Failure>> {
+        let (warmed, settled) = self.settle(progress);
+        progress.begin(Phase::Running, self.cells.len() as u64 * (numbers.end - numbers.start));
         let tallies = |(cell, failure): (&CellPlan, Option<Failure>)| {
             if let Some(failure) = failure {
                 return Err(failure);
@@ -113,7 +118,9 @@ impl Study {
 
     /// Settles what the scenario leaves open (warm-up, sizes, what is warm at the start) by pilot runs; says why some
     /// cells cannot run.
-    fn settle(&mut self) -> (Warmed, Vec<Option<Failure>>) {
+    fn settle(&mut self, progress: &dyn Progress) -> (Warmed, Vec<Option<Failure>>) {
+        let cells = self.cells.len() as u64;
+        progress.begin(Phase::WarmingUp, cells);
         let warmed = warmup::find(self);
         warmed.apply(&mut self.cells);
         let prepare = |cell: &mut CellPlan| {
@@ -122,8 +129,11 @@ impl Study {
                 super::size::size(cell)?;
                 warmup::start_steady(&mut cell.plan).map_err(|cause| Failure::of(cell, cause))
             };
-            seen.cloned().or_else(|| sized().err())
+            let failure = seen.cloned().or_else(|| sized().err());
+            progress.step(Phase::Sizing);
+            failure
         };
+        progress.begin(Phase::Sizing, cells);
         let settled = self.cells.par_iter_mut().map(prepare).collect();
         (warmed, settled)
     }
@@ -137,13 +147,23 @@ impl Study {
     }
 
     /// The summary of cells with their figures.
-    fn finish(self, outcomes: Vec<Result<Cell, Failure>>, warmed: Warmed) -> Result<Summary, Box<Refused>> {
+    fn finish(
+        self,
+        outcomes: Vec<Result<Cell, Failure>>,
+        warmed: Warmed,
+        progress: &dyn Progress,
+    ) -> Result<Summary, Box<Refused>> {
         let failures: Vec<Failure> = outcomes.iter().filter_map(|outcome| outcome.clone().err()).collect();
         let each = self.cells.iter().zip(outcomes);
         let cells: Vec<Cell> = each
             .map(|(cell, outcome)| outcome.unwrap_or_else(|failure| super::failure::refused(cell, &failure)))
             .collect();
-        let judge = |(expectation, place): (&Expectation, &String)| expectation.judge(&cells, place);
+        progress.begin(Phase::Judging, self.expectations.len() as u64);
+        let judge = |(expectation, place): (&Expectation, &String)| {
+            let judged = expectation.judge(&cells, place);
+            progress.step(Phase::Judging);
+            judged
+        };
         let expectations = self.expectations.iter().zip(&self.places).flat_map(judge).collect();
         let first = self.cells.first().map(|cell| &cell.plan);
         let time = |get: fn(&Plan) -> Duration| first.map_or(0, |plan| get(plan).0);
@@ -157,6 +177,7 @@ impl Study {
             length_ns: time(|plan| plan.length),
             warmup_ns: time(|plan| plan.warmup),
             window_ns: time(|plan| plan.window),
+            coarser: first.and_then(|plan| coarser(plan, show_duration)),
             axes: self.axes,
             differences: differences::of(&cells),
             cells,
@@ -235,12 +256,12 @@ pub fn summarise(mut study: Study, sets: Vec<Tallies>) -> Result<Summary, TallyE
         .map(|(place, cell)| figures((place, cell)))
         .collect();
     study
-        .finish(cells, warmed)
+        .finish(cells, warmed, &|| ())
         .map_err(|refused| TallyError::Missing(refused.summary.scenario))
 }
 
 /// Runs of a cell, in the order of their numbers.
-fn replicate(cell: &CellPlan, numbers: Range<u64>, progress: &(dyn Fn() + Sync)) -> Result<Vec<Packed>, Failure> {
+fn replicate(cell: &CellPlan, numbers: Range<u64>, progress: &dyn Progress) -> Result<Vec<Packed>, Failure> {
     let pack = |result: RunResult| Packed::of(&result, cell.plan.window);
     let results = side_by_side(&cell.plan, numbers, cell.plan.length, progress, &pack);
     results.map_err(|halt| Failure::of(cell, Cause::halted(&cell.plan, halt)))
@@ -252,7 +273,7 @@ pub(super) fn side_by_side<T: Send>(
     plan: &Plan,
     numbers: Range<u64>,
     end: Duration,
-    progress: &(dyn Fn() + Sync),
+    progress: &dyn Progress,
     keep: &(dyn Fn(RunResult) -> T + Sync),
 ) -> Result<Vec<T>, Halt> {
     let given_up = AtomicU64::new(u64::MAX);
@@ -262,7 +283,7 @@ pub(super) fn side_by_side<T: Send>(
             return None;
         }
         let result = World::new(plan, number).on_behalf_of(end).run_while(&wanted);
-        progress();
+        progress.step(Phase::Running);
         if let Some(halt) = result.halted {
             given_up.fetch_min(number, Ordering::Relaxed);
             return Some(Err(halt));

@@ -7,9 +7,11 @@
 //! Units: durations in seconds, money in dollars, sizes in bytes, shares between 0 and 1. A number that does not exist
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
+use super::coarse::Coarser;
 use super::verdict::{Loss, Regime, Verdict};
 use crate::stats::figure::Side;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the `summary.json` layout.
 pub const SCHEMA: u32 = 1;
@@ -80,8 +82,11 @@ pub struct Summary {
     /// How the warm-up was found.
     #[serde(default)]
     pub warmup: WarmupSummary,
-    /// Width of the windows of every timeline, in nanoseconds.
+    /// Width of the windows of the run, in nanoseconds, and of those of every timeline unless these are coarser.
     pub window_ns: u64,
+    /// How timelines are coarser, where the run has very many windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coarser: Option<Coarser>,
     /// The swept parameters, in the order of the scenario; empty without a sweep.
     pub axes: Vec<Axis>,
     /// One cell per variant and sweep point: variants outermost, then the axes in order, the last one fastest.
@@ -399,8 +404,8 @@ pub struct Distribution {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A value per window, over the replications. Windows start at 0 (warm-up included) and are [`Summary::window_ns`]
-/// wide.
+/// A value per window, over the replications. Windows start at 0 (warm-up included) and are as wide as
+/// [`Summary::timeline_window_ns`] says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// Dotted name, such as `latency.p99` or `functions.checkout.instances.busy`.
@@ -590,32 +595,76 @@ pub struct PriceBookRef {
 }
 
 impl Summary {
+    /// Width of the windows of every timeline, in nanoseconds.
+    pub fn timeline_window_ns(&self) -> u64 {
+        self.coarser
+            .as_ref()
+            .map_or(self.window_ns, |coarser| coarser.window_ns)
+    }
+
     /// The variants in order of appearance.
     pub fn variants(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for cell in &self.cells {
-            if !names.contains(&cell.variant.as_str()) {
-                names.push(&cell.variant);
-            }
-        }
-        names
+        let mut seen = BTreeSet::new();
+        let names = self.cells.iter().map(|cell| cell.variant.as_str());
+        names.filter(|name| seen.insert(*name)).collect()
+    }
+}
+
+/// Where a cell stands, as a key: its variant and the texts of its sweep point.
+pub type Place<'a> = Vec<&'a str>;
+
+/// The place of a variant at a sweep point.
+pub fn place<'a>(variant: &'a str, point: &'a [PointValue]) -> Place<'a> {
+    let texts = point.iter().map(|value| value.text.as_str());
+    std::iter::once(variant).chain(texts).collect()
+}
+
+/// The paired differences of one metric, by the place of the cell that they are about.
+pub struct Differences<'a> {
+    found: BTreeMap<Place<'a>, &'a Difference>,
+    bases: BTreeSet<Place<'a>>,
+}
+
+impl Differences<'_> {
+    /// How much larger the metric of a cell is than that of the cell it is measured against.
+    pub fn of(&self, cell: &Cell) -> Option<&Difference> {
+        self.found.get(&cell.place()).copied()
+    }
+
+    /// Whether others are measured against the cell.
+    pub fn is_base(&self, cell: &Cell) -> bool {
+        self.bases.contains(&cell.place())
     }
 }
 
 impl Summary {
-    /// How much larger a metric of a cell is than that of the cell it is measured against.
-    pub fn difference(&self, cell: &Cell, metric: &str) -> Option<&Difference> {
-        self.differences
-            .iter()
-            .find(|found| found.metric == metric && cell.is_at(&found.variant, &found.point))
+    /// The cells by where they stand.
+    pub fn by_place(&self) -> BTreeMap<Place<'_>, &Cell> {
+        // The first of those that stand in one place, if a value is swept twice.
+        self.cells.iter().rev().map(|cell| (cell.place(), cell)).collect()
+    }
+
+    /// The paired differences of a metric. What others are measured against counts whatever the metric.
+    pub fn differences_of(&self, metric: &str) -> Differences<'_> {
+        let all = self.differences.iter();
+        let of_metric = all.clone().filter(|found| found.metric == metric);
+        Differences {
+            // The first of those of one place, if a value is swept twice.
+            found: of_metric.rev().map(|d| (place(&d.variant, &d.point), d)).collect(),
+            bases: all.map(|d| place(&d.minus_variant, &d.minus_point)).collect(),
+        }
     }
 }
 
 impl Cell {
     /// Whether it is of this variant at this sweep point.
     pub fn is_at(&self, variant: &str, point: &[PointValue]) -> bool {
-        let texts = |values: &[PointValue]| values.iter().map(|value| value.text.clone()).collect::<Vec<_>>();
-        self.variant == variant && texts(&self.point) == texts(point)
+        self.place() == place(variant, point)
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place<'_> {
+        place(&self.variant, &self.point)
     }
 
     /// The metric of that name.

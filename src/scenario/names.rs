@@ -5,6 +5,7 @@ use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use super::table::list_words;
 use super::tree::{Node, NodeKind, Span};
 use crate::kernel::pack::Bits;
+use std::collections::BTreeMap;
 
 /// A component: its kind and its number within the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +35,9 @@ impl Bits for Target {
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     kinds: Vec<&'static str>,
-    names: Vec<Vec<(String, Span)>>,
+    by_kind: Vec<Vec<(String, Span)>>,
+    /// Where each name is used, in the order of kinds and of the file.
+    places: BTreeMap<String, Vec<Target>>,
 }
 
 impl Names {
@@ -43,7 +46,8 @@ impl Names {
     pub fn collect(root: &Node, kinds: &[&'static str], diagnostics: &Diagnostics) -> Self {
         let mut names = Self {
             kinds: kinds.to_vec(),
-            names: vec![Vec::new(); kinds.len()],
+            by_kind: vec![Vec::new(); kinds.len()],
+            places: BTreeMap::new(),
         };
         for (kind, section) in kinds.iter().enumerate() {
             let node = root.get(section);
@@ -54,12 +58,17 @@ impl Names {
             }
             for (key, _) in node.map_or(&[][..], Node::entries) {
                 names.check(&key.text, key.span, diagnostics);
-                if names.names[kind].len() > u16::MAX as usize {
+                if names.by_kind[kind].len() > u16::MAX as usize {
                     let message = format!("more than 65,535 components under `{section}`");
                     diagnostics.push(Diagnostic::new(Code::TooMany, key.span, message));
                     break;
                 }
-                names.names[kind].push((key.text.clone(), key.span));
+                let target = Target {
+                    kind: kind as u8,
+                    index: names.by_kind[kind].len() as u16,
+                };
+                names.places.entry(key.text.clone()).or_default().push(target);
+                names.by_kind[kind].push((key.text.clone(), key.span));
             }
         }
         names
@@ -102,22 +111,22 @@ impl Names {
 
     /// The name of a component.
     pub fn name(&self, target: Target) -> &str {
-        &self.names[usize::from(target.kind)][usize::from(target.index)].0
+        &self.by_kind[usize::from(target.kind)][usize::from(target.index)].0
     }
 
     /// Where a component's name stands.
     pub fn span(&self, target: Target) -> Span {
-        self.names[usize::from(target.kind)][usize::from(target.index)].1
+        self.by_kind[usize::from(target.kind)][usize::from(target.index)].1
     }
 
     /// The component of a name.
     pub fn find(&self, name: &str) -> Option<Target> {
-        self.all().find(|(_, n)| *n == name).map(|(target, _)| target)
+        self.places.get(name)?.first().copied()
     }
 
     /// All components, by kind and in the order of the file.
     pub fn all(&self) -> impl Iterator<Item = (Target, &str)> {
-        self.names.iter().enumerate().flat_map(|(kind, names)| {
+        self.by_kind.iter().enumerate().flat_map(|(kind, names)| {
             names.iter().enumerate().map(move |(index, (name, _))| {
                 let target = Target {
                     kind: kind as u8,
@@ -131,15 +140,16 @@ impl Names {
     /// The names under one section, in the order of the file.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &str> {
         let index = self.kinds.iter().position(|k| *k == kind);
-        let names = index.map_or(&[][..], |i| &self.names[i]);
+        let names = index.map_or(&[][..], |i| &self.by_kind[i]);
         names.iter().map(|(name, _)| name.as_str())
     }
 
     /// The component that a scalar names, if it is of one of `kinds`; a problem otherwise.
     pub fn resolve(&self, name: &str, span: Span, kinds: &[&str]) -> Result<Target, Box<Diagnostic>> {
         // Two components of one name are a problem of their own; what is meant is the one that fits.
-        let fits = |(target, own): &(Target, &str)| *own == name && kinds.contains(&self.kind(*target));
-        let Some(target) = self.all().find(fits).map(|found| found.0).or_else(|| self.find(name)) else {
+        let fits = |target: &&Target| kinds.contains(&self.kind(**target));
+        let all = self.places.get(name).map_or(&[][..], Vec::as_slice);
+        let Some(target) = all.iter().find(fits).or(all.first()).copied() else {
             return Err(Box::new(self.unknown(name, span, kinds)));
         };
         if kinds.contains(&self.kind(target)) {

@@ -162,8 +162,8 @@ pub const ROOT: Table = Table {
     fields: &root_fields(),
 };
 
-/// The most windows of a run: every metric keeps a number for each of them, in every replication.
-const WINDOWS_MAX: u64 = 200_000;
+/// The most windows of a run, two years of minutes: while it runs, every metric keeps a number for each of them.
+const WINDOWS_MAX: u64 = 1_100_000;
 
 /// What `run` says beside the plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -325,7 +325,7 @@ impl<'a> Builder<'a> {
         }
         if plan.length.0 / plan.window.0.max(1) > WINDOWS_MAX {
             let message = format!(
-                "a run of {} windows: timelines keep at most {WINDOWS_MAX}",
+                "a run of {} windows: at most {WINDOWS_MAX} are kept",
                 plan.length.0 / plan.window.0.max(1)
             );
             let help = "make `window` longer, such as `window: 1 h`";

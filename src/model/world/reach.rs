@@ -10,6 +10,7 @@ use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::ClientPlan;
 use crate::model::request::kind::{self, KINDS};
 use crate::scenario::{Code, Context, Node, NodeKind, Span, Target};
+use std::collections::BTreeSet;
 
 /// Where requests come from.
 struct Source {
@@ -42,11 +43,10 @@ impl Plan {
     }
 
     /// The handlers that take a recorded duration among those that a request comes to.
-    fn takers(&self, (to, path): (Target, u16), seen: &mut Vec<(Target, u16)>, found: &mut Vec<Target>) {
-        if seen.contains(&(to, path)) {
+    fn takers(&self, (to, path): (Target, u16), seen: &mut BTreeSet<(Target, u16)>, found: &mut Vec<Target>) {
+        if !seen.insert((to, path)) {
             return;
         }
-        seen.push((to, path));
         if to.kind == kind::GATEWAY {
             let gateway = self.gateways.get(usize::from(to.index));
             let routes = gateway.and_then(|gateway| gateway.routes.get(usize::from(path)));
@@ -66,7 +66,7 @@ impl Plan {
 
     /// All handlers that take a recorded duration and that requests of a source come to.
     fn takers_of(&self, source: &Source) -> Vec<Target> {
-        let (mut seen, mut found) = (Vec::new(), Vec::new());
+        let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
         for to in &source.to {
             self.takers(*to, &mut seen, &mut found);
         }
@@ -127,6 +127,13 @@ fn source_of(client: &ClientPlan) -> Source {
 /// Complains about handlers that take a recorded duration where somebody comes without one, and warns about durations
 /// that nobody takes.
 pub fn check(plan: &Plan, cx: &Context, root: &Node) {
+    let recorded = |program: &Program| program.steps.iter().any(|step| matches!(step, Step::Recorded { .. }));
+    let takes = |of: Target| plan.program(of).is_some_and(recorded);
+    if !plan.common.components.iter().any(|component| takes(component.target))
+        && !plan.clients.iter().any(ClientPlan::records_durations)
+    {
+        return;
+    }
     let mut sources = plan.silent_sources(cx);
     for client in &plan.clients {
         let source = source_of(client);
@@ -139,6 +146,7 @@ pub fn check(plan: &Plan, cx: &Context, root: &Node) {
     let found: Vec<(Vec<Target>, String)> = sources
         .into_iter()
         .map(|source| (plan.takers_of(&source), source.words))
+        .filter(|(takers, _)| !takers.is_empty())
         .collect();
     for component in &plan.components {
         let mine = found.iter().filter(|(takers, _)| takers.contains(&component.target));

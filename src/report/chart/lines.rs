@@ -1,5 +1,7 @@
 //! Charts of lines: latency distribution, p99 per window, p99 and bill against a swept parameter, queues over time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::axis::{Axis, sweep_position};
 use super::canvas::{Picture, Point};
 use super::plot::{self, Entry, Panel, Series};
@@ -112,7 +114,12 @@ pub fn p99_over_time(summary: &Summary) -> Option<Named> {
             ..panel
         },
     );
-    let caption = format!("p99 latency per {} of simulated time.", window_words(summary));
+    let coarser = summary.coarser.as_ref().map(|coarser| format!(" {}", coarser.words));
+    let caption = format!(
+        "p99 latency per {} of simulated time.{}",
+        window_words(summary),
+        coarser.unwrap_or_default()
+    );
     Some(Named {
         stem: "latency-p99-over-time".into(),
         caption,
@@ -151,6 +158,8 @@ fn timeline_panel(
         .collect();
     let windows = found.iter().map(|(_, timeline)| timeline.mean.len()).max()?;
     let merged = windows.div_ceil(MOST_WINDOWS);
+    // Windows of the run in each that is drawn.
+    let together = merged * summary.coarser.as_ref().map_or(1, |coarser| coarser.windows as usize);
     let mut series: Vec<Series> = found
         .iter()
         .enumerate()
@@ -158,8 +167,11 @@ fn timeline_panel(
         .collect();
     let values: Vec<f64> = reach(&series).collect();
     let unit = found[0].1.unit;
-    let label = if merged > 1 {
-        format!("{words}, largest of {merged} windows")
+    let label = if together > merged && unit != Unit::Seconds {
+        let span = span_ns(summary.timeline_window_ns());
+        format!("{words}, largest of {merged} means of {span}")
+    } else if together > 1 {
+        format!("{words}, largest of {together} windows")
     } else {
         words.to_owned()
     };
@@ -169,14 +181,14 @@ fn timeline_panel(
         }
     }
     let entries = series.iter().map(Entry::of).collect();
-    let title = if merged > 1 && !title.is_empty() {
-        format!("{title}, largest of {merged}")
+    let title = if together > 1 && !title.is_empty() {
+        format!("{title}, largest of {together}")
     } else {
         title
     };
     let panel = Panel {
         title,
-        x: Axis::time(windows as f64 * summary.window_ns as f64 / 1e9),
+        x: Axis::time(windows as f64 * summary.timeline_window_ns() as f64 / 1e9),
         y: Axis::suited(label, unit, &values),
         series,
         warmup_until: summary.warmup_ns as f64 / 1e9,
@@ -196,7 +208,7 @@ fn reach(series: &[Series]) -> impl Iterator<Item = f64> + '_ {
 
 /// A timeline as a series; of `merged` neighbouring windows only the one with the largest mean is drawn.
 fn over_time(summary: &Summary, label: &str, timeline: &Timeline, index: usize, merged: usize) -> Series {
-    let width = summary.window_ns as f64 / 1e9;
+    let width = summary.timeline_window_ns() as f64 / 1e9;
     let at = |values: &[f64], window: usize| values.get(window).copied().unwrap_or(f64::NAN);
     let mut points: Vec<Point> = Vec::new();
     let mut intervals = Vec::new();
@@ -249,7 +261,11 @@ fn against_sweep(summary: &Summary, what: Swept, stem: &str, words: &str) -> Opt
     let (panel, entries) = sweep_panel(summary, what)?;
     let mut picture = Picture::new(WIDTH, HEIGHT);
     let against = format!("{words} against {}", panel.x.label);
-    let rect = plot::frame(&mut picture, &against, &subtitle(summary, "", "whiskers"));
+    let rect = plot::frame(
+        &mut picture,
+        &against,
+        &subtitle(summary, &sweep_note(summary), "whiskers"),
+    );
     let rect = plot::legend(&mut picture, rect, &entries);
     plot::panel(
         &mut picture,
@@ -273,24 +289,11 @@ fn against_sweep(summary: &Summary, what: Swept, stem: &str, words: &str) -> Opt
 pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<(Panel, Vec<Entry>)> {
     let (across, values) = main_axis(summary)?;
     let axis = &summary.axes[across];
-    let mut labels: Vec<String> = Vec::new();
-    for cell in &summary.cells {
-        let label = line_label(summary, cell, across);
-        if !labels.contains(&label) {
-            labels.push(label);
-        }
-    }
-    labels.truncate(MOST_SERIES);
-    let series: Vec<Series> = labels
+    let (chosen, _) = sweep_lines(summary, across);
+    let series: Vec<Series> = chosen
         .iter()
         .enumerate()
-        .map(|(index, label)| {
-            let cells = summary
-                .cells
-                .iter()
-                .filter(|cell| line_label(summary, cell, across) == *label);
-            sweep_series(cells, across, axis, &values, what, (index, label))
-        })
+        .map(|(index, (label, cells))| sweep_series(cells, across, axis, &values, what, (index, label)))
         .filter(|series| !series.points.is_empty())
         .collect();
     if series.is_empty() {
@@ -322,8 +325,52 @@ pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<(Panel, Vec<Entry>)
     Some((panel, entries))
 }
 
-fn sweep_series<'a>(
-    cells: impl Iterator<Item = &'a Cell>,
+/// The cells of one line of a chart against a sweep axis, with its label.
+type Line<'a> = (String, Vec<&'a Cell>);
+
+/// The lines of a chart against an axis, and how many there are in all. Of very many it shows some, from the first to
+/// the last at equal distances.
+fn sweep_lines(summary: &Summary, across: usize) -> (Vec<Line<'_>>, usize) {
+    let several = summary.variants().len() > 1;
+    let mut lines: Vec<Line> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for cell in &summary.cells {
+        let place = *places
+            .entry(line_label(cell, across, several))
+            .or_insert_with_key(|label| {
+                lines.push((label.clone(), Vec::new()));
+                lines.len() - 1
+            });
+        lines[place].1.push(cell);
+    }
+    let all = lines.len();
+    if all > MOST_SERIES {
+        let mut shown = (0..MOST_SERIES)
+            .map(|line| line * (all - 1) / (MOST_SERIES - 1))
+            .peekable();
+        let mut index = 0;
+        lines.retain(|_| {
+            index += 1;
+            shown.next_if_eq(&(index - 1)).is_some()
+        });
+    }
+    (lines, all)
+}
+
+/// What a chart of a sweep leaves out, in words; may be empty.
+pub fn sweep_note(summary: &Summary) -> String {
+    let Some((across, _)) = main_axis(summary) else {
+        return String::new();
+    };
+    let (lines, all) = sweep_lines(summary, across);
+    if lines.len() == all {
+        return String::new();
+    }
+    format!("{} of {all} lines, evenly spaced", lines.len())
+}
+
+fn sweep_series(
+    cells: &[&Cell],
     across: usize,
     axis: &Parameter,
     values: &[PointValue],
@@ -331,6 +378,7 @@ fn sweep_series<'a>(
     (index, label): (usize, &str),
 ) -> Series {
     let mut found: Vec<(f64, Estimate)> = cells
+        .iter()
         .filter_map(|cell| {
             let estimate = match what {
                 Swept::Latency => cell.metric(name::LATENCY_P99)?.estimate,
@@ -365,8 +413,9 @@ fn main_axis(summary: &Summary) -> Option<(usize, Vec<PointValue>)> {
     let mut best: Option<(usize, Vec<PointValue>)> = None;
     for index in 0..summary.axes.len() {
         let mut values: Vec<PointValue> = Vec::new();
+        let mut seen = BTreeSet::new();
         for value in summary.cells.iter().filter_map(|cell| cell.point.get(index)) {
-            if values.iter().all(|seen| seen.text != value.text) {
+            if seen.insert(value.text.as_str()) {
                 values.push(value.clone());
             }
         }
@@ -378,14 +427,13 @@ fn main_axis(summary: &Summary) -> Option<(usize, Vec<PointValue>)> {
 }
 
 /// The variant and the values on all axes but the one the chart runs along.
-fn line_label(summary: &Summary, cell: &Cell, across: usize) -> String {
+fn line_label(cell: &Cell, across: usize, several: bool) -> String {
     let others = cell
         .point
         .iter()
         .enumerate()
         .filter(|(index, _)| *index != across)
         .map(|(_, value)| &value.text);
-    let several = summary.variants().len() > 1;
     let variant = (several || cell.point.len() < 2).then_some(&cell.variant);
     variant
         .into_iter()
@@ -395,23 +443,8 @@ fn line_label(summary: &Summary, cell: &Cell, across: usize) -> String {
         .join(", ")
 }
 
-/// Depth and age of every queue and stream that has these timelines.
-pub fn queues(summary: &Summary) -> Vec<Named> {
-    let focus = focus(summary);
-    let mut stems: Vec<String> = Vec::new();
-    for timeline in focus.cells.iter().flat_map(|(_, cell)| &cell.timelines) {
-        if let Some((stem, end)) = timeline.name.rsplit_once('.')
-            && (end == name::QUEUE_DEPTH || end == name::QUEUE_AGE)
-            && !timeline.mean.is_empty()
-            && !stems.iter().any(|seen| seen == stem)
-        {
-            stems.push(stem.into());
-        }
-    }
-    stems.iter().filter_map(|stem| queue(summary, &focus, stem)).collect()
-}
-
-fn queue(summary: &Summary, focus: &Focus, stem: &str) -> Option<Named> {
+/// Depth and age of a queue or stream, by its dotted path.
+pub fn queue(summary: &Summary, focus: &Focus, stem: &str) -> Option<Named> {
     let component = stem.rsplit('.').next().unwrap_or(stem);
     let part = |end: &str, words: &str| {
         let (mut panel, entries) = timeline_panel(summary, focus, &format!("{stem}.{end}"), words, String::new())?;

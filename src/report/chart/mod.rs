@@ -5,8 +5,13 @@ pub mod axis;
 pub mod canvas;
 pub mod expected;
 pub mod lines;
+pub mod parts;
 pub mod plot;
 pub mod stacks;
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
 
 use self::canvas::{Dash, Marker, PALETTE, Picture};
 use self::plot::Look;
@@ -32,39 +37,61 @@ pub struct Named {
     pub picture: Picture,
 }
 
+/// What is drawn of a summary.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Drawn {
+    /// The pictures, the overview first.
+    pub pictures: Vec<Named>,
+    /// What they leave out, in sentences.
+    pub notes: Vec<String>,
+}
+
 /// Every picture that the summary has data for, the overview first. Runs of two regimes are shown apart.
 pub fn pictures(summary: &Summary) -> Vec<Named> {
-    let summary = &verdicts::by_regime(summary);
-    let mut pictures = Vec::new();
-    pictures.extend(overview(summary));
-    pictures.extend(expected::expected(summary));
-    if summary.axes.is_empty() {
-        pictures.extend(lines::p99_over_time(summary));
-    } else {
-        pictures.extend(lines::p99_against_sweep(summary));
-        pictures.extend(lines::bill_against_sweep(summary));
-        pictures.extend(lines::p99_over_time(summary));
-    }
-    pictures.extend(lines::latency_distribution(summary));
-    pictures.extend(stacks::bill(summary));
-    pictures.extend(stacks::causes(summary));
-    pictures.extend(stacks::instances(summary));
-    pictures.extend(lines::queues(summary));
-    distinct(&mut pictures);
-    pictures
+    drawn(summary).pictures
 }
+
+/// Every picture that the summary has data for, and what they leave out. They are drawn side by side.
+pub fn drawn(summary: &Summary) -> Drawn {
+    let summary = &*verdicts::by_regime(summary);
+    let focus = &focus(summary);
+    let parts = parts::parts(focus);
+    let mut plans: Vec<Plan> = vec![Box::new(|| overview(summary)), Box::new(|| expected::expected(summary))];
+    if !summary.axes.is_empty() {
+        plans.push(Box::new(|| lines::p99_against_sweep(summary)));
+        plans.push(Box::new(|| lines::bill_against_sweep(summary)));
+    }
+    plans.push(Box::new(|| lines::p99_over_time(summary)));
+    plans.push(Box::new(|| lines::latency_distribution(summary)));
+    plans.push(Box::new(|| stacks::bill(summary)));
+    plans.push(Box::new(|| stacks::causes(summary)));
+    for part in &parts.instances {
+        plans.push(Box::new(|| stacks::instances(summary, focus, part)));
+    }
+    for part in &parts.queues {
+        plans.push(Box::new(|| lines::queue(summary, focus, part)));
+    }
+    let mut pictures: Vec<Named> = plans.par_iter().filter_map(|plan| plan()).collect();
+    distinct(&mut pictures);
+    Drawn {
+        pictures,
+        notes: parts.notes,
+    }
+}
+
+/// A picture that is still to be drawn, if there are data for it.
+type Plan<'a> = Box<dyn Fn() -> Option<Named> + Sync + 'a>;
 
 /// Gives pictures whose stems would be the same file, also where letters' cases do not count, a number at their end.
 fn distinct(pictures: &mut [Named]) {
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for named in pictures {
         let stem = named.stem.clone();
         let mut number = 1;
-        while seen.contains(&named.stem.to_lowercase()) {
+        while !seen.insert(named.stem.to_lowercase()) {
             number += 1;
             named.stem = format!("{stem}-{number}");
         }
-        seen.push(named.stem.to_lowercase());
     }
 }
 
@@ -76,18 +103,16 @@ fn overview(summary: &Summary) -> Option<Named> {
     } else {
         summary.title.as_str()
     };
-    let rect = plot::frame(
-        &mut picture,
-        title,
-        &provenance(
-            summary,
-            if summary.axes.is_empty() {
-                "bands and whiskers"
-            } else {
-                "whiskers"
-            },
-        ),
-    );
+    let (note, marks) = if summary.axes.is_empty() {
+        (String::new(), "bands and whiskers")
+    } else {
+        (lines::sweep_note(summary), "whiskers")
+    };
+    let words = [note, provenance(summary, marks)]
+        .into_iter()
+        .filter(|words| !words.is_empty());
+    let words: Vec<String> = words.collect();
+    let rect = plot::frame(&mut picture, title, &words.join(" · "));
     if summary.axes.is_empty() {
         let focus = focus(summary);
         let (panel, entries) = lines::p99_panel(summary, &focus)?;

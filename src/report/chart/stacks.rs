@@ -1,5 +1,7 @@
 //! Stacked charts: the bill by line, the causes of the slowest requests, the instances of a function over time.
 
+use std::collections::BTreeMap;
+
 use super::axis::Axis;
 use super::canvas::{Colour, Picture};
 use super::plot::{self, Bar, Bars, Entry, Look, Panel, Series, stack_colour};
@@ -121,14 +123,17 @@ fn bars_picture(words: &str, subtitle: &str, bars: Bars, entries: &[Entry]) -> P
 fn named_parts(stacks: &[Vec<Part>]) -> (Vec<String>, bool) {
     // What is named is what matters most in any one bar; a small bar's parts would else all be "other".
     let mut sizes: Vec<(String, f64, f64)> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for stack in stacks {
         let seen = || stack.iter().filter(|part| part.size > 0.0 && part.size.is_finite());
         let whole: f64 = seen().map(|part| part.size).sum();
         for part in seen() {
-            match sizes.iter_mut().find(|(label, _, _)| *label == part.label) {
-                Some((_, size, share)) => (*size, *share) = (*size + part.size, share.max(part.size / whole)),
-                None => sizes.push((part.label.clone(), part.size, part.size / whole)),
-            }
+            let place = *places.entry(&part.label).or_insert_with(|| {
+                sizes.push((part.label.clone(), 0.0, 0.0));
+                sizes.len() - 1
+            });
+            let (_, size, share) = &mut sizes[place];
+            (*size, *share) = (*size + part.size, share.max(part.size / whole));
         }
     }
     sizes.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
@@ -204,28 +209,8 @@ fn end_of(bar: &Bar) -> f64 {
     if high.is_finite() { sum.max(high) } else { sum }
 }
 
-/// Instances over time, one picture per function or fleet, one panel per variant.
-pub fn instances(summary: &Summary) -> Vec<Named> {
-    let focus = focus(summary);
-    let mut components: Vec<&str> = Vec::new();
-    for timeline in focus.cells.iter().flat_map(|(_, cell)| &cell.timelines) {
-        if let Some(component) = timeline
-            .name
-            .strip_suffix(name::INSTANCES_BUSY)
-            .and_then(|stem| stem.strip_suffix('.'))
-            && !timeline.mean.is_empty()
-            && !components.contains(&component)
-        {
-            components.push(component);
-        }
-    }
-    components
-        .into_iter()
-        .filter_map(|component| component_instances(summary, &focus, component))
-        .collect()
-}
-
-fn component_instances(summary: &Summary, focus: &Focus, component: &str) -> Option<Named> {
+/// Instances of a function or fleet over time, by its dotted path; one panel per variant.
+pub fn instances(summary: &Summary, focus: &Focus, component: &str) -> Option<Named> {
     let found: Vec<(&String, &Cell)> = focus
         .cells
         .iter()
@@ -252,7 +237,7 @@ fn component_instances(summary: &Summary, focus: &Focus, component: &str) -> Opt
         .flat_map(|(_, cell)| &cell.timelines)
         .map(|timeline| timeline.mean.len())
         .max()?;
-    let x = Axis::time(windows as f64 * summary.window_ns as f64 / 1e9);
+    let x = Axis::time(windows as f64 * summary.timeline_window_ns() as f64 / 1e9);
     let entries: Vec<Entry> = stacks.first()?.iter().map(Entry::of).collect();
     let short = component.rsplit('.').next().unwrap_or(component);
     let mut picture = Picture::new(WIDTH, HEIGHT);
@@ -301,7 +286,7 @@ fn stack_over_time(summary: &Summary, cell: &Cell, component: &str) -> Vec<Serie
         (name::INSTANCES_IDLE, "idle", Colour::rgb(174, 214, 241)),
         (name::INSTANCES_STARTING, "starting (cold)", Colour::rgb(213, 94, 0)),
     ];
-    let width = summary.window_ns as f64 / 1e9;
+    let width = summary.timeline_window_ns() as f64 / 1e9;
     let mut base: Vec<f64> = Vec::new();
     let mut stack = Vec::new();
     for (end, label, colour) in kinds {
