@@ -9,7 +9,7 @@ pub mod parts;
 pub mod request;
 pub mod world;
 
-use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Luck, Slab};
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Luck, Slab};
 use crate::scenario::Target;
 use handler::run as program;
 use mechanism::{
@@ -153,6 +153,23 @@ pub enum Event {
     Stop,
 }
 
+impl Event {
+    /// The request without which this event means nothing, where that is so.
+    pub const fn limits(self) -> Option<Key> {
+        match self {
+            Self::Deadline { request }
+            | Self::Resume { request }
+            | Self::Function(function::Event::TimeLimit { request, .. } | function::Event::Waited { request, .. })
+            | Self::Gateway(gateway::Event::Deadline { request, .. })
+            | Self::Workflow(workflow::Event::TimeLimit { request, .. })
+            | Self::Database(database::Event::StatementTimeout { request })
+            | Self::Proxy(database::proxy::Event::BorrowTimeout { request })
+            | Self::Guard(guard::Event::Hedge { request, .. }) => Some(request),
+            _ => None,
+        }
+    }
+}
+
 crate::kernel::pack::packed!(Event {
     Offer { to, request },
     Reply { request },
@@ -209,23 +226,6 @@ impl Cx {
     #[inline]
     pub fn now(&self) -> Instant {
         self.agenda.now()
-    }
-
-    /// Puts a deadline of a request on `lane`: an event that means nothing once its request is gone, and whose key
-    /// fills the second word. Deadlines whose requests are gone make room now and then, so that a lane holds about as
-    /// many as there are requests in flight.
-    #[inline(always)]
-    pub fn after(&mut self, lane: LaneId, deadline: Event) {
-        if self.agenda.after(lane, deadline) {
-            self.sweep(lane);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn sweep(&mut self, lane: LaneId) {
-        let requests = &self.requests;
-        self.agenda.sweep(lane, |event| requests.contains(event.body()));
     }
 
     /// Hands `request` to the component `to` now.

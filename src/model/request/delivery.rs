@@ -218,8 +218,7 @@ impl Deliveries {
         }
         let key = cx.requests.insert(request);
         if plan.policy.timeout < Duration::FOREVER {
-            cx.agenda
-                .at(at + plan.policy.timeout, Class::Timer, Event::Deadline { request: key });
+            cx.within_from(at, plan.policy.timeout, Event::Deadline { request: key });
         }
         cx.offer_async(plan.to, key);
         Outcome::Pending

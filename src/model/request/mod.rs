@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod baggage;
+mod deadline;
 pub mod delivery;
 pub mod effects;
 pub mod entry;

@@ -365,7 +365,7 @@ impl Databases {
         let latency = slowed(spec.latency.draw(&mut entry.luck.dice(step::LATENCY)), state.slow);
         self.queries.at_mut(entry.frame.instance).phase = Phase::Waiting;
         state.record.started(now);
-        cx.agenda.after(
+        cx.after(
             state.statement_timeout,
             crate::model::Event::Database(Event::StatementTimeout { request: key }),
         );

@@ -624,7 +624,11 @@ impl Queue {
             poller.filling = Some(batch);
             poller.epoch = poller.epoch.wrapping_add(1);
             let (lane, epoch) = (poller.window, poller.epoch);
-            cx.agenda.after(lane, self.event(|queue| Event::Flush { queue, epoch }));
+            let (own, event) = (self.index, self.event(|queue| Event::Flush { queue, epoch }));
+            cx.after_or_stale(lane, event, |event| match event {
+                crate::model::Event::Queue(Event::Flush { queue, epoch: of }) => queue == own && of != epoch,
+                _ => false,
+            });
         }
         false
     }

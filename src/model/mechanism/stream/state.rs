@@ -130,14 +130,29 @@ impl State {
             lane.doing = Doing::Filling;
             lane.epoch = lane.epoch.wrapping_add(1);
             let (shard, lane, epoch) = (place.0, place.1, lane.epoch);
-            let event = Event::Wake {
+            let event = crate::model::Event::Stream(Event::Wake {
                 stream,
                 lane,
                 shard,
                 epoch,
-            };
-            cx.agenda.after(window, crate::model::Event::Stream(event));
+            });
+            cx.after_or_stale(window, event, |event| self.is_stale(event));
         }
+    }
+
+    /// Whether an event is for a wait of one of these lanes that has ended otherwise.
+    fn is_stale(&self, event: crate::model::Event) -> bool {
+        let crate::model::Event::Stream(Event::Wake {
+            stream,
+            lane,
+            shard,
+            epoch,
+        }) = event
+        else {
+            return false;
+        };
+        let readers = self.consumer.as_ref().filter(|_| stream == self.index);
+        readers.is_some_and(|consumer| consumer.readers[shard as usize].lanes[lane as usize].epoch != epoch)
     }
 
     /// A wait of a lane is over.

@@ -444,7 +444,7 @@ impl Workflow {
                 call.call = TASK;
                 let call = cx.requests.insert(call);
                 let deadline = crate::model::Event::Deadline { request: call };
-                cx.agenda.at(now + state.timeout, Class::Timer, deadline);
+                cx.within(state.timeout, deadline);
                 cx.offer(*to, call);
                 false
             }

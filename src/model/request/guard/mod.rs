@@ -368,12 +368,19 @@ impl Cx {
         let now = self.now();
         let plan = &self.guards.state[guard as usize].plan;
         let (to, hedge) = (plan.to, plan.guarding.hedge);
-        let mut until = now + plan.timeout;
-        if self.baggage.on {
-            until = self.waits_until(request, until);
-        }
+        let timeout = plan.timeout;
+        let own = now + timeout;
+        let until = if self.baggage.on {
+            self.waits_until(request, own)
+        } else {
+            own
+        };
         let deadline = WorldEvent::Deadline { request };
-        self.agenda.at(until.max(now), Class::Timer, deadline);
+        if until == own {
+            self.within(timeout, deadline);
+        } else {
+            self.until(until.max(now), deadline);
+        }
         if until <= now {
             // Nobody waits any more: the call is not made.
             return self.hit(Limit::Deadline, to, request);
@@ -391,7 +398,7 @@ impl Cx {
 
     fn hedge_in(&mut self, guard: u16, request: Key, hedge: HedgePlan) {
         let event = WorldEvent::Guard(Event::Hedge { guard, request });
-        self.agenda.at(self.now() + hedge.after, Class::Timer, event);
+        self.within(hedge.after, event);
     }
 
     /// Half of the round trip passes on the way there.

@@ -226,7 +226,7 @@ impl Proxies {
             return self.forward(plan, proxy, job, cx);
         }
         query.timed = true;
-        cx.agenda.after(
+        cx.after(
             state.borrow_timeout,
             crate::model::Event::Proxy(Event::BorrowTimeout { request: key }),
         );
@@ -368,7 +368,7 @@ impl Proxies {
         }
         if !was_timed {
             let event = crate::model::Event::Proxy(Event::BorrowTimeout { request: key });
-            cx.agenda.at(deadline.max(now), Class::Timer, event);
+            cx.until(deadline.max(now), event);
         }
         self.wait(proxy, job, cx);
     }
