@@ -625,10 +625,7 @@ impl Queue {
             poller.epoch = poller.epoch.wrapping_add(1);
             let (lane, epoch) = (poller.window, poller.epoch);
             let (own, event) = (self.index, self.event(|queue| Event::Flush { queue, epoch }));
-            cx.after_or_stale(lane, event, |event| match event {
-                crate::model::Event::Queue(Event::Flush { queue, epoch: of }) => queue == own && of != epoch,
-                _ => false,
-            });
+            cx.after_or_stale(lane, event, |other| Event::is_old_flush(other, own, epoch));
         }
         false
     }
