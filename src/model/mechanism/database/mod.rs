@@ -30,7 +30,6 @@ mod tests;
 
 use crate::cost::MeterSet;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
-use crate::model::handler::run::Step;
 use crate::model::mechanism::function;
 use crate::model::parts::places::Places;
 use crate::model::parts::station::{Speeds, Station};
@@ -159,8 +158,6 @@ struct Database {
     connections: u64,
     /// How many times longer work takes now.
     slow: f64,
-    /// Functions whose instances hold sessions here.
-    holders: Vec<u16>,
     record: Record,
 }
 
@@ -174,7 +171,8 @@ pub struct Databases {
 impl Databases {
     /// The databases at the start of a run.
     pub fn new(plan: &Plan, cx: &mut Cx) -> Self {
-        let state = |(index, spec): (usize, &DatabasePlan)| Database {
+        note_callers(plan, kind::DATABASE, Some, cx);
+        let state = |spec: &DatabasePlan| Database {
             station: Station::new(Speeds::new(spec.cores_at_start(), spec.contention, spec.coherency)),
             lingering: BinaryHeap::new(),
             accepts_at: Instant::ZERO,
@@ -182,11 +180,10 @@ impl Databases {
             moving: spec.serverless.as_ref().map(Capacity::new),
             connections: spec.connections,
             slow: 1.0,
-            holders: functions_that_call(plan, kind::DATABASE, index),
             record: Record::default(),
         };
         let mut databases = Self {
-            state: plan.databases.iter().enumerate().map(state).collect(),
+            state: plan.databases.iter().map(state).collect(),
             queries: Places::new(),
         };
         for (index, (spec, state)) in plan.databases.iter().zip(&mut databases.state).enumerate() {
@@ -264,12 +261,12 @@ impl Databases {
             let takes = slowed(takes, state.slow);
             let event = crate::model::Event::Database(Event::Connected { request: key });
             cx.agenda.at(turn + takes, Class::Release, event);
-        } else if last_try || state.holders.is_empty() {
+        } else if last_try || !cx.sessions.has_callers(host) {
             self.refuse(database, key, cx);
         } else {
             // Instances whose time is up hold sessions until somebody looks: they go first, then this query tries
             // again.
-            for &function in &state.holders {
+            for function in cx.sessions.take_due(host, now) {
                 let event = crate::model::Event::Function(function::Event::Reap { function });
                 cx.agenda.hand_over(event);
             }
@@ -571,7 +568,7 @@ impl Database {
             }
             return;
         }
-        for &function in &self.holders {
+        for function in cx.sessions.take_due(database as usize, now) {
             let event = crate::model::Event::Function(function::Event::Reap { function });
             cx.agenda.hand_over(event);
         }
@@ -663,24 +660,20 @@ fn host_of_proxy(plan: &Plan, proxy: usize) -> usize {
     plan.databases.len() + proxy
 }
 
-/// The functions whose handlers call component number `index` of a kind.
-pub(super) fn functions_that_call(plan: &Plan, kind: u8, index: usize) -> Vec<u16> {
-    let target = Target {
-        kind,
-        index: index as u16,
-    };
-    let calls = |function: &function::plan::FunctionPlan| {
-        let program = &function.program;
-        let to_it = |step: &Step| match step {
-            Step::Call(call) => program.calls[*call as usize].to == target,
-            _ => false,
-        };
-        program.steps.iter().any(to_it)
-    };
-    let functions = plan
-        .functions
-        .iter()
-        .enumerate()
-        .filter(|(_, function)| calls(function));
-    functions.map(|(number, _)| number as u16).collect()
+/// Tells the sessions which functions call the components of a kind; `host` says as which number they count sessions.
+pub(super) fn note_callers(plan: &Plan, kind: u8, host: impl Fn(usize) -> Option<usize>, cx: &mut Cx) {
+    for (function, spec) in plan.functions.iter().enumerate() {
+        let mut called: Vec<u16> = spec
+            .program
+            .called()
+            .iter()
+            .filter(|to| to.kind == kind)
+            .map(|to| to.index)
+            .collect();
+        called.sort_unstable();
+        called.dedup();
+        for host in called.into_iter().filter_map(|index| host(usize::from(index))) {
+            cx.sessions.calls(function as u16, spec.component, host);
+        }
+    }
 }

@@ -21,6 +21,7 @@ pub mod instance;
 pub mod plan;
 pub mod pool;
 mod provisioned;
+mod quota;
 mod record;
 pub mod scaled;
 mod troubled;
@@ -34,7 +35,7 @@ use crate::model::handler::run as program;
 use crate::model::handler::run::{Cpu, Next};
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
-use crate::model::request::hits::{Hit, Limit};
+use crate::model::request::hits::Limit;
 use crate::model::request::retry::{self, Retrier};
 use crate::model::{Cx, Plan, kind};
 use crate::scenario::Target;
@@ -59,12 +60,18 @@ const MANY: usize = 1_000;
 /// One function while the simulation runs.
 #[derive(Debug)]
 struct Function {
+    /// Its number among the functions.
+    index: u16,
     instances: Instances,
     provisioned: Option<Box<Provisioned>>,
     /// Instances that are scaled apart from requests.
     scaled: Option<Box<Scaled>>,
     /// Invocations running or starting on demand.
     on_demand: u64,
+    /// The same when its account last counted what each of its functions runs.
+    counted: u64,
+    /// Whether it has changed since.
+    uncounted: bool,
     /// Concurrency of its own that is still free (functions with reserved concurrency); below zero while there is less
     /// than was taken.
     reserved_free: i64,
@@ -107,6 +114,7 @@ impl Functions {
             let quota = spec.reserved.unwrap_or(pool) as f64;
             let rate = spec.requests_per_second_factor.map(|factor| factor * quota);
             functions.state.push(Function {
+                index: function,
                 instances: Instances::new(spec, dice("keep-alive"), dice("choice")),
                 provisioned: spec
                     .provisioned
@@ -118,6 +126,8 @@ impl Functions {
                     .as_ref()
                     .map(|p| Box::new(Scaled::new(p, dice("starts"), cx))),
                 on_demand: 0,
+                counted: 0,
+                uncounted: false,
                 reserved_free: spec.reserved_on_demand().cast_signed(),
                 reserved: spec.reserved.unwrap_or(0),
                 scaling: spec
@@ -148,11 +158,14 @@ impl Functions {
             let state = &mut functions.state[index];
             if state.scaled.is_none() && spec.initial.count > 0 {
                 state.instances.begin_warm(spec);
+                state.note_due(spec, cx);
             }
             if let Some(provisioned) = &mut state.provisioned {
                 provisioned.begin(function, spec, &mut state.instances, cx);
             }
             if state.scaled.is_some() {
+                // Its pool keeps no account of what is due.
+                cx.sessions.note_due(spec.component, Instant::ZERO);
                 state.begin_scaled(spec, function, cx);
             }
         }
@@ -190,31 +203,8 @@ impl Functions {
         if let Some(taken) = state.take_on_demand(spec, function, key, cx) {
             state.start(spec, function, key, taken, cx);
         } else if let Some(account) = cx.limits.asked() {
-            self.name_holder(plan, account, function, cx);
+            self.name_holder(account, function, cx);
         }
-    }
-
-    /// A request found the account's pool empty: counts that, with who has most of the pool.
-    #[cold]
-    #[inline(never)]
-    fn name_holder(&self, plan: &Plan, account: u16, function: u16, cx: &mut Cx) {
-        let target = |kind, index| Target { kind, index };
-        let mut most = (
-            cx.accounts[account as usize].neighbours(),
-            target(kind::ACCOUNT, account),
-        );
-        for (spec, (state, index)) in plan.functions.iter().zip(self.state.iter().zip(0..)) {
-            if spec.account == Some(account) && spec.reserved.is_none() && state.on_demand > most.0 {
-                most = (state.on_demand, target(kind::FUNCTION, index));
-            }
-        }
-        let hit = Hit {
-            limit: Limit::AccountConcurrency,
-            of: target(kind::ACCOUNT, account),
-            by: Some(target(kind::FUNCTION, function)),
-            held_by: Some(most.1),
-        };
-        cx.limits.count(hit, most.0, cx.agenda.now());
     }
 
     /// Handles an event.
@@ -335,6 +325,7 @@ impl Functions {
         let recycle = spec.recycles[index as usize];
         let now = cx.now();
         state.replace(recycle.share, recycle.spread, now);
+        state.note_due(spec, cx);
         if let Some(every) = recycle.every {
             cx.agenda.at(
                 now + every,
@@ -461,6 +452,13 @@ impl Function {
         });
     }
 
+    /// Whoever counts sessions hears when instances are due, after changes to many at once.
+    fn note_due(&mut self, spec: &FunctionPlan, cx: &mut Cx) {
+        if self.scaled.is_none() {
+            self.instances.note_due(spec, &mut cx.sessions);
+        }
+    }
+
     /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
     #[inline(always)]
     fn take_on_demand(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) -> Option<Taken> {
@@ -517,7 +515,13 @@ impl Function {
                 self.reserved_free -= i64::from(some);
                 some
             }
-            (None, Some(account)) => cx.accounts[account as usize].take_concurrency(),
+            (None, Some(account)) => {
+                let taken = cx.accounts[account as usize].take_concurrency();
+                if taken && !self.uncounted {
+                    self.note_change(account, cx);
+                }
+                taken
+            }
             (None, None) => true,
         };
         self.on_demand += u64::from(taken);
@@ -529,7 +533,12 @@ impl Function {
         self.on_demand -= 1;
         match (spec.reserved, spec.account) {
             (Some(_), _) => self.reserved_free += 1,
-            (None, Some(account)) => cx.accounts[account as usize].give_concurrency(),
+            (None, Some(account)) => {
+                cx.accounts[account as usize].give_concurrency();
+                if !self.uncounted {
+                    self.note_change(account, cx);
+                }
+            }
             (None, None) => {}
         }
     }

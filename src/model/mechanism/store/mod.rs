@@ -27,7 +27,7 @@ mod record;
 use crate::cost::MeterSet;
 use crate::kernel::stream::{chance, mix};
 use crate::kernel::{Class, Duration, Instant, Key, Luck};
-use crate::model::mechanism::database::{functions_that_call, holder};
+use crate::model::mechanism::database::{holder, note_callers};
 use crate::model::mechanism::function;
 use crate::model::parts::places::Places;
 use crate::model::request::entry::{Caller, Cause, Request, Status};
@@ -125,8 +125,6 @@ struct Store {
     cached: Cached,
     /// Its number among those that count sessions.
     host: usize,
-    /// Functions whose instances hold connections here.
-    holders: Vec<u16>,
     record: Record,
 }
 
@@ -165,11 +163,12 @@ impl Stores {
                 slow: 1.0,
                 cached: Cached::default(),
                 host,
-                holders: functions_that_call(plan, kind::STORE, index),
                 record,
             });
             host += usize::from(spec.connections.is_some());
         }
+        let counts = |store: usize| plan.stores[store].connections.map(|_| state[store].host);
+        note_callers(plan, kind::STORE, counts, cx);
         Self {
             state,
             ops: Places::new(),
@@ -241,12 +240,12 @@ impl Stores {
             let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
             let event = crate::model::Event::Store(Event::Connected { request: key });
             cx.agenda.at(now + takes, Class::Release, event);
-        } else if last_try || state.holders.is_empty() {
+        } else if last_try || !cx.sessions.has_callers(state.host) {
             state.record.window.refused += 1;
             cx.no_connection(target(store), state.host, key);
             self.leave(key, Status::Unavailable, cx);
         } else {
-            for &function in &state.holders {
+            for function in cx.sessions.take_due(state.host, now) {
                 let event = crate::model::Event::Function(function::Event::Reap { function });
                 cx.agenda.hand_over(event);
             }

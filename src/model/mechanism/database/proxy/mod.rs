@@ -16,7 +16,7 @@
 mod plan;
 mod record;
 
-use super::{functions_that_call, holder};
+use super::{holder, note_callers};
 use crate::cost::MeterSet;
 use crate::kernel::stream::{mix, unit};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
@@ -127,8 +127,6 @@ struct Proxy {
     refused: bool,
     /// Set while functions are asked regularly for instances whose time is up.
     looking: bool,
-    /// Functions whose instances hold sessions here.
-    holders: Vec<u16>,
     /// Decides which instances' sessions are pinned.
     pinning: Luck,
     record: Record,
@@ -144,18 +142,18 @@ pub struct Proxies {
 impl Proxies {
     /// The proxies at the start of replication `run`.
     pub fn new(plan: &Plan, run: u64, cx: &mut Cx) -> Self {
-        let state = |(index, spec): (usize, &ProxyPlan)| Proxy {
+        note_callers(plan, kind::PROXY, |proxy| Some(host(plan, proxy as u16)), cx);
+        let state = |spec: &ProxyPlan| Proxy {
             waiting: VecDeque::new(),
             turns: 0,
             borrow_timeout: cx.agenda.lane(spec.borrow_timeout, Class::Timer),
             refused: false,
             looking: false,
-            holders: functions_that_call(plan, kind::PROXY, index),
             pinning: Luck(Stream::new(plan.seed, run, StreamKey::new(&spec.name, "pinning")).next_u64()),
             record: Record::default(),
         };
         Self {
-            state: plan.proxies.iter().enumerate().map(state).collect(),
+            state: plan.proxies.iter().map(state).collect(),
             jobs: Places::new(),
         }
     }
@@ -197,7 +195,7 @@ impl Proxies {
             Event::Ready { request } => self.ready(plan, request, cx),
             Event::Released { proxy, job } => self.released(plan, proxy, job, cx),
             Event::Refused { proxy, job } => self.refused(plan, proxy, job, cx),
-            Event::Look { proxy } => self.state[proxy as usize].look(proxy, cx),
+            Event::Look { proxy } => look(plan, proxy, cx),
             Event::Recheck { proxy } => self.recheck(plan, proxy, cx),
             Event::Retry { proxy } => {
                 self.state[proxy as usize].refused = false;
@@ -232,7 +230,7 @@ impl Proxies {
         );
         if spec.pinning > 0.0 && !state.looking {
             state.looking = true;
-            state.look(proxy, cx);
+            look(plan, proxy, cx);
         }
         self.wait(proxy, job, cx);
     }
@@ -448,21 +446,21 @@ impl Proxies {
 }
 
 impl Proxy {
-    /// Asks the functions for instances whose time is up: they keep connections until somebody looks.
-    fn look(&self, proxy: u16, cx: &mut Cx) {
-        for &function in &self.holders {
-            let event = function::Event::Reap { function };
-            cx.agenda.hand_over(crate::model::Event::Function(event));
-        }
-        cx.agenda
-            .hand_over(crate::model::Event::Proxy(Event::Recheck { proxy }));
-    }
-
     /// Whether the pool has a connection for one more query, or may open one.
     #[inline]
     const fn has_connection(&self, spec: &ProxyPlan) -> bool {
         !self.refused && self.record.busy() < spec.connections
     }
+}
+
+/// Asks the functions for instances whose time is up: they keep connections until somebody looks.
+fn look(plan: &Plan, proxy: u16, cx: &mut Cx) {
+    for function in cx.sessions.take_due(host(plan, proxy), cx.agenda.now()) {
+        let event = function::Event::Reap { function };
+        cx.agenda.hand_over(crate::model::Event::Function(event));
+    }
+    cx.agenda
+        .hand_over(crate::model::Event::Proxy(Event::Recheck { proxy }));
 }
 
 /// The proxy's number among those that count sessions: databases come first.
