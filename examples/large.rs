@@ -5,8 +5,8 @@
 //! kind it lists them.
 
 use coldcurve::model::Plan;
-use coldcurve::model::build::build;
-use coldcurve::model::world::World;
+use coldcurve::model::world::build::build;
+use coldcurve::model::world::run::World;
 use coldcurve::scenario::{Catalog, Diagnostics, Folder, Sources, parse};
 use std::fmt::Write as _;
 use std::time::Instant;

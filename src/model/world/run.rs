@@ -652,12 +652,6 @@ gateways: { door: { to: work, timeout: 50 min } }
 functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
         ),
         (
-            "batches of messages that are full before their time",
-            "clients: { web: { to: jobs, arrivals: { poisson: 200/s } } }
-queues: { jobs: { to: work, poller: { batch_size: 2, batch_window: 5 min, start: 100 } } }
-functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
-        ),
-        (
             "batches of records that are full before their time",
             "clients: { web: { to: clicks, arrivals: { poisson: 200/s } } }
 streams: { clicks: { shards: 40, to: work, mapping: { batch_size: 5, batch_window: 5 min } } }

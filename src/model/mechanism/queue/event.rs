@@ -71,13 +71,3 @@ crate::kernel::pack::packed!(Event {
     Again { queue, batch },
     Redrive { queue },
 });
-
-impl Event {
-    /// Whether `event` is the end of a window of this queue's that was not begun as number `epoch`.
-    pub(super) fn is_old_flush(event: crate::model::Event, own: u16, epoch: u32) -> bool {
-        match event {
-            crate::model::Event::Queue(Self::Flush { queue, epoch: of }) => queue == own && of != epoch,
-            _ => false,
-        }
-    }
-}

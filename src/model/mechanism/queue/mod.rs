@@ -624,8 +624,8 @@ impl Queue {
             poller.filling = Some(batch);
             poller.epoch = poller.epoch.wrapping_add(1);
             let (lane, epoch) = (poller.window, poller.epoch);
-            let (own, event) = (self.index, self.event(|queue| Event::Flush { queue, epoch }));
-            cx.after_or_stale(lane, event, |other| Event::is_old_flush(other, own, epoch));
+            // An old one is not swept: whenever a window ends, the queue looks for what its pollers may take.
+            cx.agenda.after(lane, self.event(|queue| Event::Flush { queue, epoch }));
         }
         false
     }
