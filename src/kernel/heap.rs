@@ -385,7 +385,7 @@ mod tests {
             let expected = reference.peek().map_or(Rank::LAST, |first| first.0);
             assert_eq!((heap.front(), heap.is_empty()), (expected, reference.is_empty()));
             if turn == pending || turn == 10 * pending {
-                let odd = |sequence: u64| sequence % 2 > 0;
+                let odd = |sequence: u64| !sequence.is_multiple_of(2);
                 heap.retain(odd);
                 reference.retain(|Reverse(rank)| odd(rank.sequence));
                 let first = reference.peek().map_or(Rank::LAST, |first| first.0);

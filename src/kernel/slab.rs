@@ -192,7 +192,7 @@ mod tests {
         let gone = slab.insert('a');
         slab.remove(gone);
         slab.insert('b');
-        let _other = slab[gone];
+        assert_eq!(slab[gone], 'b');
     }
 
     #[test]

@@ -43,6 +43,7 @@ use crate::stats::{Observation, Series};
 use instance::{Instances, Taken};
 use plan::FunctionPlan;
 use provisioned::Provisioned;
+use quota::Known;
 use record::{Record, Throttle};
 use scaled::Scaled;
 
@@ -68,10 +69,8 @@ struct Function {
     scaled: Option<Box<Scaled>>,
     /// Invocations running or starting on demand.
     on_demand: u64,
-    /// The same when its account last counted what each of its functions runs.
-    counted: u64,
-    /// Whether it has changed since.
-    uncounted: bool,
+    /// What its account knows of that.
+    known: Known,
     /// Concurrency of its own that is still free (functions with reserved concurrency); below zero while there is less
     /// than was taken.
     reserved_free: i64,
@@ -126,8 +125,7 @@ impl Functions {
                     .as_ref()
                     .map(|p| Box::new(Scaled::new(p, dice("starts"), cx))),
                 on_demand: 0,
-                counted: 0,
-                uncounted: false,
+                known: Known::default(),
                 reserved_free: spec.reserved_on_demand().cast_signed(),
                 reserved: spec.reserved.unwrap_or(0),
                 scaling: spec
@@ -517,7 +515,7 @@ impl Function {
             }
             (None, Some(account)) => {
                 let taken = cx.accounts[account as usize].take_concurrency();
-                if taken && !self.uncounted {
+                if taken && !self.known.outdated {
                     self.note_change(account, cx);
                 }
                 taken
@@ -535,7 +533,7 @@ impl Function {
             (Some(_), _) => self.reserved_free += 1,
             (None, Some(account)) => {
                 cx.accounts[account as usize].give_concurrency();
-                if !self.uncounted {
+                if !self.known.outdated {
                     self.note_change(account, cx);
                 }
             }

@@ -5,6 +5,15 @@ use crate::model::request::hits::{Hit, Limit};
 use crate::model::{Cx, kind};
 use crate::scenario::Target;
 
+/// What an account knows of a function's part of its pool.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    /// What it ran when that was counted last.
+    pub(super) running: u64,
+    /// Whether that has changed since.
+    pub(super) outdated: bool,
+}
+
 impl Functions {
     /// A request found the account's pool empty: counts that, with who has most of the pool. Looks only at functions
     /// whose part has changed since the last time.
@@ -15,9 +24,14 @@ impl Functions {
         let pool = &mut cx.accounts[account as usize];
         for changed in pool.take_changed() {
             let state = &mut self.state[changed as usize];
-            state.uncounted = false;
-            pool.recount(changed, state.counted, state.on_demand);
-            state.counted = state.on_demand;
+            let before = std::mem::replace(
+                &mut state.known,
+                Known {
+                    running: state.on_demand,
+                    outdated: false,
+                },
+            );
+            pool.recount(changed, before.running, state.on_demand);
         }
         let outside = (pool.neighbours(), target(kind::ACCOUNT, account));
         let inside = pool
@@ -39,7 +53,7 @@ impl Function {
     #[cold]
     #[inline(never)]
     pub(super) fn note_change(&mut self, account: u16, cx: &mut Cx) {
-        self.uncounted = true;
+        self.known.outdated = true;
         cx.accounts[account as usize].note_change(self.index);
     }
 }
