@@ -39,7 +39,9 @@ fn main() {
         .iter()
         .find(|kind| Some(kind.0) == arguments.first().map(String::as_str));
     let (Some((_, _, writer)), Some(size)) = (kind, size) else {
-        KINDS.iter().for_each(|(name, what, _)| println!("{name:10} {what}"));
+        for (name, what, _) in KINDS {
+            println!("{name:10} {what}");
+        }
         return;
     };
     let text = writer(size);
