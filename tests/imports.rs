@@ -70,11 +70,10 @@ pub fn named_modules(code: &str, here: &[String]) -> Vec<Vec<String>> {
 fn room(module: &[String]) -> Option<String> {
     let words: Vec<&str> = module.iter().map(String::as_str).collect();
     match words[..] {
-        [] | ["lib" | "main", ..] => None,
         ["model", "mechanism", mechanism, ..] => Some(format!("model/mechanism/{mechanism}")),
         ["model", layer @ ("parts" | "request" | "handler" | "world"), ..] => Some(format!("model/{layer}")),
-        // The lists of the model's own modules, which only name.
-        ["model", ..] => None,
+        // The first page, and the lists of the model's own modules, which only name.
+        [] | ["lib" | "main" | "model", ..] => None,
         [module, ..] => Some(module.to_owned()),
     }
 }
@@ -109,7 +108,9 @@ pub fn floors(arrows: &Arrows) -> (Vec<Vec<String>>, Vec<String>) {
         if floor.is_empty() {
             return (floors, left.into_iter().cloned().collect());
         }
-        floor.iter().for_each(|room| _ = left.remove(*room));
+        for room in &floor {
+            left.remove(*room);
+        }
         floors.push(floor.into_iter().cloned().collect());
     }
 }

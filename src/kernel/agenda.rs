@@ -95,6 +95,11 @@ pub struct Agenda<E> {
     ring: VecDeque<Entry<Words>>,
     heap: RadixHeap<Words>,
     lanes: Vec<Lane>,
+    /// The lanes by what they are for, in order.
+    lanes_for: Vec<(Duration, Class, LaneId)>,
+    /// Deadlines that were put into the heap since it was swept, and how many make it worth while to do that again.
+    unswept: usize,
+    long: usize,
     sources: Vec<Source>,
     tracks: Vec<Track>,
     tournament: Tournament,
@@ -122,6 +127,9 @@ impl<E: Pack> Agenda<E> {
             ring: VecDeque::new(),
             heap: RadixHeap::default(),
             lanes: Vec::new(),
+            lanes_for: Vec::new(),
+            unswept: 0,
+            long: SHORT,
             sources: Vec::new(),
             tracks: Vec::new(),
             tournament: Tournament::new(1),
@@ -157,16 +165,22 @@ impl<E: Pack> Agenda<E> {
         lanes + self.heap.capacity() + self.ring.capacity()
     }
 
-    /// A lane for events of `class` that come exactly `delay` after they are put on the agenda. Lanes are shared.
+    /// A lane for events of `class` that come exactly `delay` after they are put on the agenda. Lanes are shared; there
+    /// should be few, so this is for delays that the plan knows.
+    #[inline]
     pub fn lane(&mut self, delay: Duration, class: Class) -> LaneId {
-        if let Some(i) = self
-            .lanes
-            .iter()
-            .position(|lane| lane.delay == delay && lane.class == class)
-        {
-            return LaneId(i as u32);
+        let wanted = (delay, class);
+        let place = self.lanes_for.partition_point(|lane| (lane.0, lane.1) < wanted);
+        match self.lanes_for.get(place) {
+            Some(&(delay, class, lane)) if (delay, class) == wanted => lane,
+            _ => self.new_lane(place, delay, class),
         }
+    }
+
+    #[cold]
+    fn new_lane(&mut self, place: usize, delay: Duration, class: Class) -> LaneId {
         let id = self.lanes.len() as u32;
+        self.lanes_for.insert(place, (delay, class, LaneId(id)));
         let leaf = self.add_track(Track::Lane(id));
         self.lanes.push(Lane {
             delay,
@@ -256,6 +270,25 @@ impl<E: Pack> Agenda<E> {
             let rank = self.rank(at, class);
             self.heap.push(rank, event);
         }
+    }
+
+    /// [`Agenda::at`] for a deadline that may outlive what it limits; says whether there are so many by now that
+    /// [`Agenda::sweep_heap`] pays off.
+    pub fn at_and_look(&mut self, at: Instant, class: Class, event: E) -> bool {
+        if at >= Instant::NEVER {
+            return false;
+        }
+        self.at(at, class, event);
+        self.unswept += 1;
+        self.unswept >= self.long
+    }
+
+    /// Takes events out of the heap that mean nothing any more: those for which `keep` says no.
+    #[cold]
+    pub fn sweep_heap(&mut self, keep: impl FnMut(Words) -> bool) {
+        self.heap.retain(keep);
+        // As many again as there are events left: each is looked at a bounded number of times on average.
+        (self.unswept, self.long) = (0, self.heap.len().max(SHORT));
     }
 
     /// Puts `event` on the agenda after the constant delay of `lane`; says whether the lane is so long now that a

@@ -30,6 +30,8 @@ impl Rank {
 impl Ord for Rank {
     #[inline(always)]
     fn cmp(&self, other: &Self) -> Ordering {
+        #[cfg(test)]
+        tests::compared();
         self.whole().cmp(&other.whole())
     }
 }
@@ -41,6 +43,8 @@ impl PartialOrd for Rank {
     }
     #[inline(always)]
     fn lt(&self, other: &Self) -> bool {
+        #[cfg(test)]
+        tests::compared();
         self.whole() < other.whole()
     }
 }
@@ -70,6 +74,9 @@ const FEW: usize = 8;
 /// So many entries may be searched for the smallest one.
 const MANY: usize = 16;
 
+/// One for each bit that may differ, and one for none; the top two share theirs.
+const BUCKETS: usize = 64;
+
 /// The low bits of a key, which hold the class. An event of an earlier class may be pushed at the present instant, so
 /// base and last key are those of the instant, and the buckets of these bits are never spread.
 const CLASS_BITS: u32 = 2;
@@ -94,6 +101,9 @@ pub struct RadixHeap<E> {
     /// The others. Bucket 0 holds keys equal to `base`, bucket i those whose highest bit differing from it is bit i -
     /// 1; the last one also holds those that differ in the top bit.
     later: Vec<Vec<Entry<E>>>,
+    /// The smallest rank in each of them: looking for it again whenever the near ones are gone would make a bucket that
+    /// is far away cost as often as it waits.
+    least: [Rank; BUCKETS],
     /// Bit i is set when `later[i]` has entries.
     occupied: u64,
     /// An instant popped in the past.
@@ -112,7 +122,8 @@ impl<E: Copy> Default for RadixHeap<E> {
             first: 0,
             sorted: false,
             filled: false,
-            later: (0..64).map(|_| Vec::new()).collect(),
+            later: (0..BUCKETS).map(|_| Vec::new()).collect(),
+            least: [Rank::LAST; BUCKETS],
             occupied: 0,
             base: 0,
             last: 0,
@@ -137,6 +148,12 @@ impl<E: Copy> RadixHeap<E> {
     #[inline]
     pub fn next_batch(&self) -> &[Entry<E>] {
         if self.filled { &self.near } else { &[] }
+    }
+
+    /// Number of entries. It looks at all buckets.
+    pub fn len(&self) -> usize {
+        let near = self.near.len() - if self.sorted { self.first } else { 0 };
+        near + self.later.iter().map(Vec::len).sum::<usize>()
     }
 
     /// Number of entries that fit into the memory it holds.
@@ -185,8 +202,9 @@ impl<E: Copy> RadixHeap<E> {
 
     #[inline]
     fn place(&mut self, entry: Entry<E>) {
-        let bucket = (64 - (entry.rank.key ^ self.base).leading_zeros()).min(63);
-        self.later[bucket as usize].push(entry);
+        let bucket = (64 - (entry.rank.key ^ self.base).leading_zeros()).min(63) as usize;
+        self.later[bucket].push(entry);
+        self.least[bucket] = self.least[bucket].min(entry.rank);
         self.occupied |= 1 << bucket;
     }
 
@@ -246,6 +264,28 @@ impl<E: Copy> RadixHeap<E> {
         ranks.min_by_key(|(_, rank)| *rank).map_or(0, |(place, _)| place)
     }
 
+    /// Keeps only the entries for which `keep` says yes. It looks at all of them.
+    pub fn retain(&mut self, mut keep: impl FnMut(E) -> bool) {
+        for (bucket, entries) in self.later.iter_mut().enumerate() {
+            entries.retain(|entry| keep(entry.event));
+            self.least[bucket] = entries.iter().fold(Rank::LAST, |least, entry| least.min(entry.rank));
+            self.occupied &= !(u64::from(entries.is_empty()) << bucket);
+        }
+        if self.sorted {
+            self.near.drain(..self.first);
+        }
+        self.near.retain(|entry| keep(entry.event));
+        self.sorted &= self.near.len() > MANY;
+        self.first = 0;
+        if self.near.is_empty() {
+            self.settle();
+        } else if self.sorted {
+            self.front = self.near[0].rank;
+        } else {
+            self.find_first();
+        }
+    }
+
     /// The time of the first entry has come, and its bucket is too large: spreads it.
     #[cold]
     fn advance(&mut self) {
@@ -253,6 +293,7 @@ impl<E: Copy> RadixHeap<E> {
         self.occupied &= !(1 << bucket);
         self.base = instant_of(self.front.key);
         let mut entries = std::mem::take(&mut self.later[bucket]);
+        self.least[bucket] = Rank::LAST;
         for entry in &entries {
             self.place(*entry);
         }
@@ -278,7 +319,7 @@ impl<E: Copy> RadixHeap<E> {
             let entries = &mut self.later[bucket];
             if self.near.is_empty() {
                 if bucket > CLASS_BITS as usize && entries.len() > FEW {
-                    self.front = entries.iter().fold(Rank::LAST, |best, entry| best.min(entry.rank));
+                    self.front = self.least[bucket];
                     return;
                 }
                 std::mem::swap(&mut self.near, entries);
@@ -288,6 +329,7 @@ impl<E: Copy> RadixHeap<E> {
                 break;
             }
             self.occupied &= !(1 << bucket);
+            self.least[bucket] = Rank::LAST;
             // All keys that have the base's bits from the bucket's on; the last bucket has no end.
             let free = if bucket == 63 { u64::MAX } else { (1 << bucket) - 1 };
             self.near_end = (self.base | free).saturating_add(1);
@@ -310,12 +352,22 @@ impl<E: Copy> RadixHeap<E> {
 mod tests {
     use super::*;
     use crate::kernel::stream::{Stream, StreamKey, below};
+    use std::cell::Cell;
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
 
-    /// Holds about `pending` entries whose distances are drawn below `spread`, many of them equal, and compares each
-    /// pop with a sorted list. Pushes may have an earlier class than what was popped last.
-    fn hold(pending: u64, spread: u64, seed: u64) {
+    thread_local! {
+        static COMPARED: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// Two ranks were compared.
+    pub(super) fn compared() {
+        COMPARED.set(COMPARED.get() + 1);
+    }
+
+    /// Holds about `pending` entries whose distances are drawn below one of `spreads`, many of them equal, and compares
+    /// each pop with a sorted list. Pushes may have an earlier class than what was popped last.
+    fn hold(pending: u64, spreads: &[u64], seed: u64) {
         let mut dice = Stream::new(seed, 0, StreamKey::new("heap", "test"));
         let (mut heap, mut reference) = (RadixHeap::default(), BinaryHeap::new());
         let (mut now, mut sequence) = (0, 0);
@@ -323,6 +375,7 @@ mod tests {
             let pushes = if turn < 2 * pending { 2 } else { below(&mut dice, 3) };
             for _ in 0..pushes {
                 sequence += 1;
+                let spread = spreads[below(&mut dice, spreads.len() as u64) as usize];
                 let width = 1 + below(&mut dice, spread);
                 let key = (now + below(&mut dice, width)) << CLASS_BITS | below(&mut dice, 3);
                 let rank = Rank { key, sequence };
@@ -331,6 +384,13 @@ mod tests {
             }
             let expected = reference.peek().map_or(Rank::LAST, |first| first.0);
             assert_eq!((heap.front(), heap.is_empty()), (expected, reference.is_empty()));
+            if turn == pending || turn == 10 * pending {
+                let odd = |sequence: u64| !sequence.is_multiple_of(2);
+                heap.retain(odd);
+                reference.retain(|Reverse(rank)| odd(rank.sequence));
+                let first = reference.peek().map_or(Rank::LAST, |first| first.0);
+                assert_eq!((heap.front(), heap.len()), (first, reference.len()));
+            }
             if turn % 2 == 0 || turn >= 2 * pending {
                 let expected = reference.pop().map(|first| first.0);
                 assert_eq!(heap.pop(), expected.map(|rank| rank.sequence));
@@ -342,9 +402,41 @@ mod tests {
     #[test]
     fn the_order_is_that_of_a_sorted_list_however_many_wait_and_however_close() {
         for (seed, pending) in [3, 40, 70, 2_000].into_iter().enumerate() {
-            for spread in [1, 5, 1_000, 1_000_000_000, 1 << 58] {
-                hold(pending, spread, seed as u64);
+            for spread in [1, 5, 1_000, 1_000_000_000, 1 << 54] {
+                hold(pending, &[spread], seed as u64);
             }
+            // With a gap between near and far, and with all of them at once.
+            hold(pending, &[3, 1_000_000_000_000], seed as u64);
+            hold(pending, &[1_000, 1_000, 1_000, 1 << 50], seed as u64);
+            hold(pending, &[1, 5, 1_000, 1_000_000_000, 1 << 54], seed as u64);
         }
+    }
+
+    #[test]
+    fn what_is_far_away_costs_nothing_while_it_waits() {
+        let comparisons = |far: u64| {
+            let mut heap = RadixHeap::default();
+            for sequence in 0..far {
+                let key = (1 << 50) + (sequence << 20);
+                heap.push(Rank { key, sequence }, 0);
+            }
+            COMPARED.set(0);
+            let mut now = 0;
+            for turn in 0..1_000 {
+                let rank = Rank {
+                    key: now + 1_000,
+                    sequence: far + turn,
+                };
+                heap.push(rank, 1);
+                assert_eq!((heap.front(), heap.pop()), (rank, Some(1)));
+                now = rank.key;
+            }
+            COMPARED.get()
+        };
+        let (few, many) = (comparisons(1_000), comparisons(100_000));
+        assert!(
+            many <= few,
+            "{few} comparisons beside a thousand far entries, {many} beside a hundred thousand"
+        );
     }
 }

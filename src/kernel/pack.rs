@@ -22,6 +22,32 @@ impl Words {
         self.head as u8
     }
 
+    /// The same with a mark, which is no part of the event: tags stay below it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn marked(self) -> Self {
+        Self {
+            head: self.head | MARK,
+            ..self
+        }
+    }
+
+    /// Whether it has the mark.
+    #[inline(always)]
+    pub const fn is_marked(self) -> bool {
+        self.head & MARK != 0
+    }
+
+    /// The event alone.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unmarked(self) -> Self {
+        Self {
+            head: self.head & !MARK,
+            ..self
+        }
+    }
+
     /// The field that fills the second word.
     #[inline]
     pub fn body<T: Bits>(self) -> T {
@@ -76,6 +102,9 @@ pub struct Cursor {
     head_used: u32,
     body_used: u32,
 }
+
+/// The mark: the upper bit of a tag.
+const MARK: u64 = 1 << (TAG - 1);
 
 /// Bits of a tag.
 const TAG: u32 = 8;
@@ -226,6 +255,18 @@ mod tests {
         Inner(Inner),
     }
     packed!(Outer { Bare, Key { key, hop }, Inner(inner) });
+
+    #[test]
+    fn a_mark_leaves_the_event_alone() {
+        let event = Outer::Key {
+            key: Key::NONE,
+            hop: 0xFF,
+        }
+        .pack();
+        assert!(!event.is_marked() && event.marked().is_marked());
+        assert_eq!(event.marked().unmarked(), event);
+        assert_eq!(event.marked().body::<Key>(), Key::NONE);
+    }
 
     #[test]
     fn what_is_packed_comes_back() {

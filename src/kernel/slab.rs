@@ -183,4 +183,26 @@ mod tests {
         assert!(!slab.contains(Key::NONE));
         assert_eq!((slab[b], slab.len()), ('b', 1));
     }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "a stale key was used")]
+    fn a_stale_key_reads_nobody_elses_entry() {
+        let mut slab = Slab::default();
+        let gone = slab.insert('a');
+        slab.remove(gone);
+        slab.insert('b');
+        assert_eq!(slab[gone], 'b');
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "a stale key was used")]
+    fn a_stale_key_changes_nobody_elses_entry() {
+        let mut slab = Slab::default();
+        let gone = slab.insert('a');
+        slab.remove(gone);
+        slab.insert('b');
+        slab[gone] = 'c';
+    }
 }

@@ -11,11 +11,13 @@
 //! Sources: the layout is that of Gil Tene's `HdrHistogram` (<https://hdrhistogram.org>), with a power of two instead
 //! of a number of decimal digits.
 
+use super::paged::Paged;
+
 /// Sub-buckets per octave of [`Histogram`], as a power of two: 256.
 pub const PRECISION: u32 = 8;
 
-/// Buckets that are added up at once where a quantile is looked for.
-const STRIP: usize = 16;
+/// Buckets of a page, as a power of two; they are added up at once where a quantile is looked for.
+const PAGE_BITS: u32 = 4;
 
 /// The bucket that holds `value` when every octave has `2^P` buckets.
 #[inline]
@@ -46,14 +48,21 @@ pub const fn room_for<const P: u32>(index: usize) -> usize {
 /// A histogram of `u64` values with a relative error of at most 0.4 %, exact below 512.
 ///
 /// Count, sum, least and greatest value are exact.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Histogram {
-    counts: Vec<u64>,
+    counts: Paged<u64, PAGE_BITS>,
     count: u64,
     sum: u128,
     /// `u64::MAX` while empty, so that recording needs no special case.
     min: u64,
     max: u64,
+}
+
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        let exact = |h: &Self| (h.count, h.sum, h.min, h.max);
+        exact(self) == exact(other) && self.buckets().eq(other.buckets())
+    }
 }
 
 impl Default for Histogram {
@@ -66,7 +75,7 @@ impl Histogram {
     /// An empty histogram; it allocates on the first record.
     pub const fn new() -> Self {
         Self {
-            counts: Vec::new(),
+            counts: Paged::new(),
             count: 0,
             sum: 0,
             min: u64::MAX,
@@ -101,20 +110,11 @@ impl Histogram {
             return;
         }
         let index = index_of::<PRECISION>(value);
-        if index >= self.counts.len() {
-            self.grow(index);
-        }
-        self.counts[index] += n;
+        *self.counts.cell(index) += n;
         self.count += n;
         self.sum += u128::from(value) * u128::from(n);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, index: usize) {
-        self.counts.resize(room_for::<PRECISION>(index), 0);
     }
 
     /// Adds everything that `other` holds. Integer additions: the order of merges leaves no trace.
@@ -122,12 +122,13 @@ impl Histogram {
         if other.is_empty() {
             return;
         }
-        if self.counts.len() < other.counts.len() {
-            self.counts.resize(other.counts.len(), 0);
-        }
-        let range = index_of::<PRECISION>(other.min)..=index_of::<PRECISION>(other.max);
-        for (mine, theirs) in self.counts[range.clone()].iter_mut().zip(&other.counts[range]) {
-            *mine += theirs;
+        for (first, theirs) in other.counts.pages() {
+            self.counts.cell(first);
+            for (index, n) in (first..).zip(theirs) {
+                if let Some(mine) = self.counts.get_mut(index) {
+                    *mine += n;
+                }
+            }
         }
         self.count += other.count;
         self.sum += other.sum;
@@ -137,12 +138,8 @@ impl Histogram {
 
     /// Adds buckets (number and count, ascending, none of them empty) of values with this sum, from `min` to `max`.
     pub(super) fn add_buckets(&mut self, buckets: &[(u32, u64)], sum: u128, min: u64, max: u64) {
-        let last = buckets.last().map_or(0, |bucket| bucket.0 as usize);
-        if last >= self.counts.len() {
-            self.grow(last);
-        }
         for &(index, n) in buckets {
-            self.counts[index as usize] += n;
+            *self.counts.cell(index as usize) += n;
             self.count += n;
         }
         self.sum += sum;
@@ -207,23 +204,23 @@ impl Histogram {
         if self.count == 0 {
             return [0.0; N];
         }
-        let (first, last) = (index_of::<PRECISION>(self.min), index_of::<PRECISION>(self.max));
-        // Values in buckets before `from`.
-        let (mut from, mut below) = (first, 0);
+        // The page that is looked at, and the values in those before.
+        let mut pages = self.counts.pages();
+        let (mut page, mut below) = (pages.next(), 0);
         q.map(|q| {
             // 0.07 x 100 is a little more than 7 in binary; that must not lead to the next value.
             let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
             // At least the first value; a whole number is compared faster.
             let wanted = (rank.ceil() as u64).max(1);
-            for strip in self.counts[from..=last].chunks(STRIP) {
-                let all: u64 = strip.iter().sum();
+            while let Some((first, counts)) = page {
+                let all: u64 = counts.iter().sum();
                 if below + all < wanted {
                     below += all;
-                    from += strip.len();
+                    page = pages.next();
                     continue;
                 }
                 let mut seen = below;
-                for (index, &n) in (from..).zip(strip) {
+                for (index, &n) in (first..).zip(counts) {
                     if seen + n >= wanted {
                         return self.inside(index, (rank - seen as f64).max(0.0) / n as f64);
                     }
@@ -286,17 +283,19 @@ impl Histogram {
 
     /// How many values there are in buckets beyond `index`.
     pub(super) fn above_bucket(&self, index: usize) -> u64 {
-        self.counts.get(index + 1..).map_or(0, |rest| rest.iter().sum())
+        let beyond = self.counts.cells().filter(|(other, _)| *other > index);
+        beyond.map(|(_, n)| n).sum()
     }
 
     /// How many values there are in buckets before `index`.
     pub(super) fn below_bucket(&self, index: usize) -> u64 {
-        self.counts[..index.min(self.counts.len())].iter().sum()
+        let before = self.counts.cells().take_while(|(other, _)| *other < index);
+        before.map(|(_, n)| n).sum()
     }
 
     /// How many values there are in bucket `index`.
     pub(super) fn at(&self, index: usize) -> u64 {
-        self.counts.get(index).copied().unwrap_or(0)
+        self.counts.get(index)
     }
 
     /// The fraction (0..=1) of values strictly above `value`. 0 if there are no values.
@@ -324,20 +323,21 @@ impl Histogram {
         } else {
             0.0
         };
-        let above: u64 = self.counts[index + 1..].iter().sum();
-        self.counts[index] as f64 * share + above as f64
+        self.at(index) as f64 * share + self.above_bucket(index) as f64
     }
 
     /// The buckets that hold something, in ascending order: (least value, greatest value, count).
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
-        self.counts
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| **n > 0)
-            .map(|(index, &n)| {
-                let (low, high) = bounds_of::<PRECISION>(index);
-                (low, high, n)
-            })
+        let filled = self.counts.cells().filter(|(_, n)| **n > 0);
+        filled.map(|(index, &n)| {
+            let (low, high) = bounds_of::<PRECISION>(index);
+            (low, high, n)
+        })
+    }
+
+    /// Buckets that fit into the memory it holds.
+    pub fn capacity(&self) -> usize {
+        self.counts.capacity()
     }
 
     /// Forgets all values but keeps the memory.
@@ -452,6 +452,18 @@ mod tests {
         let unchanged = forward.clone();
         forward.merge(&Histogram::new());
         assert_eq!(forward, unchanged, "merging nothing changes nothing");
+    }
+
+    #[test]
+    fn room_follows_the_values_and_not_their_range() {
+        let mut h = Histogram::new();
+        for value in [5, 1_000_000, 1_000_001, 60_000_000_000, u64::MAX] {
+            h.record(value);
+        }
+        assert!(h.capacity() <= 6 << PAGE_BITS, "{} buckets", h.capacity());
+        let mut whole = Histogram::new();
+        whole.merge(&h);
+        assert!(whole == h && whole.capacity() <= 6 << PAGE_BITS);
     }
 
     #[test]

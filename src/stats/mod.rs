@@ -6,6 +6,7 @@ pub mod histogram;
 pub mod interval;
 pub mod levels;
 pub mod observe;
+mod paged;
 pub mod sparse;
 pub mod stability;
 pub mod warmup;

@@ -4,8 +4,9 @@
 //! [`CauseTable`] keeps per coarse latency bucket how long its requests spent on each cause, so that a report can say
 //! what the slowest were waiting for. All sums are integers: adding runs up in any order gives the same bytes.
 
-use super::histogram::{Histogram, bounds_of, index_of, room_for};
+use super::histogram::{Histogram, bounds_of, index_of};
 use super::levels::Levels;
+use super::paged::Paged;
 
 /// One component's metric over the measured period of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,8 +131,9 @@ pub const CAUSE_PRECISION: u32 = 4;
 #[derive(Clone, Debug, PartialEq)]
 pub struct CauseTable {
     causes: usize,
-    counts: Vec<u64>,
-    /// Row by row, `causes` sums of ns for each bucket.
+    /// The buckets that hold requests, ascending, and how many.
+    counts: Vec<(u32, u64)>,
+    /// Row by row, `causes` sums of ns for each of these buckets.
     sums_ns: Vec<u128>,
 }
 
@@ -145,11 +147,19 @@ impl CauseTable {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, buckets: usize) {
-        self.counts.resize(buckets, 0);
-        self.sums_ns.resize(buckets * self.causes, 0);
+    /// Adds `count` requests to a bucket, and what they spent on each cause: `sums_ns` is as wide as the table.
+    pub fn add(&mut self, bucket: u32, count: u64, sums_ns: &[u128]) {
+        assert_eq!(self.causes, sums_ns.len(), "a row of different width");
+        let place = self.counts.partition_point(|row| row.0 < bucket);
+        let start = place * self.causes;
+        if self.counts.get(place).is_some_and(|row| row.0 == bucket) {
+            self.counts[place].1 += count;
+            let mine = self.sums_ns[start..].iter_mut();
+            mine.zip(sums_ns).for_each(|(a, b)| *a += b);
+        } else {
+            self.counts.insert(place, (bucket, count));
+            self.sums_ns.splice(start..start, sums_ns.iter().copied());
+        }
     }
 
     /// The bucket of a latency; it is less than [`Self::BUCKETS`].
@@ -160,26 +170,12 @@ impl CauseTable {
     /// Buckets that a table can have.
     pub const BUCKETS: u32 = Self::bucket_of(u64::MAX) + 1;
 
-    /// Adds `count` requests to a bucket, and what they spent on each cause: `sums_ns` is as wide as the table.
-    pub fn add(&mut self, bucket: u32, count: u64, sums_ns: &[u128]) {
-        assert_eq!(self.causes, sums_ns.len(), "a row of different width");
-        let bucket = bucket as usize;
-        if self.counts.len() <= bucket {
-            self.grow(room_for::<CAUSE_PRECISION>(bucket));
-        }
-        self.counts[bucket] += count;
-        let mine = self.sums_ns[bucket * self.causes..].iter_mut();
-        mine.zip(sums_ns).for_each(|(a, b)| *a += b);
-    }
-
     /// Adds everything that `other` holds; both tables must be of the same width.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.causes, other.causes, "tables of different width");
-        if self.counts.len() < other.counts.len() {
-            self.grow(other.counts.len());
+        for (&(bucket, count), sums_ns) in other.counts.iter().zip(other.sums_ns.chunks(self.causes)) {
+            self.add(bucket, count, sums_ns);
         }
-        self.counts.iter_mut().zip(&other.counts).for_each(|(a, b)| *a += b);
-        self.sums_ns.iter_mut().zip(&other.sums_ns).for_each(|(a, b)| *a += b);
     }
 
     /// How many causes the table distinguishes.
@@ -209,22 +205,17 @@ impl CauseTable {
     }
 
     fn rows_from(&self, first: usize) -> impl Iterator<Item = (u64, u64, u64, &[u128])> {
-        self.counts
-            .iter()
-            .enumerate()
-            .skip(first)
-            .filter(|(_, n)| **n > 0)
-            .map(|(index, &n)| {
-                let (low, high) = bounds_of::<CAUSE_PRECISION>(index);
-                (
-                    low,
-                    high,
-                    n,
-                    &self.sums_ns[index * self.causes..(index + 1) * self.causes],
-                )
-            })
+        let rows = self.counts.iter().zip(self.sums_ns.chunks(self.causes));
+        let beyond = rows.skip_while(move |(row, _)| (row.0 as usize) < first);
+        beyond.map(|(&(bucket, n), sums_ns)| {
+            let (low, high) = bounds_of::<CAUSE_PRECISION>(bucket as usize);
+            (low, high, n, sums_ns)
+        })
     }
 }
+
+/// Rows of a page of a recorder, as a power of two.
+const ROW_BITS: u32 = 2;
 
 /// What fills a [`CauseTable`] of `N` causes, request by request.
 ///
@@ -232,7 +223,7 @@ impl CauseTable {
 /// as long as the sum of the bucket's latencies, which is looked at, does not: the causes of a request add up to it.
 #[derive(Clone, Debug)]
 pub struct CauseRecorder<const N: usize> {
-    rows: Vec<Row<N>>,
+    rows: Paged<Row<N>, ROW_BITS>,
     /// What the rows held before they would have overflowed.
     spilled: CauseTable,
 }
@@ -252,10 +243,16 @@ impl<const N: usize> Row<N> {
     };
 }
 
+impl<const N: usize> Default for Row<N> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl<const N: usize> Default for CauseRecorder<N> {
     fn default() -> Self {
         Self {
-            rows: Vec::new(),
+            rows: Paged::new(),
             spilled: CauseTable::new(N),
         }
     }
@@ -290,25 +287,20 @@ impl<const N: usize> CauseRecorder<N> {
     #[inline(never)]
     fn record_first(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
         let index = index_of::<CAUSE_PRECISION>(latency_ns);
-        self.rows.resize(room_for::<CAUSE_PRECISION>(index), Row::EMPTY);
+        self.rows.cell(index);
         self.record(latency_ns, causes_ns);
     }
 
     #[cold]
     fn spill(table: &mut CauseTable, index: usize, row: &mut Row<N>) {
-        if table.counts.len() <= index {
-            table.grow(room_for::<CAUSE_PRECISION>(index));
-        }
-        table.counts[index] += row.count;
-        let sums = table.sums_ns[index * N..].iter_mut().zip(row.sums_ns);
-        sums.for_each(|(sum, ns)| *sum += u128::from(ns));
+        table.add(index as u32, row.count, &row.sums_ns.map(u128::from));
         *row = Row::EMPTY;
     }
 
     /// The table of all requests.
     pub fn finish(mut self) -> CauseTable {
-        for (index, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| row.count > 0) {
-            Self::spill(&mut self.spilled, index, row);
+        for (index, row) in self.rows.cells().filter(|(_, row)| row.count > 0) {
+            Self::spill(&mut self.spilled, index, &mut row.clone());
         }
         self.spilled
     }
@@ -320,6 +312,8 @@ pub struct Gauge {
     level: u64,
     peak: u64,
     since_ns: u64,
+    /// When the last window was closed.
+    flushed_ns: u64,
     /// Area (level x ns) of `levels` that windows before this one had: what is beyond it is that of this window, so
     /// that a change of the level adds to one number only.
     before: u128,
@@ -336,6 +330,7 @@ impl Gauge {
             level: 0,
             peak: 0,
             since_ns: 0,
+            flushed_ns: 0,
             before: 0,
             debt: 0,
             levels: Levels::new(),
@@ -405,10 +400,18 @@ impl Gauge {
 
     /// Closes a window at `now_ns`: its area (level x ns) and its peak. The level stays, and is the peak to start from.
     pub fn flush(&mut self, now_ns: u64) -> (u128, u64) {
-        self.advance(now_ns);
-        let all = self.levels.area();
-        let area = all - self.before;
-        self.before = all;
+        // Where nothing has changed there is one level to add, and not all those that there ever were.
+        let area = if self.since_ns == self.flushed_ns {
+            let area = u128::from(self.level) * u128::from(now_ns - self.since_ns);
+            self.advance(now_ns);
+            self.before += area;
+            area
+        } else {
+            self.advance(now_ns);
+            let all = self.levels.area();
+            all - std::mem::replace(&mut self.before, all)
+        };
+        self.flushed_ns = now_ns;
         let paid = self.debt.min(area);
         let window = (area - paid, self.peak);
         self.debt -= paid;

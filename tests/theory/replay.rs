@@ -52,7 +52,7 @@ fn replayed(calls: &[Call], idle_timeout: &str, choice: &str) -> Vec<bool> {
     let spec = &plan.functions[0];
     let dice = |purpose| Stream::new(1, 0, StreamKey::new("f", purpose));
     let mut pool = Instances::new(spec, dice("keep-alive"), dice("choice"));
-    let mut sessions = Sessions::new(0, plan.components.len());
+    let mut sessions = Sessions::new(&plan.common);
     // Ends of calls and their instances, soonest first; ends come before starts at the same instant.
     let mut busy = BTreeMap::new();
     let place = |(k, call): (usize, &Call)| {

@@ -446,7 +446,7 @@ fn attempt(cx: &mut Cx, program: &Program, call: u16, key: Key) {
         return attempt_with_care(cx, program, call, key);
     }
     let start = cx.requests[key].mark;
-    cx.at(start + call.timeout, Class::Timer, Desk::Deadline { request: key });
+    cx.within_from(start, call.timeout, Desk::Deadline { request: key });
     cx.offer_at_mark(call.to, key);
 }
 
@@ -462,14 +462,19 @@ fn attempt_with_care(cx: &mut Cx, program: &Program, call: &CallPlan, key: Key) 
         return cx.attempt_guarded(guard, key);
     }
     let start = cx.requests[key].mark;
-    let until = cx.waits_until(key, start + call.timeout);
+    let own = start + call.timeout;
+    let until = cx.waits_until(key, own);
     let deadline = Desk::Deadline { request: key };
     // Nobody waits any more: the call is not made.
     if until <= start {
         cx.hit(Limit::Deadline, call.to, key);
         return cx.at(start, Class::Timer, deadline);
     }
-    cx.at(until, Class::Timer, deadline);
+    if until == own {
+        cx.within_from(start, call.timeout, deadline);
+    } else {
+        cx.until(until, deadline);
+    }
     cx.offer_at_mark(call.to, key);
 }
 

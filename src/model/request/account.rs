@@ -14,6 +14,8 @@ use super::fault::{Change, Quota};
 use crate::kernel::Instant;
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::scenario::{Block, Field, Kind, Table};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// The fields of an account.
 pub const TABLE: Table = Table {
@@ -108,6 +110,11 @@ pub struct Account {
     /// The quota now.
     concurrency: u64,
     gateway: TokenBucket,
+    /// Functions that run something from the pool, by how much, the one with the most last: as it was when they were
+    /// counted last.
+    holders: BTreeSet<(u64, Reverse<u16>)>,
+    /// Functions whose part has changed since.
+    changed: Vec<u16>,
 }
 
 impl Account {
@@ -118,7 +125,34 @@ impl Account {
             neighbours: plan.neighbours,
             concurrency: plan.concurrency,
             gateway: TokenBucket::new(plan.gateway_rate, plan.gateway_burst as f64),
+            holders: BTreeSet::new(),
+            changed: Vec::new(),
         }
+    }
+
+    /// A function's part of the pool changes, for the first time since it was counted.
+    #[cold]
+    pub fn note_change(&mut self, function: u16) {
+        self.changed.push(function);
+    }
+
+    /// The functions whose parts have changed since this was last asked.
+    pub fn take_changed(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// A function runs `after` from the pool, and no longer `before`.
+    pub fn recount(&mut self, function: u16, before: u64, after: u64) {
+        self.holders.remove(&(before, Reverse(function)));
+        if after > 0 {
+            self.holders.insert((after, Reverse(function)));
+        }
+    }
+
+    /// The function that ran most from the pool when they were counted last, and how much.
+    pub fn most(&self) -> Option<(u16, u64)> {
+        let most = self.holders.last();
+        most.map(|&(running, Reverse(function))| (function, running))
     }
 
     /// Takes one concurrent execution from the unreserved pool, if there is one.

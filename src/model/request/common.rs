@@ -165,13 +165,6 @@ impl Common {
             .collect()
     }
 
-    /// Components that hold connections with `target` and can let go of idle instances.
-    pub fn holders_of(&self, target: Target) -> Vec<Target> {
-        let holds = |(_, profile): &(u32, &Profile)| profile.reaped && profile.waits_for.contains(&target);
-        let found = self.workers().filter(holds);
-        found.map(|(place, _)| self.components[place as usize].target).collect()
-    }
-
     /// All components that run handlers, by their place among all.
     pub fn workers(&self) -> impl Iterator<Item = (u32, &Profile)> {
         let numbered = (0..).zip(&self.profiles);

@@ -220,7 +220,7 @@ impl Deliveries {
         }
         let key = cx.requests.insert(request);
         if plan.policy.timeout < Duration::FOREVER {
-            cx.at(at + plan.policy.timeout, Class::Timer, Desk::Deadline { request: key });
+            cx.within_from(at, plan.policy.timeout, Desk::Deadline { request: key });
         }
         cx.offer_async(plan.to, key);
         Outcome::Pending

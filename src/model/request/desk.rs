@@ -11,7 +11,7 @@ use super::hits::Limits;
 use super::kind;
 use super::session::Sessions;
 use crate::kernel::pack::{Cursor, Words};
-use crate::kernel::{Agenda, Class, Duration, Instant, Key, LaneId, Luck, Pack, Purpose, Slab};
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Luck, Pack, Purpose, Slab};
 use crate::scenario::Target;
 
 /// What the agenda keeps: an event of the desk, or one of a mechanism under the tag of that. Nothing down here knows
@@ -20,6 +20,12 @@ use crate::scenario::Target;
 pub struct Event(Words);
 
 impl Event {
+    /// The same as a deadline: it means nothing once the request is gone whose key fills its second word.
+    #[inline(always)]
+    pub(super) fn marked(self) -> Self {
+        Self(self.0.marked())
+    }
+
     /// The event of a mechanism that this is, if it is one of that.
     #[inline(always)]
     pub fn of<E: Tagged>(self) -> Option<E> {
@@ -170,23 +176,6 @@ impl Cx<'_> {
     #[inline(always)]
     pub fn hand_over(&mut self, event: impl Into<Event>) {
         self.agenda.hand_over(event.into());
-    }
-
-    /// Puts a deadline of a request on `lane`: an event that means nothing once its request is gone, and whose key
-    /// fills the second word. Deadlines whose requests are gone make room now and then, so that a lane holds about as
-    /// many as there are requests in flight.
-    #[inline(always)]
-    pub fn after(&mut self, lane: LaneId, deadline: impl Into<Event>) {
-        if self.agenda.after(lane, deadline.into()) {
-            self.sweep(lane);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn sweep(&mut self, lane: LaneId) {
-        let requests = &self.requests;
-        self.agenda.sweep(lane, |event| requests.contains(event.body()));
     }
 
     /// Hands `request` to the component `to` now.

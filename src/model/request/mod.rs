@@ -4,6 +4,7 @@ pub mod account;
 pub mod baggage;
 pub mod call;
 pub mod common;
+mod deadline;
 pub mod delivery;
 pub mod desk;
 pub mod effects;

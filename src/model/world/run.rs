@@ -106,7 +106,7 @@ impl<'p> World<'p> {
             agenda,
             requests: Slab::default(),
             accounts: common.accounts.iter().map(Account::new).collect(),
-            sessions: Sessions::new(common.session_hosts(), common.components.len()),
+            sessions: Sessions::new(common),
             effects: Effects::new(common),
             guards: Guards::new(common),
             baggage: Baggage::new(plan.baggage),
@@ -295,6 +295,7 @@ impl<'p> World<'p> {
     #[inline(always)]
     fn dispatch(&mut self, event: Words) -> bool {
         let (plan, cx) = (self.plan, &mut self.cx);
+        let event = event.unmarked();
         if event.tag() >= FIRST_TAG {
             self.parts.handle(plan, event, cx);
             return false;
@@ -448,15 +449,64 @@ mod tests {
     use crate::model::world::build::build;
     use crate::scenario::{Catalog, Diagnostics, Folder, Sources, parse};
 
-    /// A client with deadlines of an hour that are never met, a gateway and a function, over so many seconds.
-    fn plan(seconds: u32) -> Plan {
-        read(format!(
-            "run: {{ length: {seconds} s, warmup: 0 s }}
-clients: {{ web: {{ to: door, timeout: 1 h, arrivals: {{ poisson: 200/s }} }} }}
-gateways: {{ door: {{ to: work, timeout: 50 min, overhead: 2 ms }} }}
-functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100 ms }} ] }} }}"
-        ))
-    }
+    /// Systems with 200 requests a second and time-outs of about an hour that are never met: every kind that there is.
+    const FAR: &[(&str, &str)] = &[
+        (
+            "clients, gateways",
+            "clients: { web: { to: door, timeout: 1 h, arrivals: { poisson: 200/s } } }
+gateways: { door: { to: work, timeout: 50 min, overhead: 2 ms } }
+functions: { work: { cpu: 1, init: 300 ms, handler: [ cpu: { exponential: 100 ms } ] } }",
+        ),
+        (
+            "calls, statements, borrowing",
+            "clients: { web: { to: work, arrivals: { poisson: 200/s } } }
+functions: { work: { cpu: 1, timeout: 55 min, handler: [ call: { to: pool, timeout: 1 h } ] } }
+proxies: { pool: { to: data, borrow_timeout: 45 min, maximum_connections_percent: 5% } }
+databases: { data: { cores: 4, query: { exponential: 10 ms }, maximum_connections: 100, statement_timeout: 50 min } }",
+        ),
+        (
+            "calls again after a while, which have no lane",
+            "clients: { web: { to: work, arrivals: { poisson: 200/s } } }
+functions: { work: { cpu: 1, handler: [ call: { to: other, timeout: 1 h, retry: aws-sdk-standard, optional: true } ] } }
+externals: { other: { latency: 20 ms, failure: 50% } }",
+        ),
+        (
+            "calls with guards, copies of them",
+            "clients: { web: { to: work, arrivals: { poisson: 200/s } } }
+functions: { work: { cpu: 1, handler: [ call: { to: other, timeout: 1 h, breaker: {}, hedge: { after: 50 min } } ] } }
+externals: { other: { latency: { exponential: 20 ms } } }",
+        ),
+        (
+            "deadlines that travel",
+            "clients: { web: { to: work, timeout: 1 h, arrivals: { poisson: 200/s } } }
+functions: { work: { cpu: 1, heeds_deadlines: true, handler: [ cpu: 1 ms, call: { to: other, timeout: 2 h } ] } }
+externals: { other: { latency: { exponential: 20 ms } } }",
+        ),
+        (
+            "requests that share cores",
+            "clients: { web: { to: work, arrivals: { poisson: 200/s } } }
+functions: { work: { cpu: 1, timeout: 1 h, concurrency_per_instance: 80, handler: [ cpu: 2 ms ] } }",
+        ),
+        (
+            "tasks and executions",
+            "clients: { web: { to: flow, arrivals: { poisson: 200/s } } }
+workflows: { flow: { timeout: 50 min, states: { do: { task: work, timeout: 1 h, next: done }, done: succeed } } }
+functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
+        ),
+        (
+            "deliveries",
+            "clients: { web: { to: news, arrivals: { poisson: 200/s } } }
+topics: { news: { delivery: { timeout: 1 h }, subscriptions: [ door ] } }
+gateways: { door: { to: work, timeout: 50 min } }
+functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
+        ),
+        (
+            "batches of records that are full before their time",
+            "clients: { web: { to: clicks, arrivals: { poisson: 200/s } } }
+streams: { clicks: { shards: 40, to: work, mapping: { batch_size: 5, batch_window: 5 min } } }
+functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
+        ),
+    ];
 
     fn read(text: String) -> Plan {
         let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
@@ -470,19 +520,48 @@ functions: {{ work: {{ cpu: 1, init: 300 ms, handler: [ cpu: {{ exponential: 100
 
     #[test]
     fn memory_follows_what_is_alive_and_not_what_was_served() {
-        let room = |seconds| {
-            let plan = plan(seconds);
+        let room = |system: &str, seconds: u32| {
+            let plan = read(format!("run: {{ length: {seconds} s, warmup: 0 s }}\n{system}"));
             let mut world = World::new(&plan, 0);
             world.run_to_end(&|| true);
             let ended = world.parts.clients.ended();
             (ended, world.cx.requests.capacity(), world.cx.agenda.capacity())
         };
-        let (short, requests, events) = room(100);
-        let (long, requests_10, events_10) = room(1_000);
-        assert!(short > 15_000 && long > 9 * short, "{short} and {long} requests");
-        // About 20 requests are in flight; capacities double, and the heap keeps a buffer for each of 64 buckets.
-        assert!(requests.max(requests_10) <= 128, "{requests} then {requests_10}");
-        assert!(events.max(events_10) <= 8_192, "{events} then {events_10}");
+        for (name, system) in FAR {
+            let (short, requests, events) = room(system, 100);
+            let (long, requests_10, events_10) = room(system, 1_000);
+            assert!(
+                short > 15_000 && long > 9 * short,
+                "{name}: {short} and {long} requests"
+            );
+            // About 20 requests are in flight; capacities double, and the heap keeps a buffer for each of 64 buckets.
+            let most = requests.max(requests_10);
+            assert!(most <= 256, "{name}: room for {requests} then {requests_10} requests");
+            let most = events.max(events_10);
+            assert!(most <= 2_048, "{name}: room for {events} then {events_10} events");
+        }
+    }
+
+    #[test]
+    fn what_waits_in_a_lane_with_deadlines_is_not_swept_with_them() {
+        // The window of a batch is as long as the time-out of many requests.
+        let plan = read(
+            "run: { length: 100 s, warmup: 0 s }
+clients:
+  web: { to: quick, timeout: 5 s, arrivals: { poisson: 200/s } }
+  slow: { to: jobs, arrivals: { poisson: 10/s } }
+queues: { jobs: { to: work, poller: { batch_size: 1000, batch_window: 5 s } } }
+functions: { quick: { cpu: 1, handler: [ cpu: 1 ms ] }, work: { cpu: 1, handler: [ cpu: 1 ms ] } }"
+                .to_owned(),
+        );
+        let result = World::new(&plan, 0).run();
+        let work = plan.functions[1].component;
+        let invocations = result
+            .observations
+            .iter()
+            .find(|seen| (seen.component, seen.metric) == (work, "invocations"));
+        let batches = invocations.and_then(|seen| seen.value.number());
+        assert!(batches.is_some_and(|batches| batches >= 15.0), "{batches:?} batches");
     }
 
     #[test]

@@ -165,8 +165,6 @@ struct Database {
     connections: u64,
     /// How many times longer work takes now.
     slow: f64,
-    /// Functions whose instances hold sessions here.
-    holders: Vec<Target>,
     /// Its number among those that count sessions.
     host: usize,
     record: Record,
@@ -239,7 +237,6 @@ impl Mechanism for Databases {
             moving: spec.serverless.as_ref().map(Capacity::new),
             connections: spec.connections,
             slow: 1.0,
-            holders: cx.plan.holders_of(target(index as u16)),
             host: cx.plan.host(target(index as u16)),
             record: Record::default(),
         };
@@ -397,12 +394,12 @@ impl Databases {
             let takes = slowed(takes, state.slow);
             let event = Event::Connected { request: key };
             cx.at(turn + takes, Class::Release, event);
-        } else if last_try || state.holders.is_empty() {
+        } else if last_try || !cx.sessions.has_callers(host) {
             self.refuse(database, key, cx);
         } else {
             // Instances whose time is up hold sessions until somebody looks: they go first, then this query tries
             // again.
-            for &of in &state.holders {
+            for of in cx.sessions.take_due(host, now) {
                 cx.hand_over(Desk::Reap { of });
             }
             cx.hand_over(Event::Recheck { request: key });
@@ -453,8 +450,7 @@ impl Databases {
         let latency = slowed(spec.latency.draw(&mut entry.luck.dice(step::LATENCY)), state.slow);
         self.queries.at_mut(entry.frame.instance).phase = Phase::Waiting;
         state.record.started(now);
-        cx.agenda
-            .after(state.statement_timeout, Event::StatementTimeout { request: key }.into());
+        cx.after(state.statement_timeout, Event::StatementTimeout { request: key });
         if latency == Duration::ZERO {
             return self.compute(key, cx);
         }
@@ -628,7 +624,7 @@ impl Database {
             }
             return;
         }
-        for &of in &self.holders {
+        for of in cx.sessions.take_due(self.host, now) {
             cx.hand_over(Desk::Reap { of });
         }
         let event = Event::Pause { database };

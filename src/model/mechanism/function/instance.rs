@@ -244,9 +244,12 @@ impl Instances {
             None => spec.idle_timeout.draw(&mut self.keep_alive_dice),
         };
         instance.expires = now + kept;
-        self.earliest = self.earliest.min(instance.expires.min(instance.retires));
+        let (due, created) = (instance.expires.min(instance.retires), instance.created);
+        if due < self.earliest {
+            self.due_at(spec, due, sessions);
+        }
         self.busy.add(now.0, -1);
-        self.pool.push(index, instance.created);
+        self.pool.push(index, created);
     }
 
     /// The same where instances serve several requests at once, or where this one is due.
@@ -265,11 +268,29 @@ impl Instances {
                 return self.die(spec, index, now, now, sessions);
             }
             instance.expires = now + spec.idle_timeout.draw(&mut self.keep_alive_dice);
-            self.earliest = self.earliest.min(instance.expires.min(instance.retires));
+            let due = instance.expires.min(instance.retires);
+            if due < self.earliest {
+                self.due_at(spec, due, sessions);
+            }
         }
         if was_full {
-            self.pool.push(index, instance.created);
+            self.pool.push(index, self.list[index as usize].created);
         }
+    }
+
+    /// No idle instance is due before `at`: whoever counts the sessions of instances must know.
+    #[cold]
+    #[inline(never)]
+    fn due_at(&mut self, spec: &FunctionPlan, at: Instant, sessions: &mut Sessions) {
+        self.earliest = at;
+        if spec.holds_sessions {
+            sessions.note_due(spec.component, at);
+        }
+    }
+
+    /// [`Self::due_at`] after changes to many at once.
+    pub fn note_due(&mut self, spec: &FunctionPlan, sessions: &mut Sessions) {
+        self.due_at(spec, self.earliest, sessions);
     }
 
     /// The request on an instance was cut off: the instance must initialise before the next one. Where several requests
@@ -312,7 +333,7 @@ impl Instances {
             }
             !gone
         });
-        self.earliest = earliest;
+        self.due_at(spec, earliest, sessions);
         for (index, end) in dead {
             self.die(spec, index, end, now, sessions);
         }

@@ -22,6 +22,7 @@ pub mod instance;
 pub mod plan;
 pub mod pool;
 mod provisioned;
+mod quota;
 mod record;
 pub mod scaled;
 mod troubled;
@@ -30,7 +31,7 @@ mod work;
 pub use event::Event;
 
 use crate::kernel::stream::chance;
-use crate::kernel::{Class, Duration, Key, LaneId, Luck, Pack, Stream, StreamKey};
+use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Pack, Stream, StreamKey};
 use crate::model::handler::run as program;
 use crate::model::handler::run::{Cpu, Program};
 use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
@@ -40,7 +41,7 @@ use crate::model::request::common::{Common, Profile};
 use crate::model::request::desk::{self, Cx};
 use crate::model::request::entry::{BatchFate, Caller, Cause, Request};
 use crate::model::request::fault::{Change, Quota};
-use crate::model::request::hits::{Hit, Limit};
+use crate::model::request::hits::Limit;
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier};
 use crate::model::request::{guard, kind};
@@ -50,6 +51,7 @@ use asynchronous::AsyncQueues;
 use instance::Instances;
 use plan::FunctionPlan;
 use provisioned::Provisioned;
+use quota::Known;
 use record::{Record, Throttle};
 use scaled::Scaled;
 
@@ -69,12 +71,16 @@ const MANY: usize = 1_000;
 /// One function while the simulation runs.
 #[derive(Debug)]
 struct Function {
+    /// Its number among the functions.
+    index: u16,
     instances: Instances,
     provisioned: Option<Box<Provisioned>>,
     /// Instances that are scaled apart from requests.
     scaled: Option<Box<Scaled>>,
     /// Invocations running or starting on demand.
     on_demand: u64,
+    /// What its account knows of that.
+    known: Known,
     /// Concurrency of its own that is still free (functions with reserved concurrency); below zero while there is less
     /// than was taken.
     reserved_free: i64,
@@ -202,6 +208,7 @@ impl Mechanism for Functions {
             let quota = spec.reserved.unwrap_or(pool) as f64;
             let rate = spec.requests_per_second_factor.map(|factor| factor * quota);
             functions.state.push(Function {
+                index: function,
                 instances: Instances::new(spec, dice("keep-alive"), dice("choice")),
                 provisioned: spec
                     .provisioned
@@ -213,6 +220,7 @@ impl Mechanism for Functions {
                     .as_ref()
                     .map(|p| Box::new(Scaled::new(p, dice("starts"), cx))),
                 on_demand: 0,
+                known: Known::default(),
                 reserved_free: spec.reserved_on_demand().cast_signed(),
                 reserved: spec.reserved.unwrap_or(0),
                 scaling: spec
@@ -242,11 +250,14 @@ impl Mechanism for Functions {
             let state = &mut functions.state[index];
             if state.scaled.is_none() && spec.initial.count > 0 {
                 state.instances.begin_warm(spec);
+                state.note_due(spec, cx);
             }
             if let Some(provisioned) = &mut state.provisioned {
                 provisioned.begin(function, spec, &mut state.instances, cx);
             }
             if state.scaled.is_some() {
+                // Its pool keeps no account of what is due.
+                cx.sessions.note_due(spec.component, Instant::ZERO);
                 state.begin_scaled(spec, function, cx);
             }
         }
@@ -283,7 +294,7 @@ impl Mechanism for Functions {
         if let Some(taken) = state.take_on_demand(spec, function, key, cx) {
             state.start(spec, function, key, taken, cx);
         } else if let Some(account) = cx.limits.asked() {
-            self.name_holder(plan, account, function, cx);
+            self.name_holder(account, function, cx);
         }
     }
 
@@ -401,29 +412,6 @@ impl Functions {
         }
     }
 
-    /// A request found the account's pool empty: counts that, with who has most of the pool.
-    #[cold]
-    #[inline(never)]
-    fn name_holder(&self, plan: &[FunctionPlan], account: u16, function: u16, cx: &mut Cx) {
-        let target = |kind, index| Target { kind, index };
-        let mut most = (
-            cx.accounts[account as usize].neighbours(),
-            target(kind::ACCOUNT, account),
-        );
-        for (spec, (state, index)) in plan.iter().zip(self.state.iter().zip(0..)) {
-            if spec.account == Some(account) && spec.reserved.is_none() && state.on_demand > most.0 {
-                most = (state.on_demand, target(kind::FUNCTION, index));
-            }
-        }
-        let hit = Hit {
-            limit: Limit::AccountConcurrency,
-            of: target(kind::ACCOUNT, account),
-            by: Some(target(kind::FUNCTION, function)),
-            held_by: Some(most.1),
-        };
-        cx.limits.count(hit, most.0, cx.agenda.now());
-    }
-
     fn handle_scaled(&mut self, event: Event, plan: &[FunctionPlan], cx: &mut Cx) {
         let (Event::Up { function, .. }
         | Event::Pull { function }
@@ -486,6 +474,7 @@ impl Functions {
         let recycle = spec.recycles[index as usize];
         let now = cx.now();
         state.replace(recycle.share, recycle.spread, now);
+        state.note_due(spec, cx);
         if let Some(every) = recycle.every {
             cx.at(now + every, Class::Timer, Event::Recycle { function, index });
         }

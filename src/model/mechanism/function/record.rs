@@ -7,7 +7,7 @@ use super::scaled::plan::Billing;
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
 use crate::model::request::entry::{Request, Status};
-use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value, WindowLatency};
+use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value};
 
 /// Which limit refused a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,9 @@ pub(super) struct Record {
     invocations_cold: u64,
     failed: u64,
     timed_out: u64,
-    duration: WindowLatency,
+    duration: Histogram,
+    /// Invocations that ended before the current window.
+    before: u64,
     cold_start: Histogram,
     init: Histogram,
     billed_ms: Billed,
@@ -108,9 +110,9 @@ impl Record {
         }
     }
 
-    /// Invocations that ended in windows that are closed.
-    fn invocations(&self) -> u64 {
-        self.duration.whole().count()
+    /// Invocations that ended.
+    const fn invocations(&self) -> u64 {
+        self.duration.count()
     }
 
     pub(super) fn close_window(&mut self, levels: Levels, provisioned: Option<ProvisionedLevels>) {
@@ -123,14 +125,15 @@ impl Record {
         self.total.busy_peak = self.total.busy_peak.max(levels.busy_peak);
         self.provisioned.allocated += provisioned.allocated;
         self.provisioned.busy += provisioned.busy;
-        self.duration.close_window();
+        let ended = self.invocations();
         self.lines.push(Window {
-            invocations: self.duration.windows().last().map_or(0, |window| window.count),
+            invocations: ended - self.before,
             levels,
             provisioned,
             ..self.window
         });
         self.window = Window::default();
+        self.before = ended;
     }
 
     /// Requests waited for slots in a window: so many x ns, and so many at most.
@@ -204,7 +207,7 @@ impl Record {
             let spilled = invocations - self.on_provisioned;
             push("spill_ratio", share(spilled, invocations));
         }
-        push("duration", Value::Latency(Box::new(self.duration.finish().0)));
+        push("duration", Value::Latency(Box::new(self.duration)));
         push("cold_start", Value::Latency(Box::new(self.cold_start)));
         push("init", Value::Latency(Box::new(self.init)));
         observe_windows(&self.lines, component, window, series);

@@ -22,7 +22,10 @@ impl Functions {
                 state.reserved_free += reserved.cast_signed() - state.reserved.cast_signed();
                 state.reserved = reserved;
             }
-            Change::Recycle(share, spread) => state.replace(share, spread, now),
+            Change::Recycle(share, spread) => {
+                state.replace(share, spread, now);
+                state.note_due(spec, cx);
+            }
             Change::Zones(zones) if zones.lost > 0 => state.lose_zones(spec, function, zones.lost, cx),
             Change::Zones(_) | Change::Neighbours(_) => {}
         }
@@ -45,6 +48,7 @@ impl Function {
         let now = cx.now();
         let apart = self.scaled.is_some();
         let gone = self.instances.in_zones(lost, spec.zones, apart, now);
+        self.note_due(spec, cx);
         let on_them = |instance: u32| gone.binary_search_by_key(&instance, |gone| gone.0).is_ok();
         let mut running: Vec<Key> = Vec::new();
         for key in cx.requests.alive() {

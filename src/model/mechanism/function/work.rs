@@ -23,6 +23,13 @@ impl Function {
         });
     }
 
+    /// Whoever counts sessions hears when instances are due, after changes to many at once.
+    pub(super) fn note_due(&mut self, spec: &FunctionPlan, cx: &mut Cx) {
+        if self.scaled.is_none() {
+            self.instances.note_due(spec, &mut cx.sessions);
+        }
+    }
+
     /// Takes an available instance for a request on demand. Without one it starts a new one, where the limits allow it.
     #[inline(always)]
     pub(super) fn take_on_demand(
@@ -85,7 +92,13 @@ impl Function {
                 self.reserved_free -= i64::from(some);
                 some
             }
-            (None, Some(account)) => cx.accounts[account as usize].take_concurrency(),
+            (None, Some(account)) => {
+                let taken = cx.accounts[account as usize].take_concurrency();
+                if taken && !self.known.outdated {
+                    self.note_change(account, cx);
+                }
+                taken
+            }
             (None, None) => true,
         };
         self.on_demand += u64::from(taken);
@@ -97,7 +110,12 @@ impl Function {
         self.on_demand -= 1;
         match (spec.reserved, spec.account) {
             (Some(_), _) => self.reserved_free += 1,
-            (None, Some(account)) => cx.accounts[account as usize].give_concurrency(),
+            (None, Some(account)) => {
+                cx.accounts[account as usize].give_concurrency();
+                if !self.known.outdated {
+                    self.note_change(account, cx);
+                }
+            }
             (None, None) => {}
         }
     }

@@ -224,6 +224,7 @@ impl Queue {
             poller.filling = Some(batch);
             poller.epoch = poller.epoch.wrapping_add(1);
             let (lane, epoch) = (poller.window, poller.epoch);
+            // An old one is not swept: whenever a window ends, the queue looks for what its pollers may take.
             cx.agenda
                 .after(lane, self.event(|queue| Event::Flush { queue, epoch }).into());
         }

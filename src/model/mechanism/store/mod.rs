@@ -129,8 +129,6 @@ struct Store {
     cached: Cached,
     /// Its number among those that count sessions.
     host: usize,
-    /// Functions whose instances hold connections here.
-    holders: Vec<Target>,
     record: Record,
 }
 
@@ -210,7 +208,6 @@ impl Mechanism for Stores {
                 slow: 1.0,
                 cached: Cached::default(),
                 host: cx.plan.host(target(store)),
-                holders: cx.plan.holders_of(target(store)),
                 record,
             });
         }
@@ -369,12 +366,12 @@ impl Stores {
             let takes = spec.connect_time.draw(&mut cx.requests[key].luck.dice(step::CONNECT));
             let event = Event::Connected { request: key };
             cx.at(now + takes, Class::Release, event);
-        } else if last_try || state.holders.is_empty() {
+        } else if last_try || !cx.sessions.has_callers(state.host) {
             state.record.window.refused += 1;
             cx.no_connection(target(store), state.host, key);
             self.leave(key, Status::Unavailable, cx);
         } else {
-            for &of in &state.holders {
+            for of in cx.sessions.take_due(state.host, now) {
                 cx.hand_over(Desk::Reap { of });
             }
             cx.hand_over(Event::Recheck { request: key });

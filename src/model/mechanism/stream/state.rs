@@ -6,7 +6,7 @@ use super::shard::{Doing, Lane, Reader, Record, Segment};
 use super::{Event, LANE_BITS, State, step};
 use crate::kernel::stream::{below, chance, mix};
 use crate::kernel::{Class, Duration, Instant, Luck};
-use crate::model::request::desk::Cx;
+use crate::model::request::desk::{self, Cx};
 use crate::model::request::effects::Handed;
 use crate::model::request::entry::{BatchFate, Caller, Request, Status};
 use crate::model::request::kind;
@@ -138,8 +138,23 @@ impl State {
                 shard,
                 epoch,
             };
-            cx.agenda.after(window, event.into());
+            cx.after_or_stale(window, event, |event| self.is_stale(event));
         }
+    }
+
+    /// Whether an event is for a wait of one of these lanes that has ended otherwise.
+    fn is_stale(&self, event: desk::Event) -> bool {
+        let Some(Event::Wake {
+            stream,
+            lane,
+            shard,
+            epoch,
+        }) = event.of()
+        else {
+            return false;
+        };
+        let readers = self.consumer.as_ref().filter(|_| stream == self.index);
+        readers.is_some_and(|consumer| consumer.readers[shard as usize].lanes[lane as usize].epoch != epoch)
     }
 
     /// A wait of a lane is over.

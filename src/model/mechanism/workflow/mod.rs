@@ -467,7 +467,7 @@ impl Workflow {
                 call.call = TASK;
                 let call = cx.requests.insert(call);
                 let deadline = Desk::Deadline { request: call };
-                cx.at(now + state.timeout, Class::Timer, deadline);
+                cx.within(state.timeout, deadline);
                 cx.offer(*to, call);
                 false
             }

@@ -342,12 +342,19 @@ impl Cx<'_> {
         let now = self.now();
         let plan = &self.guards.state[guard as usize].plan;
         let (to, hedge) = (plan.to, plan.guarding.hedge);
-        let mut until = now + plan.timeout;
-        if self.baggage.on {
-            until = self.waits_until(request, until);
-        }
+        let timeout = plan.timeout;
+        let own = now + timeout;
+        let until = if self.baggage.on {
+            self.waits_until(request, own)
+        } else {
+            own
+        };
         let deadline = Desk::Deadline { request };
-        self.at(until.max(now), Class::Timer, deadline);
+        if until == own {
+            self.within(timeout, deadline);
+        } else {
+            self.until(until.max(now), deadline);
+        }
         if until <= now {
             // Nobody waits any more: the call is not made.
             return self.hit(Limit::Deadline, to, request);
@@ -365,7 +372,7 @@ impl Cx<'_> {
 
     fn hedge_in(&mut self, guard: u16, request: Key, hedge: HedgePlan) {
         let event = Desk::Guard(Event::Hedge { guard, request });
-        self.at(self.now() + hedge.after, Class::Timer, event);
+        self.within(hedge.after, event);
     }
 
     /// Half of the round trip passes on the way there.

@@ -131,8 +131,6 @@ struct Proxy {
     refused: bool,
     /// Set while functions are asked regularly for instances whose time is up.
     looking: bool,
-    /// Functions whose instances hold sessions here.
-    holders: Vec<Target>,
     /// Its number among those that count sessions.
     host: usize,
     /// Decides which instances' sessions are pinned.
@@ -185,7 +183,6 @@ impl Mechanism for Proxies {
             borrow_timeout: cx.agenda.lane(spec.borrow_timeout, Class::Timer),
             refused: false,
             looking: false,
-            holders: cx.plan.holders_of(target(index as u16)),
             host: cx.plan.host(target(index as u16)),
             pinning: Luck(Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "pinning")).next_u64()),
             record: Record::default(),
@@ -303,8 +300,7 @@ impl Proxies {
             return self.forward(plan, proxy, job, cx);
         }
         query.timed = true;
-        cx.agenda
-            .after(state.borrow_timeout, Event::BorrowTimeout { request: key }.into());
+        cx.after(state.borrow_timeout, Event::BorrowTimeout { request: key });
         if spec.pinning > 0.0 && !state.looking {
             state.looking = true;
             state.look(proxy, cx);
@@ -444,7 +440,7 @@ impl Proxies {
         }
         if !was_timed {
             let event = Event::BorrowTimeout { request: key };
-            cx.at(deadline.max(now), Class::Timer, event);
+            cx.until(deadline.max(now), event);
         }
         self.wait(proxy, job, cx);
     }
@@ -498,7 +494,7 @@ impl Proxies {
 impl Proxy {
     /// Asks the functions for instances whose time is up: they keep connections until somebody looks.
     fn look(&self, proxy: u16, cx: &mut Cx) {
-        for &of in &self.holders {
+        for of in cx.sessions.take_due(self.host, cx.now()) {
             cx.hand_over(Desk::Reap { of });
         }
         cx.hand_over(Event::Recheck { proxy });
