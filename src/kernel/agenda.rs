@@ -352,7 +352,7 @@ impl<E: Pack> Agenda<E> {
         self.next_arrival_packed(ticket, source, at, event.pack());
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_arrival_packed(&mut self, ticket: Ticket, source: SourceId, at: Instant, event: Words) {
         if at >= Instant::NEVER {
             return;

@@ -162,6 +162,7 @@ macro_rules! registry {
             }
 
             /// A request reaches a component.
+            #[inline(always)]
             pub fn offer(&mut self, plan: &Plan, to: Target, request: Key, cx: &mut Cx) {
                 match to.kind {
                     $(kind::$kind => self.$field.offer(&plan.$field, to.index, request, cx),)+

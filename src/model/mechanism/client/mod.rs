@@ -242,21 +242,13 @@ impl Mechanism for Clients {
         Vec::new()
     }
 
-    #[inline]
+    #[inline(always)]
     fn handle(&mut self, event: Event, plan: &[ClientPlan], cx: &mut Cx) {
-        match event {
-            Event::Arrive { client } => {
-                self.arrived = Some((client, cx.agenda.ticket()));
-                self.state[client as usize].arrive(&plan[client as usize], client, cx);
-            }
-            Event::Again { client, request } => {
-                self.state[client as usize].send(&plan[client as usize], request, cx);
-            }
-            Event::Think { client, user } => {
-                let state = &mut self.state[client as usize];
-                let caller = Caller::User { client, user };
-                state.start(&plan[client as usize], caller, cx);
-            }
+        if let Event::Arrive { client } = event {
+            self.arrived = Some((client, cx.agenda.ticket()));
+            self.state[client as usize].arrive(&plan[client as usize], client, cx);
+        } else {
+            self.handle_rare(event, plan, cx);
         }
     }
 
@@ -337,6 +329,22 @@ impl Clients {
         cx.requests.remove(key);
     }
 
+    /// Handles what happens less often than arrivals.
+    #[inline(never)]
+    fn handle_rare(&mut self, event: Event, plan: &[ClientPlan], cx: &mut Cx) {
+        match event {
+            Event::Arrive { .. } => unreachable!("arrivals are handled before"),
+            Event::Again { client, request } => {
+                self.state[client as usize].send(&plan[client as usize], request, cx);
+            }
+            Event::Think { client, user } => {
+                let state = &mut self.state[client as usize];
+                let caller = Caller::User { client, user };
+                state.start(&plan[client as usize], caller, cx);
+            }
+        }
+    }
+
     /// Requests that ended since counting began.
     pub fn ended(&self) -> u64 {
         self.state.iter().map(|client| client.flow.ended()).sum()
@@ -383,14 +391,18 @@ impl Client {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn arrive(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
-        let Load::Open { batch, .. } = &spec.load else {
-            return;
-        };
-        let Some(size) = batch else {
-            return self.start(spec, Caller::Client(client), cx);
-        };
+        match &spec.load {
+            Load::Open { batch: None, .. } => self.start(spec, Caller::Client(client), cx),
+            Load::Open { batch: Some(size), .. } => self.arrive_together(size, spec, client, cx),
+            Load::Closed { .. } => {}
+        }
+    }
+
+    /// Several requests arrive at once.
+    #[inline(never)]
+    fn arrive_together(&mut self, size: &Sampler, spec: &ClientPlan, client: u16, cx: &mut Cx) {
         let count = (libm::round(size.value(&mut self.luck_dice)).max(0.0) as u64).min(fields::BATCH_MAX);
         for _ in 0..count {
             self.start(spec, Caller::Client(client), cx);
