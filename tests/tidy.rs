@@ -102,7 +102,6 @@ fn no_room_of_the_code_imports_in_a_circle() {
     let floor = |room: &str| floors.iter().position(|floor| floor.iter().any(|other| other == room));
     let order = [
         "kernel",
-        "stats",
         "model/request",
         "model/handler",
         "model/mechanism/queue",

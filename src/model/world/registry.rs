@@ -48,7 +48,9 @@ macro_rules! registry {
         ),+];
 
         /// What metrics mean, by section, in lists.
-        pub const METRICS: &[(&str, &[&[Meaning]])] = &[$(($section, <mechanism::$($type)::+ as Mechanism>::METRICS)),+];
+        pub const METRICS: &[(&str, &[&[Meaning]])] = &[
+            $(($section, <mechanism::$($type)::+ as Mechanism>::METRICS)),+
+        ];
 
         impl Plan {
             /// Reads a component and adds it; what others may ask about it.
