@@ -100,7 +100,10 @@ macro_rules! registry {
                     let kind = kind::$kind;
                     let numbered = self.$field.iter_mut().zip(0..);
                     found.extend(numbered.filter_map(|(plan, index)| {
-                        Some((Target { kind, index }, <mechanism::$($type)::+>::handler(plan)?))
+                        let runs_one = <mechanism::$($type)::+>::profile(plan).calls.is_some();
+                        let handler = <mechanism::$($type)::+>::handler(plan);
+                        assert_eq!(handler.is_some(), runs_one, "{} have handlers and show them", $section);
+                        Some((Target { kind, index }, handler?))
                     }));
                 )+
                 found
