@@ -18,7 +18,7 @@ use std::str::FromStr;
 pub enum Error {
     /// The scenario cannot be read: all problems, as `coldcurve check` prints them.
     Scenario(String),
-    /// No cell of it can be run to its end: it never ends, does not fit into memory, or has no size that keeps its goals.
+    /// No cell of it can be run: none ends, fits into memory, or has a size that keeps its goals.
     Refused(String),
     /// It was cancelled.
     Cancelled,
@@ -146,8 +146,8 @@ impl Scenario {
     ///
     /// `progress` is told how far the work has come, and asked whether it is still wanted: `&|| ()` asks and tells
     /// nothing, a closure is called after each run, [`Cancel`](super::Cancel) ends the work from another thread, and
-    /// an own [`Progress`] does both. Cancelled work ends within a second, unless a single cell takes longer than that to
-    /// be read, or its figures to be made.
+    /// an own [`Progress`] does both. Cancelled work ends within a second, unless a single cell takes longer than that
+    /// to be read, or its figures to be made.
     ///
     /// # Errors
     /// If the scenario cannot be read, none of its cells can be run to the end, or the work was cancelled.
@@ -211,7 +211,8 @@ impl Results {
         &self.summary.cells
     }
 
-    /// The cell of a variant at a point of the sweep: a value for each swept parameter, as written; none without a sweep.
+    /// The cell of a variant at a point of the sweep: a value for each swept parameter, as written; none without a
+    /// sweep.
     pub fn cell(&self, variant: &str, point: &[&str]) -> Option<&Cell> {
         let at = |cell: &&Cell| {
             cell.point
