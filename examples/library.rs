@@ -1,5 +1,5 @@
-//! The library used from Rust: reads a scenario, changes it, runs it with a count of runs on the way, and prints figures
-//! with their confidence intervals and the bill.
+//! The library used from Rust: reads a scenario, changes it, runs it with a count of runs on the way, and prints
+//! figures with their confidence intervals and the bill.
 //!
 //! `cargo run --release --example library`
 

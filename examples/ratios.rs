@@ -1,11 +1,10 @@
 //! What a change does to the speed of the engine: one table of instructions and times per request, before and after.
 //!
-//! `cargo run --release --example ratios -- COMMIT` builds the example `speed` of that commit in a folder of its own, and
-//! that of the working tree; `-- PROGRAM` takes one that was built and kept before. `--only NAME` takes the cases whose
+//! `cargo run --release --example ratios -- COMMIT` builds the example `speed` of that commit in a folder of its own,
+//! and that of the working tree; `-- PROGRAM` takes one that was built and kept before. `--only NAME` takes the cases whose
 //! name contains NAME, `--no-times` leaves the times out, which mean little on a busy machine. It ends with 1 if a case
 //! takes more than 3 % more instructions than before.
 
-#[allow(dead_code, reason = "only the names of the cases are needed")]
 #[path = "../benches/yardstick.rs"]
 mod yardstick;
 #[path = "../benches/counted.rs"]

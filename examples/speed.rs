@@ -1,8 +1,8 @@
 //! How fast the engine is, and how much slower than a loop written by hand for the same scenario.
 //!
 //! `cargo run --release --example speed` prints times; `-- --instructions` counts instructions under valgrind instead,
-//! which a busy machine does not disturb. `-- --only NAME` takes the cases whose name contains NAME. What a change does to
-//! all of this shows `ratios`.
+//! which a busy machine does not disturb. `-- --only NAME` takes the cases whose name contains NAME. What a change does
+//! to all of this shows `ratios`.
 
 #[path = "../benches/yardstick.rs"]
 mod yardstick;

@@ -40,8 +40,8 @@
 //! A [`Scenario`] comes from a text or from a file ([`Scenario::from_path`]); values are set by their dotted path, as
 //! `--set` does. [`Scenario::run`] tells a [`Progress`] how far it has come and asks it whether to go on, so that
 //! [`Cancel`] ends it from another thread. [`Results`] hold a [`Cell`] for each variant at each point of the sweep,
-//! with its metrics, its bill and its timelines; [`Results::table`] gives all figures as rows. An [`Error`] is a text that
-//! names every problem with its place, as the command line prints it.
+//! with its metrics, its bill and its timelines; [`Results::table`] gives all figures as rows. An [`Error`] is a text
+//! that names every problem with its place, as the command line prints it.
 //!
 //! The same scenario and seed give the same figures on every machine, for any number of threads, and with any features:
 //! without `default-features` the library comes without command line, pictures and fonts.

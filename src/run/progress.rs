@@ -29,8 +29,8 @@ pub trait Progress: Sync {
     /// A step is done.
     fn step(&self, phase: Phase);
 
-    /// Whether nobody wants the results any more. Asked about every 65,536 events of each run and before each cell, from
-    /// any thread; once it is true it must stay so.
+    /// Whether nobody wants the results any more. Asked about every 65,536 events of each run and before each cell,
+    /// from any thread; once it is true it must stay so.
     fn is_cancelled(&self) -> bool {
         false
     }

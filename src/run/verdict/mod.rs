@@ -2,7 +2,7 @@
 //!
 //! The levels that show work waiting (queues, streams, events, connections, executions, busy instances) are judged
 //! window by window, against an input that stays what it is: after the last spike, fault or change of rate, and in
-//! whole periods of what repeats itself. The chance of a false alarm is one in [`FALSE_ALARMS`] for all cells of the
+//! whole periods of what repeats itself. The chance of a false alarm is one in `FALSE_ALARMS` for all cells of the
 //! file and all their lines together.
 
 mod input;
