@@ -30,6 +30,9 @@ const KINDS: &[(&str, &str, Writer)] = &[
     ("pairs", "N functions, each with a database of its own", pairs),
     ("functions", "N functions, each with a client of its own", functions),
     ("day", "the same, seldom used, over a day in windows of a minute", day),
+    ("cells", "one function at N rates; with `--write`, for `run`", cells),
+    ("minutes", "one function over N days in windows of a minute", minutes),
+    ("chain", "N gateways in a row, two paths from each to the next", chain),
 ];
 
 fn main() {
@@ -151,6 +154,34 @@ fn pairs(size: usize) -> String {
 
 fn functions(size: usize) -> String {
     systems(size, "60 s", "1/s", |_| "cpu: { median: 5 ms, p99: 20 ms }".to_owned())
+}
+
+fn cells(size: usize) -> String {
+    let rates: Vec<String> = (1..=size).map(|n| format!("{}/s", n as f64 / 1e3)).collect();
+    systems(1, "60 s", "1/s", |_| "cpu: 5 ms".to_owned())
+        + &format!(
+            "sweep: [ {{ parameter: clients.web0.arrivals.poisson, values: [{}] }} ]\n",
+            rates.join(", ")
+        )
+}
+
+fn minutes(days: usize) -> String {
+    systems(1, &format!("{days} d"), "0.01/s", |_| "cpu: 5 ms".to_owned())
+}
+
+fn chain(size: usize) -> String {
+    run("60 s")
+        + "clients: { web: { to: g0, arrivals: { poisson: 1/s }, paths: { /a: 1, /b: 1 } } }\n"
+        + "gateways:\n"
+        + &each(size, |i| {
+            let next = if i + 1 < size {
+                format!("g{}", i + 1)
+            } else {
+                "f".to_owned()
+            };
+            format!("g{i}: {{ routes: [ {{ path: /a, to: {next} }}, {{ path: /b, to: {next} }} ] }}")
+        })
+        + "functions: { f: { cpu: 1, handler: [ cpu: 5 ms ] } }\n"
 }
 
 fn day(size: usize) -> String {

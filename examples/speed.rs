@@ -1,12 +1,14 @@
 //! How fast the engine is, and how much slower than a loop written by hand for the same scenario.
 //!
 //! `cargo run --release --example speed` prints times; `-- --instructions` counts instructions under valgrind instead,
-//! which a busy machine does not disturb. `-- --only NAME` takes the cases whose name contains NAME.
+//! which a busy machine does not disturb. `-- --only NAME` takes the cases whose name contains NAME. What a change does
+//! to all of this shows `ratios`.
 
 #[path = "../benches/yardstick.rs"]
 mod yardstick;
+#[path = "../benches/counted.rs"]
+mod counted;
 
-use std::process::Command;
 use std::time::Instant;
 use yardstick::Case;
 
@@ -138,22 +140,7 @@ fn count_everything() {
     }
 }
 
+/// Instructions per request of one side of a case, in this very program.
 fn per_request(name: &str, side: &str) -> Option<f64> {
-    let (short, long) = (50_000, 150_000);
-    Some((instructions(name, side, long)? - instructions(name, side, short)?) / f64::from(long - short))
-}
-
-/// Instructions of a whole process that runs one side of a case.
-fn instructions(name: &str, side: &str, requests: u32) -> Option<f64> {
-    let output = Command::new("valgrind")
-        .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
-        .arg(std::env::current_exe().ok()?)
-        .args(["--side", side, "--only", name, "--requests", &requests.to_string()])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = text
-        .lines()
-        .find(|line| line.contains("I refs:") || line.contains("I   refs:"))?;
-    line.rsplit(':').next()?.trim().replace(',', "").parse().ok()
+    counted::per_request(&std::env::current_exe().ok()?, name, side)
 }

@@ -6,6 +6,7 @@ mod broken;
 mod budget;
 mod cases;
 mod cli;
+mod cron;
 mod defaults;
 mod fields;
 mod fuzz;

@@ -1,7 +1,7 @@
 //! `report.html`: one file without scripts or links to other files, to be mailed or attached. It holds the table, the
 //! expectations, the warnings, every picture as inline SVG, the bill line by line, and how to repeat the run.
 
-use std::fmt::Write as _;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::Named;
 use super::format::{self, span_ns};
@@ -9,7 +9,7 @@ use super::large;
 use super::limits;
 use super::terminal::judged;
 use super::verdicts;
-use crate::run::summary::{BillLine, Cell, Differences, Estimate, Outcome, Summary, Unit, name};
+use crate::run::summary::{BillLine, Cell, Differences, Estimate, LimitHit, Outcome, Summary, Unit, name};
 use crate::run::verdict::Class;
 use crate::scenario::visible;
 
@@ -26,61 +26,56 @@ const MOST_ROWS: usize = 200;
 
 /// The document; `documents` are the SVG texts of `pictures`, `notes` say what these leave out.
 pub fn text(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[String]) -> String {
-    let title = escaped(if summary.title.is_empty() {
+    let title = if summary.title.is_empty() {
         &summary.scenario
     } else {
         &summary.title
-    });
-    let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
-         </head>\n<body>\n<h1>{title}</h1>\n"
-    );
-    let _ = writeln!(
-        out,
-        "<p class=\"soft\">{}: {} simulated, {} of it warm-up, {} replications, seed {}. </p>",
-        escaped(&summary.scenario),
-        span_ns(summary.length_ns),
-        span_ns(summary.warmup_ns),
-        summary.replications,
-        summary.seed
-    );
-    let all = verdicts::by_regime(summary);
-    let (shown, left_out) = large::shown(&all);
-    results(&mut out, &shown);
-    for line in verdicts::sizes(summary, left_out)
-        .into_iter()
-        .chain(verdicts::legend(summary))
-    {
-        soft(&mut out, &line);
-    }
-    list(&mut out, verdicts::HEADING, verdicts::lines(summary), "verdicts.csv");
-    let cells: Vec<(String, &Cell)> = shown.cells.iter().map(|cell| (label(cell), cell)).collect();
-    list(&mut out, "Faults", limits::faults(&cells), "faults.csv");
-    limits_table(&mut out, &shown);
-    expectations(&mut out, summary);
-    list(&mut out, "Warnings", summary.warnings.clone(), "summary.json");
-    for note in notes {
-        soft(&mut out, note);
-    }
-    for (named, document) in pictures.iter().zip(documents) {
-        let _ = writeln!(
-            out,
-            "<figure>\n{document}\n<figcaption>{}</figcaption>\n</figure>",
-            escaped(&named.caption)
-        );
-    }
-    bills(&mut out, &shown);
-    repeat(&mut out, summary);
-    out.push_str("</body>\n</html>\n");
-    visible(&out).into_owned()
+    };
+    let page = html! {
+        (DOCTYPE) "\n"
+        html lang="en" { "\n"
+            head { "\n"
+                meta charset="utf-8"; "\n"
+                meta name="viewport" content="width=device-width"; "\n"
+                title { (title) } "\n"
+                style { (PreEscaped(STYLE)) } "\n"
+            } "\n"
+            body { "\n"
+                h1 { (title) } "\n"
+                (body(summary, pictures, documents, notes))
+            } "\n"
+        } "\n"
+    };
+    visible(&page.into_string()).into_owned()
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[String]) -> Markup {
+    let all = verdicts::by_regime(summary);
+    let (shown, left_out) = large::shown(&all);
+    let cells: Vec<(String, &Cell)> = shown.cells.iter().map(|cell| (label(cell), cell)).collect();
+    html! {
+        p.soft {
+            (summary.scenario) ": " (span_ns(summary.length_ns)) " simulated, " (span_ns(summary.warmup_ns))
+            " of it warm-up, " (summary.replications) " replications, seed " (summary.seed) ". "
+        } "\n"
+        (results(&shown))
+        @for line in verdicts::sizes(summary, left_out) { (soft(&line)) }
+        @for line in verdicts::legend(summary) { (soft(&line)) }
+        (list(verdicts::HEADING, verdicts::lines(summary), "verdicts.csv"))
+        (list("Faults", limits::faults(&cells), "faults.csv"))
+        (limits_table(&shown))
+        (expectations(summary))
+        (list("Warnings", summary.warnings.clone(), "summary.json"))
+        @for note in notes { (soft(note)) }
+        @for (named, document) in pictures.iter().zip(documents) {
+            figure { "\n"
+                (PreEscaped(document)) "\n"
+                figcaption { (named.caption) } "\n"
+            } "\n"
+        }
+        (bills(&shown))
+        (repeat(summary))
+    }
 }
 
 fn label(cell: &Cell) -> String {
@@ -91,107 +86,94 @@ fn label(cell: &Cell) -> String {
         .join(", ")
 }
 
-fn cell_name(cell: &Cell) -> String {
-    escaped(&label(cell))
+/// The limits that were run into, of all cells.
+fn limits_table(summary: &Summary) -> Markup {
+    let hits: Vec<(&Cell, &LimitHit)> = summary.cells.iter().flat_map(limits_of).collect();
+    html! {
+        @if !hits.is_empty() {
+            h2 { "Limits that were run into" } "\n"
+            div.wide { table { "\n"
+                tr { th { "variant" } @for column in limits::COLUMNS { th { (column) } } } "\n"
+                @for (cell, hit) in hits.iter().take(MOST_ROWS) {
+                    tr {
+                        td { (label(cell)) }
+                        @for (place, field) in limits::fields(hit).iter().enumerate() {
+                            td class=[(place < 4).then_some("words")] { (field) }
+                        }
+                    } "\n"
+                }
+            } } "\n"
+            (rest(hits.len(), "limits.csv"))
+            (soft("Hits are per replication; windows are those of the timelines."))
+        }
+    }
 }
 
-/// The limits that were run into, of all cells.
-fn limits_table(out: &mut String, summary: &Summary) {
-    if summary.cells.iter().all(|cell| cell.limits.is_empty()) {
-        return;
-    }
-    out.push_str("<h2>Limits that were run into</h2>\n<div class=\"wide\"><table>\n<tr><th>variant</th>");
-    for column in limits::COLUMNS {
-        let _ = write!(out, "<th>{column}</th>");
-    }
-    out.push_str("</tr>\n");
-    let hits = || {
-        summary
-            .cells
-            .iter()
-            .flat_map(|cell| cell.limits.iter().map(move |hit| (cell, hit)))
-    };
-    for (cell, hit) in hits().take(MOST_ROWS) {
-        let _ = write!(out, "<tr><td>{}</td>", cell_name(cell));
-        for (place, field) in limits::fields(hit).iter().enumerate() {
-            let class = if place < 4 { " class=\"words\"" } else { "" };
-            let _ = write!(out, "<td{class}>{}</td>", escaped(field));
-        }
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</table></div>\n");
-    rest(out, hits().count(), "limits.csv");
-    out.push_str("<p class=\"soft\">Hits are per replication; windows are those of the timelines.</p>\n");
+fn limits_of(cell: &Cell) -> impl Iterator<Item = (&Cell, &LimitHit)> {
+    cell.limits.iter().map(move |hit| (cell, hit))
 }
 
 /// Where the rest of a table is that has so many rows.
-fn rest(out: &mut String, rows: usize, file: &str) {
-    if rows > MOST_ROWS {
-        let more = format::count((rows - MOST_ROWS) as u64);
-        soft(out, &format!("{more} more in {file}."));
+fn rest(rows: usize, file: &str) -> Markup {
+    html! {
+        @if rows > MOST_ROWS {
+            (soft(&format!("{} more in {file}.", format::count((rows - MOST_ROWS) as u64))))
+        }
     }
 }
 
+/// The main metrics and what they are called.
+const COLUMNS: [(&str, &str); 6] = [
+    ("requests", name::THROUGHPUT),
+    ("p50", name::LATENCY_P50),
+    ("p99", name::LATENCY_P99),
+    ("p99, worst window", name::LATENCY_P99_WORST),
+    ("errors", name::ERROR_RATIO),
+    ("cold starts", name::COLD_RATIO),
+];
+
 /// One row per cell with the main metrics.
-fn results(out: &mut String, summary: &Summary) {
-    let columns = [
-        ("requests", name::THROUGHPUT),
-        ("p50", name::LATENCY_P50),
-        ("p99", name::LATENCY_P99),
-        ("p99, worst window", name::LATENCY_P99_WORST),
-        ("errors", name::ERROR_RATIO),
-        ("cold starts", name::COLD_RATIO),
-    ];
-    out.push_str("<div class=\"wide\"><table class=\"figures\">\n<tr><th>variant</th>");
-    for (header, _) in columns {
-        let _ = write!(out, "<th>{header}</th>");
-    }
-    out.push_str("<th>bill per month</th><th>minus least</th><th>per million requests</th></tr>\n");
+fn results(summary: &Summary) -> Markup {
     let differences = summary.differences_of(name::BILL_MONTH);
-    for cell in &summary.cells {
-        let bad = if cell.is_bad() {
-            "<span class=\"fail\">!</span> "
-        } else {
-            ""
-        };
-        let _ = write!(out, "<tr><td>{bad}{}</td>", cell_name(cell));
-        for (_, metric) in columns {
-            let words = cell.metric(metric).map(|metric| {
-                let bare = Estimate {
-                    interval: None,
-                    ..metric.estimate
-                };
-                let shown = if cell.is(Class::Growing) {
-                    &bare
-                } else {
-                    &metric.estimate
-                };
-                verdicts::marked(cell, (format::estimate(metric.unit, shown), String::new())).0
-            });
-            let _ = write!(
-                out,
-                "<td>{}</td>",
-                escaped(&words.unwrap_or_else(|| format::MISSING.into()))
-            );
-        }
-        let month = cell.has_month();
-        let money = |estimate: &Estimate| {
-            let bare = Estimate {
-                interval: estimate.interval.filter(|_| month),
-                ..*estimate
-            };
-            verdicts::bill(cell, (format::estimate(Unit::Dollars, &bare), String::new())).0
-        };
-        let million = cell.bill.per_million.as_ref().map(money);
-        let _ = writeln!(
-            out,
-            "<td>{}</td><td>{}</td><td>{}</td></tr>",
-            escaped(&money(&cell.bill.total)),
-            escaped(&minus(&differences, cell)),
-            escaped(&million.unwrap_or_else(|| format::MISSING.into()))
-        );
+    html! {
+        div.wide { table.figures { "\n"
+            tr {
+                th { "variant" }
+                @for (header, _) in COLUMNS { th { (header) } }
+                th { "bill per month" } th { "minus least" } th { "per million requests" }
+            } "\n"
+            @for cell in &summary.cells {
+                tr {
+                    td { @if cell.is_bad() { span.fail { "!" } " " } (label(cell)) }
+                    @for (_, metric) in COLUMNS { td { (figure(cell, metric)) } }
+                    td { (money(cell, &cell.bill.total)) }
+                    td { (minus(&differences, cell)) }
+                    td { (cell.bill.per_million.as_ref().map_or_else(|| format::MISSING.into(), |e| money(cell, e))) }
+                } "\n"
+            }
+        } } "\n"
     }
-    out.push_str("</table></div>\n");
+}
+
+/// A metric of a cell; what grows has no interval.
+fn figure(cell: &Cell, metric: &str) -> String {
+    let Some(metric) = cell.metric(metric) else {
+        return format::MISSING.into();
+    };
+    let shown = Estimate {
+        interval: metric.estimate.interval.filter(|_| !cell.is(Class::Growing)),
+        ..metric.estimate
+    };
+    verdicts::marked(cell, (format::estimate(metric.unit, &shown), String::new())).0
+}
+
+/// What a cell costs; without a month there is no interval.
+fn money(cell: &Cell, estimate: &Estimate) -> String {
+    let shown = Estimate {
+        interval: estimate.interval.filter(|_| cell.has_month()),
+        ..*estimate
+    };
+    verdicts::bill(cell, (format::estimate(Unit::Dollars, &shown), String::new())).0
 }
 
 /// How much more the bill is than the least, with the same dice.
@@ -204,90 +186,87 @@ fn minus(bills: &Differences, cell: &Cell) -> String {
     format!("{words}{doubt}")
 }
 
-fn expectations(out: &mut String, summary: &Summary) {
-    if summary.expectations.is_empty() {
-        return;
-    }
-    out.push_str("<h2>Expectations</h2>\n<ul>\n");
+fn expectations(summary: &Summary) -> Markup {
     let (shown, more) = large::expectations(summary);
-    for expectation in shown {
-        let (class, mark) = match expectation.outcome {
-            Outcome::Holds => ("ok", "ok"),
-            Outcome::Fails => ("fail", "FAIL"),
-            Outcome::Undecided => ("soft", "?"),
-        };
-        let _ = writeln!(
-            out,
-            "<li><span class=\"{class}\">{mark}</span> {}</li>",
-            escaped(&judged(expectation))
-        );
+    let mark = |outcome| match outcome {
+        Outcome::Holds => ("ok", "ok"),
+        Outcome::Fails => ("fail", "FAIL"),
+        Outcome::Undecided => ("soft", "?"),
+    };
+    html! {
+        @if !summary.expectations.is_empty() {
+            h2 { "Expectations" } "\n"
+            ul { "\n"
+                @for expectation in shown {
+                    @let (class, mark) = mark(expectation.outcome);
+                    li { span class=(class) { (mark) } " " (judged(expectation)) } "\n"
+                }
+                @if more > 0 { li { (format::count(more as u64)) " more in summary.json" } "\n" }
+            } "\n"
+        }
     }
-    if more > 0 {
-        let _ = writeln!(out, "<li>{} more in summary.json</li>", format::count(more as u64));
-    }
-    out.push_str("</ul>\n");
 }
 
-fn soft(out: &mut String, line: &str) {
-    let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(line));
+fn soft(line: &str) -> Markup {
+    html! { p.soft { (line) } "\n" }
 }
 
 /// A list of lines; where there are very many, the rest is in a file.
-fn list(out: &mut String, heading: &str, lines: Vec<String>, file: &str) {
-    if lines.is_empty() {
-        return;
+fn list(heading: &str, lines: Vec<String>, file: &str) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            h2 { (heading) } "\n"
+            ul { "\n"
+                @for line in large::first_lines(lines, file) { li { (line) } "\n" }
+            } "\n"
+        }
     }
-    let _ = writeln!(out, "<h2>{heading}</h2>\n<ul>");
-    for line in large::first_lines(lines, file) {
-        let _ = writeln!(out, "<li>{}</li>", escaped(&line));
-    }
-    out.push_str("</ul>\n");
 }
 
 /// The bill of every cell, folded away.
-fn bills(out: &mut String, summary: &Summary) {
-    let found: Vec<&Cell> = summary
+fn bills(summary: &Summary) -> Markup {
+    let mut found = summary
         .cells
         .iter()
         .filter(|cell| !cell.bill.lines.is_empty())
-        .collect();
-    if found.is_empty() {
-        return;
+        .peekable();
+    html! {
+        @if found.peek().is_some() {
+            h2 { "Bills per month" } "\n"
+            @for cell in found {
+                details {
+                    summary { (label(cell)) ": " (bill_total(cell)) } "\n"
+                    div.wide { table { "\n"
+                        tr {
+                            th { "component" } th { "service" } th { "line" } th { "quantity" } th { "price" }
+                            th { "amount" } th { "confidence in the price" }
+                        } "\n"
+                        @for line in largest(&cell.bill.lines) { (bill_line(line)) }
+                    } } "\n"
+                    (rest(cell.bill.lines.len(), "bill.csv"))
+                    @for note in &cell.bill.notes { (soft(note)) }
+                } "\n"
+            }
+        }
     }
-    out.push_str("<h2>Bills per month</h2>\n");
-    for cell in found {
-        let total = format::estimate(Unit::Dollars, &cell.bill.total);
-        let total = escaped(&verdicts::bill(cell, (total, String::new())).0);
-        let _ = writeln!(
-            out,
-            "<details><summary>{}: {total}</summary>\n<div class=\"wide\"><table>",
-            cell_name(cell)
-        );
-        out.push_str(
-            "<tr><th>component</th><th>service</th><th>line</th><th>quantity</th><th>price</th><th>amount</th>",
-        );
-        out.push_str("<th>confidence in the price</th></tr>\n");
-        for line in largest(&cell.bill.lines) {
-            let _ = writeln!(
-                out,
-                "<tr><td>{}</td><td class=\"words\">{}</td><td class=\"words\">{}</td><td>{} {}</td><td>{}</td><td>{}</td>\
-                 <td>{}</td></tr>",
-                escaped(&line.component),
-                escaped(&line.service),
-                escaped(&line.line),
-                format::value(Unit::Level, line.quantity.mean),
-                escaped(&line.unit),
-                escaped(&line.price),
-                escaped(&format::estimate(Unit::Dollars, &line.amount)),
-                escaped(&line.confidence)
-            );
-        }
-        out.push_str("</table></div>\n");
-        rest(out, cell.bill.lines.len(), "bill.csv");
-        for note in &cell.bill.notes {
-            let _ = writeln!(out, "<p class=\"soft\">{}</p>", escaped(note));
-        }
-        out.push_str("</details>\n");
+}
+
+fn bill_total(cell: &Cell) -> String {
+    let total = format::estimate(Unit::Dollars, &cell.bill.total);
+    verdicts::bill(cell, (total, String::new())).0
+}
+
+fn bill_line(line: &BillLine) -> Markup {
+    html! {
+        tr {
+            td { (line.component) }
+            td.words { (line.service) }
+            td.words { (line.line) }
+            td { (format::value(Unit::Level, line.quantity.mean)) " " (line.unit) }
+            td { (line.price) }
+            td { (format::estimate(Unit::Dollars, &line.amount)) }
+            td { (line.confidence) }
+        } "\n"
     }
 }
 
@@ -302,28 +281,21 @@ fn largest(lines: &[BillLine]) -> Vec<&BillLine> {
     order.into_iter().map(|line| &lines[line]).collect()
 }
 
-fn repeat(out: &mut String, summary: &Summary) {
+fn repeat(summary: &Summary) -> Markup {
     let manifest = &summary.manifest;
-    let _ = writeln!(
-        out,
-        "<h2>To repeat this run</h2>\n<p>In the scenario's folder: <code>{}</code></p>",
-        escaped(&manifest.command)
-    );
-    let _ = writeln!(
-        out,
-        "<p class=\"soft\">coldcurve {}, scenario {} ({})",
-        escaped(&manifest.coldcurve),
-        escaped(&manifest.scenario_file),
-        escaped(&manifest.scenario_digest)
-    );
-    for input in &manifest.inputs {
-        let _ = write!(out, "; {} ({})", escaped(&input.file), escaped(&input.digest));
+    html! {
+        h2 { "To repeat this run" } "\n"
+        p { "In the scenario's folder: " code { (manifest.command) } } "\n"
+        p.soft {
+            "coldcurve " (manifest.coldcurve) ", scenario " (manifest.scenario_file)
+            " (" (manifest.scenario_digest) ")\n"
+            @for input in &manifest.inputs { "; " (input.file) " (" (input.digest) ")" }
+            @for book in &manifest.price_books {
+                "; prices of " (book.name) " " (book.region) " as of " (book.as_of) "\n"
+            }
+            "."
+        } "\n"
     }
-    for book in &manifest.price_books {
-        let name = escaped(&format!("{} {}", book.name, book.region));
-        let _ = writeln!(out, "; prices of {name} as of {}", escaped(&book.as_of));
-    }
-    out.push_str(".</p>\n");
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 pub use self::folder::{Lost, check as check_target};
 use self::folder::{Output, Staging};
+use crate::run::Results;
 use crate::run::progress::{Phase, Progress, Silent};
 use crate::run::summary::Summary;
 
@@ -94,6 +95,25 @@ pub fn write_telling(
     let files = paths.map(|name| folder.join(name)).collect();
     lost.extend(unmoved);
     Ok(Written { files, lost, notes })
+}
+
+impl Results {
+    /// What `coldcurve run` prints: tables and warnings, without colour, for so many columns (at least 40).
+    pub fn text(&self, columns: usize) -> String {
+        let view = terminal::View {
+            width: columns.max(40),
+            colour: false,
+        };
+        terminal::text(self.summary(), view)
+    }
+
+    /// What `coldcurve run` writes into its output folder: see [`write_all`].
+    ///
+    /// # Errors
+    /// If nothing could be written; the folder is as it was then.
+    pub fn write(&self, folder: impl AsRef<Path>) -> io::Result<Written> {
+        write_all(self.summary(), folder.as_ref(), Options::default())
+    }
 }
 
 /// The files of a folder as they come to wait in its inner folder.

@@ -195,9 +195,12 @@ impl Failure {
                     let (message, help) = crowded(crowd, names);
                     (Code::Crowded, format!("{message}{place}"), help)
                 }
-                Halt::Outdone | Halt::Unwanted => {
-                    (Code::Crowded, format!("a run was given up{place}"), REQUESTS.to_owned())
-                }
+                Halt::Outdone => (Code::Crowded, format!("a run was given up{place}"), REQUESTS.to_owned()),
+                Halt::Unwanted => (
+                    Code::Crowded,
+                    format!("cancelled before it was done{place}"),
+                    String::new(),
+                ),
                 Halt::Stalled(at) => (
                     Code::Stalled,
                     format!("the simulated time stands still at {} s{place}", seconds(*at)),

@@ -73,23 +73,46 @@ pub fn load(path: &Path, options: &Options) -> Loaded {
 
 /// Reads the scenario at `path` and tells how many of its cells have been read.
 pub fn load_telling(path: &Path, options: &Options, progress: &dyn Progress) -> Loaded {
-    let mut sources = Sources::new();
-    let diagnostics = Diagnostics::new();
-    let study = load_study(path, options, (&mut sources, &diagnostics), progress).filter(|_| !diagnostics.has_errors());
+    let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+    let file = sources.load(path, &diagnostics);
+    loaded(path, file, options, (sources, diagnostics), progress)
+}
+
+/// Reads a text as the scenario that lies at `path`, beside its data; with an empty path, as one without a file, with
+/// its data in the working folder.
+pub fn load_text(path: &Path, text: &str, options: &Options, progress: &dyn Progress) -> Loaded {
+    let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+    let file = sources.load_bytes(&named(path), text.as_bytes().to_vec(), &diagnostics);
+    loaded(path, file, options, (sources, diagnostics), progress)
+}
+
+/// What a scenario is called where its problems are told.
+pub(super) fn named(path: &Path) -> String {
+    let name = path.display().to_string();
+    if name.is_empty() { "scenario".to_owned() } else { name }
+}
+
+fn loaded(
+    path: &Path,
+    file: Option<u32>,
+    options: &Options,
+    (mut sources, diagnostics): (Sources, Diagnostics),
+    progress: &dyn Progress,
+) -> Loaded {
+    let study = file.and_then(|file| load_study((path, file), options, (&mut sources, &diagnostics), progress));
     Loaded {
+        study: study.filter(|_| !diagnostics.has_errors()),
         sources,
         diagnostics,
-        study,
     }
 }
 
 fn load_study(
-    path: &Path,
+    (path, file): (&Path, u32),
     options: &Options,
     (sources, diagnostics): (&mut Sources, &Diagnostics),
     progress: &dyn Progress,
 ) -> Option<Study> {
-    let file = sources.load(path, diagnostics)?;
     let mut root = parse(sources, file, diagnostics)?;
     let folder = Folder(path.parent().map(Path::to_path_buf).unwrap_or_default());
     overlay::repair(&mut root, &ROOT, diagnostics);
@@ -197,6 +220,9 @@ fn deciding(root: &Node, sources: &Sources, catalog: &Catalog, seen: &Witness) -
 /// What stands in place of a command, and does nothing in a shell, where the scenario is gone after it was read.
 const NOT_REPEATABLE: &str = "# no command repeats this run: the scenario came through a pipe; save it as a file";
 
+/// The same where there never was a file.
+const NO_FILE: &str = "# no command repeats this run: the scenario was a text in a program; save it as a file";
+
 fn manifest(path: &Path, text: &str, options: &Options, study: &Study, inputs: Vec<InputRef>) -> Manifest {
     let file = path
         .file_name()
@@ -220,7 +246,9 @@ fn manifest(path: &Path, text: &str, options: &Options, study: &Study, inputs: V
     }
     let (seed, replications) = (study.seed, study.replications);
     let book = prices::built_in();
-    let command = if path.is_file() {
+    let command = if path.as_os_str().is_empty() {
+        NO_FILE.to_owned()
+    } else if path.is_file() {
         format!("coldcurve run {scenario} --seed {seed} --replications {replications}{changes}")
     } else {
         NOT_REPEATABLE.to_owned()
@@ -325,6 +353,9 @@ impl Loader<'_> {
         for (variant, _, tree) in &variants {
             let own = Diagnostics::new();
             for point in combinations(&axes) {
+                if self.progress.is_cancelled() {
+                    return None;
+                }
                 if let Some((cell, run)) = self.cell(variant, tree, &axes, &point, &own) {
                     spec.get_or_insert((run, cell.plan.seed));
                     cells.push(cell);

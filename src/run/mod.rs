@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod billing;
 pub mod coarse;
 pub mod differences;
+pub mod door;
 pub mod expect;
 pub mod failure;
 pub mod figures;
@@ -22,7 +23,8 @@ pub mod summary;
 pub mod verdict;
 pub mod warmup;
 
+pub use door::{Error, Results, Row, Scenario};
 pub use failure::{Failure, Refused};
-pub use load::{Loaded, Options, load, load_telling};
-pub use progress::{Phase, Progress, Silent};
+pub use load::{Loaded, Options, load, load_telling, load_text};
+pub use progress::{Cancel, Phase, Progress, Silent};
 pub use study::{CellPlan, Study};

@@ -7,6 +7,7 @@
 //! run has to be given up, it is much too small. A fleet is sized for the ordinary day: pilot runs have no faults.
 
 use super::failure::{Cause, Failure};
+use super::progress::Progress;
 use super::study::CellPlan;
 use crate::kernel::Duration;
 use crate::model::Plan;
@@ -31,10 +32,10 @@ const IDLE: f64 = 0.01;
 ///
 /// # Errors
 /// If no number of instances keeps a fleet's goals, or a pilot run had to be given up.
-pub fn size(cell: &mut CellPlan) -> Result<(), Failure> {
+pub fn size(cell: &mut CellPlan, progress: &dyn Progress) -> Result<(), Failure> {
     for fleet in 0..cell.plan.fleets.len() {
         if let Some(goal) = cell.plan.fleets[fleet].size {
-            let found = smallest(&cell.plan, fleet, &goal);
+            let found = smallest(&cell.plan, fleet, &goal, progress);
             cell.plan.fleets[fleet].count = found.map_err(|cause| Failure::of(cell, cause))?;
         }
     }
@@ -59,9 +60,15 @@ fn may_be_too_few(pilot: &Plan, fleet: usize, crowd: &Crowd) -> bool {
 }
 
 /// Runs the pilot with so many instances.
-fn try_out(pilot: &mut Plan, fleet: usize, goal: &SizeGoal, count: u64) -> Result<Pilot, Cause> {
+fn try_out(
+    pilot: &mut Plan,
+    fleet: usize,
+    goal: &SizeGoal,
+    count: u64,
+    progress: &dyn Progress,
+) -> Result<Pilot, Cause> {
     pilot.fleets[fleet].count = count;
-    let result = World::new(pilot, PILOT).run();
+    let result = World::new(pilot, PILOT).run_while(&|| !progress.is_cancelled());
     match result.halted {
         Some(Halt::Crowded(crowd)) if may_be_too_few(pilot, fleet, &crowd) => {
             return Ok(Pilot {
@@ -83,12 +90,12 @@ fn try_out(pilot: &mut Plan, fleet: usize, goal: &SizeGoal, count: u64) -> Resul
     })
 }
 
-fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal) -> Result<u64, Cause> {
+fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal, progress: &dyn Progress) -> Result<u64, Cause> {
     let mut pilot = plan.clone();
     pilot.faults.clear();
     // The busiest stretch may come late, so the pilot is as long as the run where that is affordable.
     pilot.length = Duration(plan.length.0.min(plan.warmup.0 + PILOT_LENGTH.0));
-    let mut with = |count: u64| try_out(&mut pilot, fleet, goal, count);
+    let mut with = |count: u64| try_out(&mut pilot, fleet, goal, count, progress);
     // With more than enough instances the load is what the traffic brings, not what the fleet can take.
     let mut high = plan.fleets[fleet].count.max(FIRST_GUESS);
     let mut seen = with(high)?;

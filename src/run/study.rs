@@ -9,7 +9,7 @@ use super::billing::BillingPlan;
 use super::coarse::coarser;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
-use super::progress::{Phase, Progress};
+use super::progress::{Phase, Progress, Silent};
 use super::summary::{Axis, Cell, InputRef, Manifest, PointValue, SCHEMA, Summary};
 use super::tally::{Origin, Packed, Tallies, TallyError};
 use super::warmup::{self, Clock, Warmed};
@@ -80,7 +80,7 @@ impl Study {
     /// Runs everything, and tells how far it has come; a closure is called once after each run, from any thread.
     ///
     /// A cell is refused, and has words instead of figures, if a run of it had to be given up or no size of a fleet
-    /// keeps its goals.
+    /// keeps its goals. Where the work is cancelled, the cells that were not done are refused.
     ///
     /// # Errors
     /// If every cell was refused.
@@ -92,7 +92,7 @@ impl Study {
             .map(|(cell, failure)| match failure {
                 Some(failure) => Err(failure),
                 None => replicate(cell, 0..self.replications, progress)
-                    .map(|runs| self.figures(cell, &runs.iter().collect::<Vec<_>>())),
+                    .map(|runs| self.figures(cell, &runs.iter().collect::<Vec<_>>(), progress)),
             })
             .collect();
         self.finish(outcomes, warmed, progress)
@@ -121,13 +121,13 @@ impl Study {
     fn settle(&mut self, progress: &dyn Progress) -> (Warmed, Vec<Option<Failure>>) {
         let cells = self.cells.len() as u64;
         progress.begin(Phase::WarmingUp, cells);
-        let warmed = warmup::find(self);
+        let warmed = warmup::find(self, progress);
         warmed.apply(&mut self.cells);
         let prepare = |cell: &mut CellPlan| {
             let seen = warmed.refused.iter().find(|failure| failure.is_of(cell));
             let mut sized = || {
-                super::size::size(cell)?;
-                warmup::start_steady(&mut cell.plan).map_err(|cause| Failure::of(cell, cause))
+                super::size::size(cell, progress)?;
+                warmup::start_steady(&mut cell.plan, progress).map_err(|cause| Failure::of(cell, cause))
             };
             let failure = seen.cloned().or_else(|| sized().err());
             progress.step(Phase::Sizing);
@@ -139,10 +139,10 @@ impl Study {
     }
 
     /// The figures of a cell, and what is said about them.
-    fn figures(&self, cell: &CellPlan, runs: &[&Packed]) -> Cell {
+    fn figures(&self, cell: &CellPlan, runs: &[&Packed], progress: &dyn Progress) -> Cell {
         let mut figures = aggregate(cell, runs);
         shares_of_windows(&self.expectations, cell, runs, &mut figures.metrics);
-        verdict::classify(&mut figures, cell, runs, self.cells_of_file);
+        verdict::classify(&mut figures, cell, runs, self.cells_of_file, progress);
         figures
     }
 
@@ -240,7 +240,7 @@ pub fn summarise(mut study: Study, sets: Vec<Tallies>) -> Result<Summary, TallyE
     }
     study.replications = numbers.len() as u64;
     let figures = |(place, cell): (usize, &CellPlan)| {
-        let mut figures = study.figures(cell, &by_cell[&place].packed());
+        let mut figures = study.figures(cell, &by_cell[&place].packed(), &Silent);
         for regime in &mut figures.regimes {
             regime
                 .runs
@@ -278,7 +278,10 @@ pub(super) fn side_by_side<T: Send>(
 ) -> Result<Vec<T>, Halt> {
     let given_up = AtomicU64::new(u64::MAX);
     let run = |number: u64| {
-        let wanted = || given_up.load(Ordering::Relaxed) > number;
+        if progress.is_cancelled() {
+            return Some(Err(Halt::Unwanted));
+        }
+        let wanted = || given_up.load(Ordering::Relaxed) > number && !progress.is_cancelled();
         if !wanted() {
             return None;
         }

@@ -14,6 +14,7 @@
 
 use super::failure::{Cause, Failure};
 use super::memory::{self, Memory};
+use super::progress::{Progress, Quiet, Silent};
 use super::study::{CellPlan, Study, side_by_side};
 use super::summary::WarmupSummary;
 use crate::kernel::{Duration, Instant};
@@ -98,16 +99,16 @@ const AGREED: f64 = 5.841;
 const CERTAIN: f64 = 12.924;
 
 /// Finds the warm-up where a scenario leaves it open, and looks at the one that it gives.
-pub fn find(study: &Study) -> Warmed {
-    with(study, None)
+pub fn find(study: &Study, progress: &dyn Progress) -> Warmed {
+    with(study, None, progress)
 }
 
 /// The warm-up that [`find`] found where pilots showed this; no pilot runs.
 pub fn after(study: &Study, shown: &Shown) -> Warmed {
-    with(study, Some(shown))
+    with(study, Some(shown), &Silent)
 }
 
-fn with(study: &Study, shown: Option<&Shown>) -> Warmed {
+fn with(study: &Study, shown: Option<&Shown>, progress: &dyn Progress) -> Warmed {
     let Some(first) = study.cells.first() else {
         return Warmed::default();
     };
@@ -117,7 +118,7 @@ fn with(study: &Study, shown: Option<&Shown>) -> Warmed {
         &study.file
     };
     let mut warmed = if study.clock.auto {
-        found(all, &first.plan, study.clock.open, shown)
+        found(all, &first.plan, study.clock.open, (shown, progress))
     } else {
         given(&study.cells)
     };
@@ -162,7 +163,7 @@ fn given(cells: &[CellPlan]) -> Warmed {
 }
 
 /// The warm-up of a scenario that leaves it open: by pilots, or by what they are known to show.
-fn found(all: &[CellPlan], plan: &Plan, open: bool, shown: Option<&Shown>) -> Warmed {
+fn found(all: &[CellPlan], plan: &Plan, open: bool, (shown, progress): (Option<&Shown>, &dyn Progress)) -> Warmed {
     let (window, length) = (plan.window, plan.length);
     let memory = longest(all);
     let floor = memory.as_ref().map_or(Duration::ZERO, |memory| memory.settles);
@@ -171,6 +172,7 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool, shown: Option<&Shown>) -> Wa
         floor,
         least: length,
         end: if open { length + floor + floor } else { length },
+        progress: Quiet(progress),
     };
     // A warm-up that is cut short of what is remembered is not lengthened by anything that a pilot shows.
     let Outcome { shown, refused } = match shown {
@@ -374,16 +376,17 @@ struct Outcome {
 }
 
 /// How long pilot runs are.
-#[derive(Clone, Copy, Debug)]
-struct Pilots {
+#[derive(Clone, Copy)]
+struct Pilots<'a> {
     floor: Duration,
     /// The runs of the study are at least this long.
     least: Duration,
     /// No pilot run is longer.
     end: Duration,
+    progress: Quiet<'a>,
 }
 
-impl Pilots {
+impl Pilots<'_> {
     fn run(self, all: &[CellPlan]) -> Outcome {
         let chosen = choose(all);
         let outcomes: Vec<Outcome> = chosen.par_iter().map(|cell| self.cell(cell)).collect();
@@ -443,7 +446,7 @@ impl Pilots {
             let lines = result.series.into_iter();
             lines.filter(|line| JUDGED.contains(&line.metric)).collect()
         };
-        let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, self.least, &|| (), &judged)?;
+        let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, self.least, &self.progress, &judged)?;
         let mut seen = Seen::default();
         for (place, line) in runs[0].iter().enumerate() {
             let lines: Vec<&[f64]> = runs
@@ -600,7 +603,7 @@ fn differ(lines: &[&[f64]], one: Range<usize>, other: Range<usize>, most: f64) -
 ///
 /// # Errors
 /// If a pilot run had to be given up.
-pub fn start_steady(plan: &mut Plan) -> Result<(), Cause> {
+pub fn start_steady(plan: &mut Plan, progress: &dyn Progress) -> Result<(), Cause> {
     let asks = plan.functions.iter().any(|f| f.initial.steady) || plan.proxies.iter().any(|p| p.initial.steady);
     if !asks {
         return Ok(());
@@ -616,7 +619,7 @@ pub fn start_steady(plan: &mut Plan) -> Result<(), Cause> {
         all.filter(|o| ["instances", "connections"].contains(&o.metric))
             .collect()
     };
-    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, pilot.length, &|| (), &levels);
+    let runs = side_by_side(&pilot, PILOT..PILOT + PILOTS, pilot.length, &Quiet(progress), &levels);
     let runs = runs.map_err(|halt| Cause::halted(plan, halt))?;
     let steady = |component: u32, metric: &str| {
         let found = |run: &Vec<Observation>| {

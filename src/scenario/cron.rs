@@ -169,7 +169,13 @@ impl Weekdays {
             } else if let Some((day, nth)) = item.split_once('#') {
                 let n = nth.parse().ok().filter(|n| (1..=5).contains(n));
                 let n: u8 = n.ok_or_else(|| format!("`{nth}` is not one of the weeks 1 to 5 of a month"))?;
-                weekdays.nth.push((one(day)?.trailing_zeros() as u8, n));
+                let days = one(day)?;
+                if days.count_ones() != 1 {
+                    return Err(format!(
+                        "`{item}` is more than one day: list them, such as `2#{n},3#{n}`"
+                    ));
+                }
+                weekdays.nth.push((days.trailing_zeros() as u8, n));
             } else if let Some(day) = item.strip_suffix('L') {
                 weekdays.last |= one(day)?;
             } else {
@@ -247,20 +253,38 @@ fn set(what: &str, text: &str, low: u32, high: u32, names: &[&str]) -> Result<u6
     Ok(mask)
 }
 
+/// The years that `EventBridge` knows.
+const YEARS: (u16, u16) = (1970, 2199);
+
 /// Ranges of years; none for all.
 fn parse_years(text: &str) -> Result<Vec<(u16, u16)>, String> {
     if text == "*" {
         return Ok(Vec::new());
     }
     let year = |word: &str| {
-        let year = word.parse().ok().filter(|year| (1970..=2199).contains(year));
+        let year = word.parse().ok().filter(|year| (YEARS.0..=YEARS.1).contains(year));
         year.ok_or_else(|| format!("`{word}` is not a year from 1970 to 2199"))
     };
-    let item = |item: &str| match item.split_once('-') {
-        Some((from, to)) => Ok((year(from)?, year(to)?)),
-        None => Ok((year(item)?, year(item)?)),
-    };
-    text.split(',').map(item).collect()
+    let mut years = Vec::new();
+    for item in text.split(',') {
+        let (base, step) = item
+            .split_once('/')
+            .map_or((item, None), |(base, step)| (base, Some(step)));
+        let (from, to) = match base.split_once('-') {
+            _ if base == "*" => YEARS,
+            Some((from, to)) => (year(from)?, year(to)?),
+            None => (year(base)?, if step.is_some() { YEARS.1 } else { year(base)? }),
+        };
+        if from > to {
+            return Err(format!("`{base}` ends before it begins"));
+        }
+        match step.map(|step| step.parse().ok().filter(|step: &usize| *step > 0)) {
+            None => years.push((from, to)),
+            Some(Some(step)) => years.extend((from..=to).step_by(step).map(|year| (year, year))),
+            Some(None) => return Err(format!("`{item}` has no step that is a number above zero")),
+        }
+    }
+    Ok(years)
 }
 
 #[cfg(test)]
@@ -293,6 +317,8 @@ mod tests {
         assert_eq!(days("0 0 1 JAN,jul *", 2026), [(1, 1), (7, 1)]);
         assert_eq!(days("cron(0 0 ? * * *)", 2024).len(), 366);
         assert_eq!(days("cron(0 0 1 1 ? 2027-2030)", 2026), []);
+        let every_other = "cron(0 0 1 1 ? 2024/2)";
+        assert_eq!((days(every_other, 2026).len(), days(every_other, 2027).len()), (1, 0));
         assert_eq!(times("15,45 */12 * * *"), [(0, 15), (0, 45), (12, 15), (12, 45)]);
         assert_eq!(
             times("cron(50/4 8-9 * * ? *)"),
@@ -326,6 +352,9 @@ mod tests {
         assert!(wrong("0 5-3 * * *").contains("ends before"));
         assert!(wrong("*/0 3 * * *").contains("no step"));
         assert!(wrong("cron(0 0 ? * 2#6 *)").contains("weeks 1 to 5"));
+        assert!(wrong("cron(0 0 ? * MON-FRI#2 *)").contains("more than one day"));
         assert!(wrong("cron(0 0 1 1 ? 1066)").contains("not a year"));
+        assert!(wrong("cron(0 0 1 1 ? 2030-2026)").contains("ends before"));
+        assert!(wrong("cron(0 0 1 1 ? 2026/0)").contains("no step"));
     }
 }

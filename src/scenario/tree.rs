@@ -264,11 +264,7 @@ impl Sources {
                 ));
                 None
             }
-            Ok(bytes) => {
-                let file = self.add_bytes(&name, bytes, diagnostics);
-                self.loaded.extend(file);
-                file
-            }
+            Ok(bytes) => self.load_bytes(&name, bytes, diagnostics),
             Err(error) => {
                 let file = self.add(name.clone(), "");
                 let message = format!("cannot read `{name}`: {error}");
@@ -280,6 +276,13 @@ impl Sources {
                 None
             }
         }
+    }
+
+    /// [`Sources::load`] of bytes that were read before, or that never were a file.
+    pub fn load_bytes(&mut self, name: &str, bytes: Vec<u8>, diagnostics: &Diagnostics) -> Option<u32> {
+        let file = self.add_bytes(name, bytes, diagnostics);
+        self.loaded.extend(file);
+        file
     }
 
     /// Adds bytes that should be text.

@@ -74,7 +74,7 @@ impl Levels {
         self.coarse_area += u128::from(level) * u128::from(ns);
     }
 
-    /// The places that hold time, ascending, each with its ns: a level below [`EXACT`], or that plus the bucket of
+    /// The places that hold time, ascending, each with its ns: a level below `EXACT`, or that plus the bucket of
     /// higher ones. With the highest level and the area of what is in buckets they are all there is.
     pub fn places(&self) -> impl Iterator<Item = (u32, u64)> {
         let all = self.exact.iter().zip(0..).chain(self.coarse.iter().zip(EXACT as u32..));

@@ -2,6 +2,7 @@
 
 use super::lab::{Lab, plan};
 use coldcurve::kernel::StreamKey;
+use coldcurve::run::Silent;
 use coldcurve::run::warmup::start_steady;
 use coldcurve::stats::formulas::KeepAlive;
 
@@ -102,7 +103,7 @@ functions: {{ f: {{ {start} idle_timeout: 600 s, handler: [ wait: {{ exponential
         );
         let mut plan = plan(&text);
         plan.seed = StreamKey::new("steady", "seed").0;
-        start_steady(&mut plan).expect("pilots that end");
+        start_steady(&mut plan, &Silent).expect("pilots that end");
         let count = plan.functions[0].initial.count;
         let ratios = Lab::of(plan, 64).each("f", "cold_ratio");
         (count, ratios.iter().sum::<f64>() / 64.0 / law.p_cold())

@@ -161,7 +161,7 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// None yet, of this sender. `expired` in [`Deliveries::send`] makes the event by which a delivery becomes too old.
+    /// None yet, of this sender. `expired` in `Deliveries::send` makes the event by which a delivery becomes too old.
     pub fn new(sender: Target) -> Self {
         Self {
             kind: sender.kind,

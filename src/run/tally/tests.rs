@@ -6,6 +6,7 @@ use crate::model::Plan;
 use crate::model::request::entry::CAUSES;
 use crate::model::world::build::build;
 use crate::model::world::run::{RunResult, World};
+use crate::run::Silent;
 use crate::run::aggregate::aggregate;
 use crate::run::billing::BillingPlan;
 use crate::run::study::CellPlan;
@@ -53,7 +54,7 @@ fn runs(plan: &Plan) -> Vec<RunResult> {
 
 fn figures(cell: &CellPlan, runs: &[&Packed]) -> Cell {
     let mut figures = aggregate(cell, runs);
-    classify(&mut figures, cell, runs, 1);
+    classify(&mut figures, cell, runs, 1, &Silent);
     figures
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The levels that show work waiting (queues, streams, events, connections, executions, busy instances) are judged
 //! window by window, against an input that stays what it is: after the last spike, fault or change of rate, and in
-//! whole periods of what repeats itself. The chance of a false alarm is one in [`FALSE_ALARMS`] for all cells of the
+//! whole periods of what repeats itself. The chance of a false alarm is one in `FALSE_ALARMS` for all cells of the
 //! file and all their lines together.
 
 mod input;
@@ -13,6 +13,7 @@ pub use input::{Input, label};
 pub use kinds::{Class, Loss, Regime, Verdict};
 
 use super::aggregate::{aggregate, error_ratio};
+use super::progress::Progress;
 use super::study::CellPlan;
 use super::summary::{Cell, name};
 use super::tally::{Line as Windows, Packed};
@@ -119,7 +120,7 @@ fn windows(results: &[&Packed], index: usize, from: usize) -> Vec<Vec<f64>> {
 }
 
 /// Judges a cell of a file that has `cells` of them, and adds what was found to it.
-pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[&Packed], cells: usize) {
+pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[&Packed], cells: usize, progress: &dyn Progress) {
     let plan = &of.plan;
     cell.losses = losses(plan, results);
     if results.is_empty() {
@@ -134,7 +135,7 @@ pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[&Packed], cells: usiz
         let split = split(plan, results, &lines);
         if let Some(upper) = &split {
             cell.regimes = regimes(of, results, upper);
-            found.push(two_regimes(of, results, &cell.regimes));
+            found.push(two_regimes(of, results, &cell.regimes, progress));
         }
         // Runs of two kinds have no common course: those that run well are judged, the others have been named.
         let well: Vec<&Packed> = match &split {
@@ -233,7 +234,7 @@ fn regimes(cell: &CellPlan, results: &[&Packed], upper: &[bool]) -> Vec<Regime> 
 }
 
 /// The verdict on a cell with two regimes; whether the empty start decides is tried with as many runs as it had.
-fn two_regimes(cell: &CellPlan, results: &[&Packed], regimes: &[Regime]) -> Verdict {
+fn two_regimes(cell: &CellPlan, results: &[&Packed], regimes: &[Regime], progress: &dyn Progress) -> Verdict {
     let all = results.len();
     let mut verdict = Verdict::new(Class::TwoRegimes, words::two_regimes(regimes, all));
     let Some((ramped, ramp)) = ramped(&cell.plan) else {
@@ -246,7 +247,7 @@ fn two_regimes(cell: &CellPlan, results: &[&Packed], regimes: &[Regime]) -> Verd
     // A run has collapsed if it fails, or waits, like those that did.
     let border = f64::midpoint(low, high);
     let collapses = |run: u64| {
-        let result = World::new(&ramped, run).run();
+        let result = World::new(&ramped, run).run_while(&|| !progress.is_cancelled());
         let packed = Packed::of(&result, ramped.window);
         result.halted.is_none().then(|| error_ratio(&packed, &ramped) > border)
     };

@@ -288,7 +288,7 @@ impl Instances {
         }
     }
 
-    /// [`Self::due_at`] after changes to many at once.
+    /// `due_at` after changes to many at once.
     pub fn note_due(&mut self, spec: &FunctionPlan, sessions: &mut Sessions) {
         self.due_at(spec, self.earliest, sessions);
     }
