@@ -10,7 +10,8 @@
 //! Units: nanoseconds; quotas in calls or deliveries a second.
 //! Sources: Amazon SNS Developer Guide (delivery, filter policies, quotas); Amazon `EventBridge` User Guide (rules,
 //! quotas: throttled invocations are delayed, not lost); Amazon S3 User Guide, "Event notifications".
-//! Validated by: hand-computed traces; fork-join (the last of n exponential times) and M^\[X\]/M/1 (docs/validation.md).
+//! Validated by: hand-computed traces; fork-join (the last of n exponential times) and M^\[X\]/M/1
+//! (docs/validation.md).
 
 mod metrics;
 pub mod fields;
