@@ -32,7 +32,11 @@ const KINDS: &[(&str, &str, Writer)] = &[
     ("day", "the same, seldom used, over a day in windows of a minute", day),
     ("cells", "one function at N rates; with `--write`, for `run`", cells),
     ("minutes", "one function over N days in windows of a minute", minutes),
-    ("chain", "N gateways in a row, two paths from each to the next", chain),
+    (
+        "chain",
+        "N gateways in a row, two paths from each to the next; with `--write`, for `check`, which refuses more than 4",
+        chain,
+    ),
 ];
 
 fn main() {

@@ -66,8 +66,9 @@ pub fn window_batch(lambda: f64, window: f64, size: u32) -> (f64, f64) {
 }
 
 /// Arrivals in batches of a fixed size: M^\[X\]/M/c, or with a limited room M^\[X\]/M/c/K, where those of a batch that
-/// find room stay and the others are lost. Source: balance over the cut between n and n + 1 (Chaudhry and Templeton 1983,
-/// chapter 3): a batch of X that comes at n - X + 1 or above crosses it upwards, and only one end of service downwards.
+/// find room stay and the others are lost. Source: balance over the cut between n and n + 1 (Chaudhry and Templeton
+/// 1983, chapter 3): a batch of X that comes at n - X + 1 or above crosses it upwards, and only one end of service
+/// downwards.
 #[derive(Clone, Debug)]
 pub struct BulkArrivals {
     lambda: f64,
