@@ -1,6 +1,6 @@
 //! Bills over a book made by hand, so that nothing here depends on any provider's prices.
 
-use super::super::book::{Metering, Provenance};
+use super::super::book::{FixedFee, Metering, Provenance};
 use super::*;
 use proptest::prelude::*;
 
@@ -252,4 +252,26 @@ proptest! {
         // Each bill is rounded to a picodollar, so that the multiple may be off by half of one per hour.
         prop_assert!((scaled.0 - once.0 * i128::from(hours)).abs() <= i128::from(hours));
     }
+}
+
+#[test]
+fn a_fixed_fee_is_due_once_where_a_component_meets_its_condition() {
+    let mut book = book(Vec::new());
+    book.fees.push(FixedFee {
+        service: "a".to_owned(),
+        line: "plan".to_owned(),
+        price: Money(7),
+        when: [("kind".to_owned(), "fast".to_owned())].into(),
+        provenance: price("a", "plan", Meter::Requests, &[]).provenance,
+    });
+    let of = |kinds: &[&str]| {
+        let component = |kind: &&str| Usage {
+            attributes: [("kind".to_owned(), (*kind).to_owned())].into(),
+            ..usage("x", "a.b", Meter::Requests, 1)
+        };
+        let usages: Vec<Usage> = kinds.iter().map(component).collect();
+        bill(&book, &usages, &Extrapolation::whole_month(MONTH), false).total
+    };
+    assert_eq!(of(&["slow"]), Money::ZERO);
+    assert_eq!(of(&["slow", "fast", "fast"]), Money(7));
 }

@@ -3,6 +3,7 @@
 use coldcurve::cost::Meter;
 use coldcurve::kernel::StreamKey;
 use coldcurve::model::Plan;
+use coldcurve::model::request::entry::Cause;
 use coldcurve::model::request::fault::FaultResult;
 use coldcurve::model::request::hits::{Hits, Limit};
 use coldcurve::model::world::build::build;
@@ -137,6 +138,16 @@ impl Lab {
             .iter()
             .map(|run| run.meters[component].get(meter) as f64)
             .collect()
+    }
+
+    /// What the requests that ended at a component spent on a cause in the first run, in ns.
+    pub fn caused(&self, name: &str, cause: Cause) -> f64 {
+        let component = self.component(name);
+        let flow = self.runs[0].flows.iter().find(|flow| flow.component == component);
+        flow.unwrap_or_else(|| panic!("no requests end at `{name}`"))
+            .causes
+            .total()
+            .1[cause as usize] as f64
     }
 
     /// What a fault did in the first run.

@@ -28,6 +28,7 @@ mod replay;
 mod retries;
 mod scaled;
 mod sharing;
+mod small_rules;
 mod stability;
 mod stores;
 mod topics;

@@ -2,8 +2,8 @@
 
 use super::{
     batches, bursts, calls, closed, connections, databases, delivery, events, faults, fleets, guards, keep_alive, loss,
-    measured, messages, overload, platforms, pollers, replay, retries, scaled, sharing, stores, topics, traces,
-    traffic, workflows,
+    measured, messages, overload, platforms, pollers, replay, retries, scaled, sharing, small_rules, stores, topics,
+    traces, traffic, workflows,
 };
 use coldcurve::stats::Histogram;
 use coldcurve::stats::interval::{histogram_quantile, mean_interval, student_t_quantile};
@@ -323,6 +323,7 @@ fn groups() -> Vec<&'static Group> {
         topics::schedules(),
         faults::by_hand(),
         faults::formulas(),
+        small_rules::by_hand(),
         measured::experiments(),
         delivery::drain(),
         replay::logs(),

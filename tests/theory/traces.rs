@@ -6,6 +6,7 @@
 use super::lab::{Column, Lab, plan_with};
 use super::page::{Case, Group};
 use coldcurve::cost::Meter;
+use coldcurve::model::request::entry::Cause;
 use coldcurve::model::request::fault::FaultResult;
 use coldcurve::model::request::hits::Limit;
 use std::sync::OnceLock;
@@ -77,6 +78,13 @@ impl Trace {
         let quantity = format!("`{component}` {metric} × ms");
         // A mean level is one division away from an integer; its product is rounded back.
         self.case(&quantity, expected_ms, (simulated * 1e6).round() / 1e6)
+    }
+
+    /// What the requests of a component spent on a cause, all of them together.
+    pub fn caused(self, component: &str, cause: Cause, expected_ns: u64) -> Self {
+        let simulated = self.lab.caused(component, cause);
+        let quantity = format!("`{component}` {}, ns", cause.name());
+        self.case(&quantity, expected_ns as f64, simulated)
     }
 
     /// What the first fault of the scenario did.

@@ -629,7 +629,10 @@ impl Fleet {
             self.instances[self.balancer.member(place) as usize].place = place as u32;
         }
         let instance = &mut self.instances[index as usize];
-        instance.state = State::Draining;
+        // One that is gone with its zone, which nobody has noticed yet, has nothing left to do.
+        if instance.state != State::Dark {
+            instance.state = State::Draining;
+        }
         if instance.used == 0 {
             self.remove(spec, index, cx);
         }
