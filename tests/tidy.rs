@@ -1,6 +1,6 @@
 //! The house rules that a compiler does not know.
 
-use crate::imports;
+use crate::imports::{self, code};
 use crate::support::{blessed, coldcurve, repository};
 use coldcurve::model::KINDS;
 use coldcurve::model::world::build::{ROOT, build};
@@ -37,13 +37,6 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     }
     files.sort();
     files
-}
-
-/// The text before the unit tests, and with comments left out.
-fn code(text: &str) -> String {
-    let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or("");
-    let uncommented = |line: &str| line.split("//").next().unwrap_or("").to_owned();
-    code.lines().map(uncommented).collect::<Vec<_>>().join("\n")
 }
 
 fn is_test(path: &Path) -> bool {

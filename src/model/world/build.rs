@@ -452,8 +452,20 @@ impl<'a> Builder<'a> {
 }
 
 impl Plan {
+    /// Whether the components know one another as they are.
+    pub(super) fn is_introduced(&self) -> bool {
+        let mut again = self.clone();
+        again.introduce();
+        again.common == self.common
+    }
+
     /// Tells the components of one another; to be done again when one of them was changed.
     pub fn introduce(&mut self) {
+        let kinds = self.common.components.iter().map(|component| component.target.kind);
+        debug_assert!(
+            kinds.is_sorted(),
+            "components of one kind are together, in the order of kinds"
+        );
         for (kind, first) in self.common.first.iter_mut().enumerate() {
             let before = |component: &Component| usize::from(component.target.kind) < kind;
             *first = self.common.components.partition_point(before) as u32;

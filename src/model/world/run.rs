@@ -100,6 +100,10 @@ impl<'p> World<'p> {
 
     /// The same with a given agenda (tests compare the fast one with a plain heap).
     pub fn with_agenda(plan: &'p Plan, run: u64, agenda: Agenda<Event>) -> Self {
+        debug_assert!(
+            plan.is_introduced(),
+            "a component was changed, and the others have not been told"
+        );
         let common = &plan.common;
         let mut cx = Cx {
             plan: common,

@@ -97,6 +97,7 @@ impl Found {
         for (mine, found) in functions.chain(proxies).zip(starts) {
             (mine.count, mine.steady) = (*found, false);
         }
+        plan.introduce();
         true
     }
 

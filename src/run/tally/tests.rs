@@ -12,6 +12,7 @@ use crate::run::billing::BillingPlan;
 use crate::run::study::CellPlan;
 use crate::run::summary::Cell;
 use crate::run::verdict::classify;
+use crate::run::warmup::Shown;
 use crate::scenario::{Catalog, Diagnostics, NoFiles, Sources, parse, prices};
 use crate::stats::{CauseTable, SparseHistogram, Value};
 
@@ -166,6 +167,20 @@ fn bytes_that_nobody_packed_are_refused_or_make_figures() {
         let _ = figures(&cell, &order);
     }
     assert!(refused > 300 && strange > 300, "{refused} refused, {strange} not");
+}
+
+#[test]
+fn what_was_found_at_the_start_is_known_to_all_components() {
+    let mut warm = cell();
+    warm.plan.functions[0].initial.count = 7;
+    warm.plan.introduce();
+    let found = Found::of(&warm, &Shown::default());
+    let mut cell = cell();
+    assert!(found.settle(&mut cell));
+    assert_eq!(
+        cell.plan, warm.plan,
+        "sessions with the database are opened by what is known of the function"
+    );
 }
 
 #[test]

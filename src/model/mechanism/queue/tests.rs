@@ -393,19 +393,23 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
         .into(),
     };
     let mut callee = takes(1);
-    (callee.component, callee.failure) = (DEAD + 1, f);
+    (callee.component, callee.failure) = (FUNCTION + 1, f);
     let mut plan = plan(spec, worker, at_once(n as usize, 0), secs(2_000));
     plan.functions.push(callee);
-    plan.components.push(Component {
+    let component = Component {
         target: target(kind::FUNCTION, 1),
         name: "callee".to_owned(),
         service: None,
         attributes: Vec::new(),
-    });
+    };
+    plan.components.insert(FUNCTION as usize + 1, component);
+    plan.queues.iter_mut().for_each(|queue| queue.component += 1);
+    plan.introduce();
     let result = World::new(&plan, 0).run();
-    assert_eq!((count(&result, "deleted"), count(&result, "batches_failed")), (n, 0));
-    let received = count(&result, "received") as f64;
-    assert_eq!(count(&result, "messages_failed"), count(&result, "received") - n);
+    let count = |metric| count_of(&result, QUEUE + 1, metric);
+    assert_eq!((count("deleted"), count("batches_failed")), (n, 0));
+    let received = count("received") as f64;
+    assert_eq!(count("messages_failed"), count("received") - n);
     let z = (received - n as f64 / (1.0 - f)) / (n as f64 * f).sqrt() * (1.0 - f);
     assert!(z.abs() < 4.0, "z = {z}");
 }
