@@ -2,6 +2,7 @@
 
 pub mod agenda;
 pub mod heap;
+pub mod number;
 pub mod pack;
 pub mod purpose;
 pub mod sample;

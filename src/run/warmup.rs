@@ -635,7 +635,7 @@ pub fn start_steady(plan: &mut Plan, progress: &dyn Progress) -> Result<(), Caus
         function.initial.steady = false;
     }
     for proxy in plan.proxies.iter_mut().filter(|proxy| proxy.initial.steady) {
-        let database = plan.databases[proxy.database as usize].component;
+        let database = plan.databases[usize::from(proxy.database)].component;
         proxy.initial.count = steady(database, "connections").min(proxy.connections);
         proxy.initial.steady = false;
     }

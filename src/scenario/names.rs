@@ -4,6 +4,7 @@
 use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use super::table::list_words;
 use super::tree::{Node, NodeKind, Span};
+use crate::kernel::number::fit;
 use crate::kernel::pack::Bits;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,23 @@ pub struct Target {
     pub index: u16,
 }
 
+impl Target {
+    /// The component at `place` of the list of its kind.
+    ///
+    /// # Panics
+    /// Beyond 65,535: [`Names::collect`] refuses scenarios with more.
+    #[inline]
+    pub const fn new(kind: u8, place: usize) -> Self {
+        assert!(place <= MOST, "65536 is one component too many");
+        #[expect(clippy::cast_possible_truncation, reason = "it has just been compared")]
+        let index = place as u16;
+        Self { kind, index }
+    }
+}
+
+/// The last place that a list of components can have.
+const MOST: usize = u16::MAX as usize;
+
 impl Bits for Target {
     const WIDTH: u32 = 24;
     #[inline(always)]
@@ -25,8 +43,8 @@ impl Bits for Target {
     #[inline(always)]
     fn from_bits(bits: u64) -> Self {
         Self {
-            kind: bits as u8,
-            index: (bits >> 8) as u16,
+            kind: u8::from_bits(bits),
+            index: u16::from_bits(bits >> 8),
         }
     }
 }
@@ -58,15 +76,12 @@ impl Names {
             }
             for (key, _) in node.map_or(&[][..], Node::entries) {
                 names.check(&key.text, key.span, diagnostics);
-                if names.by_kind[kind].len() > u16::MAX as usize {
+                if names.by_kind[kind].len() > MOST {
                     let message = format!("more than 65,535 components under `{section}`");
                     diagnostics.push(Diagnostic::new(Code::TooMany, key.span, message));
                     break;
                 }
-                let target = Target {
-                    kind: kind as u8,
-                    index: names.by_kind[kind].len() as u16,
-                };
+                let target = Target::new(fit(kind), names.by_kind[kind].len());
                 names.places.entry(key.text.clone()).or_default().push(target);
                 names.by_kind[kind].push((key.text.clone(), key.span));
             }
@@ -127,13 +142,10 @@ impl Names {
     /// All components, by kind and in the order of the file.
     pub fn all(&self) -> impl Iterator<Item = (Target, &str)> {
         self.by_kind.iter().enumerate().flat_map(|(kind, names)| {
-            names.iter().enumerate().map(move |(index, (name, _))| {
-                let target = Target {
-                    kind: kind as u8,
-                    index: index as u16,
-                };
-                (target, name.as_str())
-            })
+            names
+                .iter()
+                .enumerate()
+                .map(move |(index, (name, _))| (Target::new(fit(kind), index), name.as_str()))
         })
     }
 

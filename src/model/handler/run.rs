@@ -396,8 +396,7 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
     let entry = cx.requests[parent];
     let luck = entry.luck.derive(CHILD_STEP + u64::from(branch));
     let mut strand = Request::new(Caller::Handler(parent), luck, cx.agenda.now());
-    strand.worker_kind = entry.worker_kind;
-    strand.worker = entry.worker;
+    strand.taken_by(entry.worker());
     strand.call = u16::MAX;
     strand.frame = Frame {
         step: branch,
@@ -434,7 +433,8 @@ fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let entry = &cx.requests[parent];
     let mut child = Request::new(Caller::Nobody, luck, cx.agenda.now());
     // Whoever takes it may ask which call it was, though nobody waits.
-    (child.worker_kind, child.worker, child.call) = (entry.worker_kind, entry.worker, call);
+    child.taken_by(entry.worker());
+    child.call = call;
     let key = cx.requests.insert(child);
     cx.offer_async(program.calls[call as usize].to, key);
 }

@@ -9,6 +9,8 @@ use crate::model::request::common::{Common, Profile};
 use crate::model::request::desk::Cx;
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::flow::FlowResult;
+use crate::model::request::id::Id;
+use crate::model::request::kind::ACCOUNT;
 use crate::model::request::kind::KINDS;
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
@@ -25,6 +27,8 @@ pub trait Mechanism: Sized {
     const METRICS: &'static [&'static [Meaning]];
     /// What faults can do to a component besides letting requests fail or hang.
     const HARM: Harm = Harm::NONE;
+    /// The number of a component among those of its kind.
+    type Id: From<Target>;
     /// A component, checked.
     type Plan: Clone + std::fmt::Debug + PartialEq + Sync;
     /// What happens to these components.
@@ -67,10 +71,10 @@ pub trait Mechanism: Sized {
     fn begin(&mut self, _: &[Self::Plan], _: &mut Cx) {}
 
     /// A request reaches a component.
-    fn offer(&mut self, plan: &[Self::Plan], index: u16, request: Key, cx: &mut Cx);
+    fn offer(&mut self, plan: &[Self::Plan], index: Self::Id, request: Key, cx: &mut Cx);
 
     /// A request for whose answer nobody waits reaches a component that is invoked.
-    fn accept(&mut self, plan: &[Self::Plan], index: u16, request: Key, cx: &mut Cx) {
+    fn accept(&mut self, plan: &[Self::Plan], index: Self::Id, request: Key, cx: &mut Cx) {
         self.offer(plan, index, request, cx);
     }
 
@@ -83,7 +87,7 @@ pub trait Mechanism: Sized {
     }
 
     /// What a component has handed over under the number `ticket` has been answered.
-    fn delivered(&mut self, _: &[Self::Plan], _index: u16, _ticket: u32, _request: Key, _: &mut Cx) {
+    fn delivered(&mut self, _: &[Self::Plan], _index: Self::Id, _ticket: u32, _request: Key, _: &mut Cx) {
         unreachable!("{} hand nothing over", Self::TABLE.name)
     }
 
@@ -93,12 +97,12 @@ pub trait Mechanism: Sized {
     }
 
     /// Somebody needs what idle instances of a component hold.
-    fn reap(&mut self, _: &[Self::Plan], _index: u16, _: &mut Cx) {
+    fn reap(&mut self, _: &[Self::Plan], _index: Self::Id, _: &mut Cx) {
         unreachable!("{} have no idle instances to let go", Self::TABLE.name)
     }
 
     /// A fault begins or ends that does one of the things in [`Mechanism::HARM`].
-    fn change(&mut self, _: &[Self::Plan], _index: u16, change: Change, _: &mut Cx) {
+    fn change(&mut self, _: &[Self::Plan], _index: Self::Id, change: Change, _: &mut Cx) {
         unreachable!("{} cannot suffer {change:?}", Self::TABLE.name)
     }
 
@@ -181,7 +185,7 @@ pub struct Reading<'a> {
     /// The paths that clients ask for, by number.
     pub paths: &'a [String],
     /// The account of those that name none, if the service has one.
-    pub account: Option<u16>,
+    pub account: Option<Id<ACCOUNT>>,
     /// When runs begin, how long they last, and what recordings go by.
     pub clock: Clock,
     /// What others may ask about the components that were read before.

@@ -11,6 +11,8 @@
 //! Validated by: Erlang B for the pool and M/D/1/K for the bucket (tests/theory); tests/properties.rs.
 
 use super::fault::{Change, Quota};
+use super::id::Id;
+use super::kind::FUNCTION;
 use crate::kernel::Instant;
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::scenario::{Block, Field, Kind, Table};
@@ -112,9 +114,9 @@ pub struct Account {
     gateway: TokenBucket,
     /// Functions that run something from the pool, by how much, the one with the most last: as it was when they were
     /// counted last.
-    holders: BTreeSet<(u64, Reverse<u16>)>,
+    holders: BTreeSet<(u64, Reverse<Id<FUNCTION>>)>,
     /// Functions whose part has changed since.
-    changed: Vec<u16>,
+    changed: Vec<Id<FUNCTION>>,
 }
 
 impl Account {
@@ -132,17 +134,17 @@ impl Account {
 
     /// A function's part of the pool changes, for the first time since it was counted.
     #[cold]
-    pub fn note_change(&mut self, function: u16) {
+    pub fn note_change(&mut self, function: Id<FUNCTION>) {
         self.changed.push(function);
     }
 
     /// The functions whose parts have changed since this was last asked.
-    pub fn take_changed(&mut self) -> Vec<u16> {
+    pub fn take_changed(&mut self) -> Vec<Id<FUNCTION>> {
         std::mem::take(&mut self.changed)
     }
 
     /// A function runs `after` from the pool, and no longer `before`.
-    pub fn recount(&mut self, function: u16, before: u64, after: u64) {
+    pub fn recount(&mut self, function: Id<FUNCTION>, before: u64, after: u64) {
         self.holders.remove(&(before, Reverse(function)));
         if after > 0 {
             self.holders.insert((after, Reverse(function)));
@@ -150,7 +152,7 @@ impl Account {
     }
 
     /// The function that ran most from the pool when they were counted last, and how much.
-    pub fn most(&self) -> Option<(u16, u64)> {
+    pub fn most(&self) -> Option<(Id<FUNCTION>, u64)> {
         let most = self.holders.last();
         most.map(|&(running, Reverse(function))| (function, running))
     }

@@ -4,6 +4,7 @@ use super::guard::Guarding;
 use super::operation::Operation;
 use super::retry::RetryPolicy;
 use crate::kernel::{Duration, Sampler};
+use crate::model::request::id::GuardId;
 use crate::scenario::Target;
 
 /// A call that a handler makes.
@@ -18,7 +19,7 @@ pub struct CallPlan {
     /// What stands between caller and called, and the number of that.
     pub guarding: Guarding,
     /// See [`CallPlan::guarding`].
-    pub guard: Option<u16>,
+    pub guard: Option<GuardId>,
     /// Whether it has guards, or somebody looks at what travels with requests.
     pub careful: bool,
     /// Whether the handler goes on when the call fails in the end.

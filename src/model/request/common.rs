@@ -5,6 +5,8 @@ use super::call::CallPlan;
 use super::entry::{Caller, Request};
 use super::fault::FaultPlan;
 use super::guard::GuardPlan;
+use super::id::Id;
+use super::kind::ACCOUNT;
 use super::kind::{self, KINDS};
 use crate::kernel::{Duration, Key, Sampler, Slab};
 use crate::scenario::Target;
@@ -39,7 +41,7 @@ pub struct Profile {
     /// Whether somebody sends it what nobody waits for.
     pub gets_events: bool,
     /// What it sets aside of an account's concurrency.
-    pub sets_aside: Option<(u16, u64)>,
+    pub sets_aside: Option<(Id<ACCOUNT>, u64)>,
     /// Whether its handler knows until when its callers wait.
     pub heeds_deadlines: bool,
     /// Whether it looks at what travels with requests for other reasons.

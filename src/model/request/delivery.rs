@@ -152,8 +152,7 @@ pub enum Outcome {
 /// All deliveries of one sender that are under way, and what is counted about them.
 #[derive(Debug)]
 pub struct Deliveries {
-    kind: u8,
-    sender: u16,
+    sender: Target,
     slots: Vec<Delivery>,
     free: Vec<u32>,
     /// What is counted.
@@ -164,8 +163,7 @@ impl Deliveries {
     /// None yet, of this sender. `expired` in `Deliveries::send` makes the event by which a delivery becomes too old.
     pub fn new(sender: Target) -> Self {
         Self {
-            kind: sender.kind,
-            sender: sender.index,
+            sender,
             slots: Vec::new(),
             free: Vec::new(),
             tally: Tally::default(),
@@ -178,7 +176,7 @@ impl Deliveries {
         plan: &ChannelPlan,
         delivery: Delivery,
         delay: Duration,
-        expired: fn(u16, u32) -> Event,
+        expired: fn(Target, u32) -> Event,
         cx: &mut Cx,
     ) -> Outcome {
         let now = cx.now();
@@ -191,8 +189,7 @@ impl Deliveries {
             self.slots[slot as usize] = delivery;
         }
         let caller = Caller::Sender {
-            kind: self.kind,
-            index: self.sender,
+            from: self.sender,
             ticket: slot,
         };
         let mut request = Request::new(caller, delivery.luck, now);
@@ -208,7 +205,7 @@ impl Deliveries {
         plan: &ChannelPlan,
         slot: u32,
         request: Request,
-        expired: fn(u16, u32) -> Event,
+        expired: fn(Target, u32) -> Event,
         cx: &mut Cx,
     ) -> Outcome {
         let too_old = self.slots[slot as usize].published + plan.policy.maximum_age;
@@ -237,7 +234,7 @@ impl Deliveries {
         plan: &ChannelPlan,
         delivery: u32,
         key: crate::kernel::Key,
-        expired: fn(u16, u32) -> Event,
+        expired: fn(Target, u32) -> Event,
         cx: &mut Cx,
     ) -> Outcome {
         let now = cx.now();

@@ -20,6 +20,7 @@ use super::entry::Caller;
 use super::kind::KINDS;
 use crate::kernel::{Duration, Instant, Key, Luck};
 use crate::model::parts::budget::{Holder, Holding};
+use crate::scenario::Target;
 use crate::stats::{Observation, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -72,7 +73,7 @@ struct Counts {
 }
 
 /// A component that runs handlers: its kind and its number.
-type Worker = (u8, u16);
+type Worker = Target;
 /// Whose key: the identity, which idempotent step of its worker, and the worker. The identity first, as it nearly
 /// always tells two keys apart.
 type ClaimKey = (u64, u16, Worker);
@@ -125,7 +126,7 @@ impl Effects {
     pub fn observe(&self, plan: &Common, out: &mut Vec<Observation>) {
         for (place, profile) in plan.profiles.iter().enumerate() {
             let Component { target, .. } = plan.components[place];
-            let counts = self.counts.get(&(target.kind, target.index)).copied();
+            let counts = self.counts.get(&target).copied();
             let counts = counts.unwrap_or_default();
             let mut push = |metric, count| {
                 let value = Value::Count(count);
@@ -151,7 +152,7 @@ impl Effects {
 /// The batch that a caller has under way.
 fn place(caller: Caller) -> Option<(usize, usize, usize)> {
     match caller {
-        Caller::Sender { kind, index, ticket } => Some((usize::from(kind), usize::from(index), ticket as usize)),
+        Caller::Sender { from, ticket } => Some((usize::from(from.kind), usize::from(from.index), ticket as usize)),
         _ => None,
     }
 }
@@ -190,7 +191,7 @@ impl Cx<'_> {
             identity,
             poison,
         };
-        ((entry.worker_kind, entry.worker), work)
+        (entry.worker(), work)
     }
 
     /// The luck that what a handler sends derives from: the same whenever the same thing is handled again, if that

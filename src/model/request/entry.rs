@@ -4,7 +4,8 @@
 //! gives up, its side of the entry moves to a new one and the old one goes on as an orphan: the work is done (and
 //! billed) although nobody waits for it. The accounting is exact: the causes of a request always add up to its age.
 
-use super::kind;
+use super::id::Id;
+use super::kind::{self, CLIENT, GATEWAY};
 use crate::kernel::{Duration, Instant, Key, Luck};
 use crate::scenario::Target;
 
@@ -153,11 +154,11 @@ pub enum Caller {
     /// Nobody any more: the caller gave up.
     Nobody,
     /// An open client.
-    Client(u16),
+    Client(Id<CLIENT>),
     /// A user of a closed client, who thinks after the answer.
     User {
         /// The client.
-        client: u16,
+        client: Id<CLIENT>,
         /// The user's number.
         user: u32,
     },
@@ -175,10 +176,8 @@ pub enum Caller {
     /// Whoever hands over what it keeps or was told: the poller of a queue, the mapping of a stream, a topic, a
     /// schedule, the queue of a function's asynchronous invocations.
     Sender {
-        /// The kind of the sender.
-        kind: u8,
-        /// The sender of that kind.
-        index: u16,
+        /// The sender.
+        from: Target,
         /// Its number for the batch, message or event.
         ticket: u32,
     },
@@ -255,13 +254,13 @@ pub struct Request {
     /// The kind of component that works on it (an index into [`super::kind::KINDS`]); for answers to nested calls.
     pub worker_kind: u8,
     /// The component of that kind.
-    pub worker: u16,
+    worker: u16,
     /// Which of its handler's calls this is.
     pub call: u16,
     /// The path that it asks for, for gateways that route and hosts with several handlers.
     pub path: u16,
     /// The gateways passed, first one first.
-    pub route: [u16; HOPS_MAX],
+    pub route: [Id<GATEWAY>; HOPS_MAX],
     /// The worker's memory of it.
     pub frame: Frame,
 }
@@ -293,7 +292,7 @@ impl Request {
             worker: 0,
             call: 0,
             path: 0,
-            route: [0; HOPS_MAX],
+            route: [Id::new(0); HOPS_MAX],
             frame: Frame::default(),
         }
     }
@@ -401,10 +400,36 @@ impl Request {
         }
     }
 
+    /// The component that works on it, for one of the same kind that asks.
+    ///
+    /// # Panics
+    /// In builds with debug assertions, if it is of another kind: kind and component are only set together, and who
+    /// asks hears of the request because it has it.
+    #[inline(always)]
+    pub fn worker_id<const KIND: u8>(&self) -> Id<KIND> {
+        debug_assert!(self.worker_kind == KIND, "somebody else works on this request");
+        Id::from(Target {
+            kind: KIND,
+            index: self.worker,
+        })
+    }
+
+    /// From now on `worker` works on it.
+    #[inline(always)]
+    pub const fn taken_by(&mut self, worker: Target) {
+        (self.worker_kind, self.worker) = (worker.kind, worker.index);
+    }
+
+    /// Nobody works on it any more.
+    #[inline]
+    pub const fn let_go(&mut self) {
+        self.worker_kind = kind::NOBODY;
+    }
+
     /// Whether it comes from where messages or records are kept, whose batches are known to fail or not.
     #[inline]
     pub const fn is_fetched(&self) -> bool {
-        matches!(self.caller, Caller::Sender { kind, .. } if kind::abilities(kind).keeps)
+        matches!(self.caller, Caller::Sender { from, .. } if kind::abilities(from.kind).keeps)
     }
 
     /// The request's age at its mark.
@@ -424,8 +449,8 @@ mod tests {
 
     #[test]
     fn causes_add_up_to_the_age_when_a_caller_gives_up_early_or_late() {
-        let mut request = Request::new(Caller::Client(0), Luck(1), Instant(100));
-        request.route[0] = 7;
+        let mut request = Request::new(Caller::Client(Id::new(0)), Luck(1), Instant(100));
+        request.route[0] = Id::new(7);
         request.depth = 1;
         request.spend(Cause::Gateway, Duration(10));
         request.spend(Cause::Compute, Duration(50));
@@ -440,14 +465,14 @@ mod tests {
         assert_eq!(callers.causes[Cause::TimedOut as usize], 820);
         assert_eq!(
             (request.depth, request.route[0]),
-            (1, 7),
+            (1, Id::new(7)),
             "the gateway did not give up, so it still hears"
         );
     }
 
     #[test]
     fn an_answer_hands_its_causes_to_the_question() {
-        let mut parent = Request::new(Caller::Client(0), Luck(1), Instant(0));
+        let mut parent = Request::new(Caller::Client(Id::new(0)), Luck(1), Instant(0));
         parent.spend(Cause::Compute, Duration(5));
         let mut child = Request::new(Caller::Handler(Key::NONE), Luck(2), Instant(5));
         child.spend(Cause::Store, Duration(40));

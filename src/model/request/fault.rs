@@ -23,10 +23,12 @@
 use super::common::Common;
 use super::desk::{Cx, Desk};
 use super::entry::{Caller, Cause, Request, Status};
-use super::kind::{self, KINDS};
+use super::kind::KINDS;
 use super::payload;
+use crate::kernel::number::fit;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Purpose, Sampler, Slab, Stream, StreamKey};
+use crate::model::request::id::FaultId;
 use crate::scenario::{Field, Kind, Target};
 use std::collections::VecDeque;
 
@@ -141,17 +143,17 @@ pub enum Event {
     /// A fault begins.
     Begin {
         /// The fault.
-        fault: u16,
+        fault: FaultId,
     },
     /// A fault ends.
     End {
         /// The fault.
-        fault: u16,
+        fault: FaultId,
     },
     /// A database has failed over to another zone.
     FailedOver {
         /// The fault.
-        fault: u16,
+        fault: FaultId,
         /// Which of the components that it hits.
         place: u16,
         /// The how-manieth time of the fault.
@@ -191,9 +193,9 @@ struct Door {
     down: u16,
     unreachable: u16,
     /// The fault that its zones went with, if those who were there hang.
-    lost_to: u16,
+    lost_to: Option<FaultId>,
     /// Faults that let a share of the requests fail.
-    fails: Vec<(u16, f64, Status)>,
+    fails: Vec<(FaultId, f64, Status)>,
     /// The largest request that it takes, if requests have sizes.
     payload: Option<u64>,
 }
@@ -226,7 +228,7 @@ struct Hanging {
     request: Key,
     to: Option<Target>,
     /// The fault to which it is lost.
-    fault: u16,
+    fault: FaultId,
 }
 
 /// All faults.
@@ -308,9 +310,9 @@ impl Faults {
     }
 
     /// A fault begins or ends: opens and closes doors, and says what changes at the components.
-    fn turn(&mut self, plan: &Common, fault: u16) -> Vec<(Target, Change)> {
-        let spec = &plan.faults[fault as usize];
-        let active = self.state[fault as usize].active;
+    fn turn(&mut self, plan: &Common, fault: FaultId) -> Vec<(Target, Change)> {
+        let spec = &plan.faults[usize::from(fault)];
+        let active = self.state[usize::from(fault)].active;
         let step = |count: &mut u16| *count = if active { *count + 1 } else { *count - 1 };
         let mut changes = Vec::new();
         for &on in &spec.on {
@@ -329,7 +331,7 @@ impl Faults {
                 Effect::Recycle(..) => {}
                 Effect::Zones(_) => {
                     if active {
-                        self.door(on).lost_to = fault;
+                        self.door(on).lost_to = Some(fault);
                     }
                     changes.push((on, self.together(plan, on, spec.effect)));
                 }
@@ -421,8 +423,8 @@ impl Cx<'_> {
     /// Puts the beginnings of all faults on the agenda.
     pub fn schedule_faults(&mut self) {
         let plan = self.plan;
-        for (spec, fault) in plan.faults.iter().zip(0..) {
-            let dice = &mut self.faults.state[fault as usize].dice;
+        for (spec, fault) in plan.faults.iter().zip(FaultId::all()) {
+            let dice = &mut self.faults.state[usize::from(fault)].dice;
             let first = spec.at.or_else(|| {
                 let wait = spec.again_after.as_ref()?.draw(dice).max(SHORTEST);
                 Some(Instant::ZERO + wait)
@@ -440,7 +442,7 @@ impl Cx<'_> {
             Event::Begin { fault } => self.begin(fault),
             Event::End { fault } => self.end(fault),
             Event::FailedOver { fault, place, round } => {
-                if self.faults.state[fault as usize].round == round {
+                if self.faults.state[usize::from(fault)].round == round {
                     self.bring_back(fault, place as usize);
                 }
                 Vec::new()
@@ -448,11 +450,11 @@ impl Cx<'_> {
         }
     }
 
-    fn begin(&mut self, fault: u16) -> Vec<(Target, Change)> {
+    fn begin(&mut self, fault: FaultId) -> Vec<(Target, Change)> {
         let plan = self.plan;
         let now = self.now();
-        let spec = &plan.faults[fault as usize];
-        let state = &mut self.faults.state[fault as usize];
+        let spec = &plan.faults[usize::from(fault)];
+        let state = &mut self.faults.state[usize::from(fault)];
         state.active = true;
         state.round += 1;
         let lasts = match (&spec.lasts, spec.effect) {
@@ -473,39 +475,39 @@ impl Cx<'_> {
     }
 
     /// Databases whose zone is gone are down until they have failed over, or as long as the fault lasts.
-    fn fail_over(&mut self, fault: u16, end: Instant) {
+    fn fail_over(&mut self, fault: FaultId, end: Instant) {
         let plan = self.plan;
         let now = self.now();
-        let round = self.faults.state[fault as usize].round;
-        for (place, &on) in plan.faults[fault as usize].on.iter().enumerate() {
-            let Some(takes) = plan.faults[fault as usize].fails_over[place] else {
+        let round = self.faults.state[usize::from(fault)].round;
+        for (place, &on) in plan.faults[usize::from(fault)].on.iter().enumerate() {
+            let Some(takes) = plan.faults[usize::from(fault)].fails_over[place] else {
                 continue;
             };
-            self.faults.state[fault as usize].down[place] = true;
+            self.faults.state[usize::from(fault)].down[place] = true;
             self.faults.door(on).down += 1;
             let back = now + takes;
             if back < end {
-                let place = place as u16;
+                let place = fit(place);
                 let event = Desk::Fault(Event::FailedOver { fault, place, round });
                 self.at(back, Class::Timer, event);
             }
         }
     }
 
-    fn bring_back(&mut self, fault: u16, place: usize) {
+    fn bring_back(&mut self, fault: FaultId, place: usize) {
         let plan = self.plan;
-        if std::mem::take(&mut self.faults.state[fault as usize].down[place]) {
-            let on = plan.faults[fault as usize].on[place];
+        if std::mem::take(&mut self.faults.state[usize::from(fault)].down[place]) {
+            let on = plan.faults[usize::from(fault)].on[place];
             self.faults.door(on).down -= 1;
             self.faults.arm(plan);
         }
     }
 
-    fn end(&mut self, fault: u16) -> Vec<(Target, Change)> {
+    fn end(&mut self, fault: FaultId) -> Vec<(Target, Change)> {
         let plan = self.plan;
         let now = self.now();
-        let spec = &plan.faults[fault as usize];
-        let state = &mut self.faults.state[fault as usize];
+        let spec = &plan.faults[usize::from(fault)];
+        let state = &mut self.faults.state[usize::from(fault)];
         state.active = false;
         if let Some(again) = &spec.again_after {
             let at = now + again.draw(&mut state.dice).max(SHORTEST);
@@ -521,7 +523,7 @@ impl Cx<'_> {
     }
 
     /// Those that hang reach their components if these can be reached again; what was lost with its instance fails.
-    fn let_go(&mut self, fault: u16) {
+    fn let_go(&mut self, fault: FaultId) {
         let now = self.now();
         let hanging = std::mem::take(&mut self.faults.hanging);
         for waiting in hanging {
@@ -550,13 +552,13 @@ impl Cx<'_> {
     /// A request was lost with the instance that served it: it hangs until its caller gives up, or all zones are back.
     /// Nothing that it waited for reaches it any more.
     pub fn lose(&mut self, request: Key, on: Target) {
-        self.requests[request].worker_kind = kind::NOBODY;
-        let fault = self.faults.door(on).lost_to;
+        self.requests[request].let_go();
+        let fault = self.faults.door(on).lost_to.expect("zones go with a fault");
         self.hang(request, None, fault);
     }
 
-    fn hang(&mut self, request: Key, to: Option<Target>, fault: u16) {
-        self.faults.state[fault as usize].result.hung += 1;
+    fn hang(&mut self, request: Key, to: Option<Target>, fault: FaultId) {
+        self.faults.state[usize::from(fault)].result.hung += 1;
         self.faults.hanging.push_back(Hanging { request, to, fault });
         self.faults.sweep(&mut self.requests);
     }
@@ -574,9 +576,9 @@ impl Cx<'_> {
             self.blame(to);
             return Verdict::Refused(Status::Unavailable);
         }
-        let fails = |fail: &&(u16, f64, Status)| chance(&mut luck.dice(FAIL_STEP + u64::from(fail.0)), fail.1);
+        let fails = |fail: &&(FaultId, f64, Status)| chance(&mut luck.dice(FAIL_STEP + u64::from(fail.0)), fail.1);
         if let Some(&(fault, _, status)) = door.fails.iter().find(fails) {
-            self.faults.state[fault as usize].result.refused += 1;
+            self.faults.state[usize::from(fault)].result.refused += 1;
             return Verdict::Refused(status);
         }
         let limit = door.payload;
@@ -612,7 +614,8 @@ impl Cx<'_> {
                     state.active && spec.effect == Effect::Unreachable && spec.on.contains(&to)
                 };
                 let fault = plan.faults.iter().zip(&self.faults.state).position(unreachable);
-                self.hang(request, Some(to), fault.unwrap_or(0) as u16);
+                let fault = fault.expect("what cannot be reached is cut off by a fault");
+                self.hang(request, Some(to), FaultId::new(fault));
             }
         }
         true

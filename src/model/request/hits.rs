@@ -10,7 +10,8 @@
 
 use super::desk::Cx;
 use super::entry::Caller;
-use super::kind;
+use super::id::Id;
+use super::kind::ACCOUNT;
 use crate::kernel::{Duration, Instant, Key};
 use crate::scenario::Target;
 use std::collections::BTreeMap;
@@ -123,7 +124,7 @@ pub struct Limits {
     /// The window of the last hit and its end.
     current: (u32, Instant),
     /// The account whose pool was just found empty: whoever knows says who has it.
-    asked: Option<u16>,
+    asked: Option<Id<ACCOUNT>>,
     /// All components, by their numbers.
     components: Vec<Target>,
 }
@@ -184,13 +185,13 @@ impl Limits {
     }
 
     /// An account's pool is empty: see [`Self::asked`].
-    pub fn ask(&mut self, account: u16) {
+    pub fn ask(&mut self, account: Id<ACCOUNT>) {
         self.asked = Some(account);
     }
 
     /// The account whose pool was found empty since this was last asked.
     #[inline]
-    pub fn asked(&mut self) -> Option<u16> {
+    pub fn asked(&mut self) -> Option<Id<ACCOUNT>> {
         self.asked.take()
     }
 
@@ -247,15 +248,11 @@ impl Cx<'_> {
     /// The component that made a call to `of`, if it still waits or has left its name.
     pub fn caller_of(&self, request: Key, of: Target) -> Option<Target> {
         let entry = self.requests.get(request)?;
-        let target = |kind, index| Some(Target { kind, index });
         match entry.caller {
-            Caller::Client(client) | Caller::User { client, .. } => target(kind::CLIENT, client),
-            Caller::Handler(parent) | Caller::Store(parent) => {
-                let parent = self.requests.get(parent)?;
-                target(parent.worker_kind, parent.worker)
-            }
+            Caller::Client(client) | Caller::User { client, .. } => Some(client.target()),
+            Caller::Handler(parent) | Caller::Store(parent) => Some(self.requests.get(parent)?.worker()),
             Caller::Hedged { call, .. } => self.caller_of(call, of),
-            Caller::Sender { kind, index, .. } => target(kind, index),
+            Caller::Sender { from, .. } => Some(from),
             // What was sent without waiting carries its sender until somebody takes it.
             Caller::Nobody => {
                 let sender = entry.worker();
@@ -268,12 +265,10 @@ impl Cx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::request::kind::FUNCTION;
 
     fn hit(limit: Limit, index: u16) -> Hit {
-        let of = Target {
-            kind: kind::FUNCTION,
-            index,
-        };
+        let of = Id::<FUNCTION>::new(usize::from(index)).target();
         Hit {
             limit,
             of,

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod flow;
 pub mod guard;
 pub mod hits;
+pub mod id;
 pub mod kind;
 pub mod meaning;
 pub mod operation;

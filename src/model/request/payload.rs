@@ -14,7 +14,6 @@ use super::common::Common;
 use super::desk::Cx;
 use super::entry::Caller;
 use super::hits::Limit;
-use super::kind;
 use crate::kernel::{Key, Purpose, Sampler};
 use crate::scenario::{Block, Code, Field, Kind, Target};
 
@@ -93,10 +92,7 @@ fn size(request: Key, cx: &Cx) -> Option<u64> {
         caller => caller,
     };
     let sampler = match asker {
-        Caller::Client(index) | Caller::User { client: index, .. } => {
-            let kind = kind::CLIENT;
-            cx.plan.profile(Target { kind, index }).payload.as_ref()
-        }
+        Caller::Client(client) | Caller::User { client, .. } => cx.plan.profile(client.target()).payload.as_ref(),
         _ => cx
             .plan
             .call(request, &cx.requests)

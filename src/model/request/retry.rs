@@ -435,12 +435,9 @@ mod tests {
 
     /// Attempt number `attempt` ended with `status`, the one before it with `before`.
     fn ended(attempt: u8, before: Status, status: Status) -> Request {
-        Request {
-            status,
-            attempt,
-            before,
-            ..Request::default()
-        }
+        let mut request = Request::default();
+        (request.status, request.attempt, request.before) = (status, attempt, before);
+        request
     }
 
     const FIRST: (u8, Status) = (0, Status::Ok);

@@ -10,7 +10,6 @@
 use super::common::Common;
 use super::desk::Cx;
 use super::entry::Caller;
-use super::kind;
 use crate::kernel::{Instant, Key};
 use crate::scenario::Target;
 use std::cmp::Reverse;
@@ -347,10 +346,7 @@ pub fn holder(key: Key, cx: &Cx) -> Option<(u32, u32)> {
             let runs_a_handler = cx.plan.calls(worker).is_some();
             runs_a_handler.then(|| (cx.plan.place(worker), parent.frame.instance))
         }
-        Caller::Client(index) | Caller::User { client: index, .. } => {
-            let kind = kind::CLIENT;
-            Some((cx.plan.place(Target { kind, index }), 0))
-        }
+        Caller::Client(client) | Caller::User { client, .. } => Some((cx.plan.place(client.target()), 0)),
         Caller::Hedged { call, .. } if cx.requests.contains(call) => holder(call, cx),
         _ => None,
     }
@@ -359,6 +355,9 @@ pub fn holder(key: Key, cx: &Cx) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::fit;
+    use crate::model::request::id::Id;
+    use crate::model::request::kind::FUNCTION;
 
     #[test]
     fn a_session_lives_as_long_as_its_instance() {
@@ -426,11 +425,8 @@ mod tests {
     fn only_functions_with_instances_whose_time_is_up_are_asked() {
         let mut sessions = Sessions::empty(2, 4);
         sessions.note_due(3, Instant::ZERO);
-        let function = |index| Target {
-            kind: kind::FUNCTION,
-            index,
-        };
-        (0..3).for_each(|index| sessions.calls(function(index), u32::from(index), 0));
+        let function = |index| Id::<FUNCTION>::new(index).target();
+        (0..3).for_each(|index| sessions.calls(function(index), fit(index), 0));
         assert!(sessions.has_callers(0) && !sessions.has_callers(1));
         let take = |sessions: &mut Sessions, at| -> Vec<u16> {
             let due = sessions.take_due(0, Instant(at)).into_iter();

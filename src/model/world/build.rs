@@ -5,6 +5,7 @@ use super::lint::lint;
 use super::reach;
 use super::registry::{Plan, SECTIONS};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::handler::read as program_fields;
 use crate::model::mechanism::client::recorded::look;
 use crate::model::mechanism::client::{self, ClientPlan};
@@ -13,6 +14,8 @@ use crate::model::mechanism::{function, stream, topic, workflow};
 use crate::model::parts::clock::Clock;
 use crate::model::request::account::{self, AccountPlan};
 use crate::model::request::common::{Common, Component, Profile};
+use crate::model::request::id::Id;
+use crate::model::request::kind::ACCOUNT;
 use crate::model::request::kind::{self, KINDS};
 use crate::model::request::retry::TABLE as RETRY;
 use crate::scenario::calendar::Beginning;
@@ -348,10 +351,7 @@ impl<'a> Builder<'a> {
             let entries = root.get(section).map_or(&[][..], Node::entries);
             for (index, (key, node)) in entries.iter().enumerate() {
                 let node = self.catalog.apply(section, node, self.cx.diagnostics);
-                let target = Target {
-                    kind: number as u8,
-                    index: index as u16,
-                };
+                let target = Target::new(fit(number), index);
                 self.component(target, key, &node);
             }
         }
@@ -397,7 +397,7 @@ impl<'a> Builder<'a> {
 
     /// The account of a component that names none: the scenario's first, or one with the default quotas of the
     /// provider, if the catalog has an account of that.
-    fn default_account(&mut self, service: Option<&str>) -> Option<u16> {
+    fn default_account(&mut self, service: Option<&str>) -> Option<Id<ACCOUNT>> {
         let provider = service?.split('.').next()?;
         let account = self.catalog.get(&format!("{provider}.account"))?;
         if self.plan.common.accounts.is_empty() {
@@ -418,7 +418,7 @@ impl<'a> Builder<'a> {
             let block = Block::new(self.cx, &node, &account::TABLE);
             self.plan.common.accounts.push(AccountPlan::read(&block));
         }
-        Some(0)
+        Some(Id::new(0))
     }
 
     /// Adds up what functions set aside from their accounts' concurrency.
@@ -430,7 +430,7 @@ impl<'a> Builder<'a> {
         for (index, account) in self.plan.accounts.iter().enumerate() {
             let available = account.concurrency.saturating_sub(account.kept_unreserved);
             if account.reserved > available {
-                let span = self.place_of_reservation(index as u16);
+                let span = self.place_of_reservation(Id::new(index));
                 let message = format!(
                     "reserved and provisioned concurrency add up to {}, but the account has {} and keeps {} free",
                     account.reserved, account.concurrency, account.kept_unreserved
@@ -441,7 +441,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn place_of_reservation(&self, account: u16) -> crate::scenario::Span {
+    fn place_of_reservation(&self, account: Id<ACCOUNT>) -> crate::scenario::Span {
         let of = |profile: &Profile| profile.sets_aside.filter(|set| set.0 == account && set.1 > 0);
         let numbered = (0..).zip(&self.plan.common.profiles);
         let sets = numbered.filter_map(|(place, profile): (usize, _)| Some((place, of(profile)?.1)));

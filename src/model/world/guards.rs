@@ -4,9 +4,13 @@ use super::registry::Plan;
 use crate::kernel::Sampler;
 use crate::model::request::common::Profile;
 use crate::model::request::guard::{GuardPlan, Guarding};
+use crate::model::request::id::GuardId;
 use crate::model::request::retry::RetryPolicy;
 use crate::scenario::{Code, Context, Node};
 use std::sync::Arc;
+
+/// How many calls with guards there are numbers for.
+const MOST: usize = 65_536;
 
 impl Plan {
     /// Numbers the calls that have guards, and finds out whether anybody looks at what travels with requests.
@@ -19,7 +23,8 @@ impl Plan {
         let mut guards = Vec::new();
         let mut number = |component, to, timeout, retry: &RetryPolicy, guarding: Guarding, network: &Sampler| {
             let guarded = guarding != Guarding::default() || retry.adaptive;
-            guarded.then(|| {
+            let place = guards.len();
+            if guarded {
                 guards.push(GuardPlan {
                     component,
                     to,
@@ -28,8 +33,9 @@ impl Plan {
                     guarding,
                     adaptive: retry.adaptive,
                 });
-                u16::try_from(guards.len() - 1).unwrap_or(u16::MAX)
-            })
+            }
+            // Those that get no number are refused below.
+            GuardId::checked(place).filter(|_| guarded)
         };
         for client in &mut self.clients {
             client.guard = number(
@@ -56,11 +62,11 @@ impl Plan {
     }
 
     fn refuse_more_guards_than_numbers(&self, cx: &Context, root: &Node) {
-        if self.guards.len() > usize::from(u16::MAX) {
+        if self.guards.len() > MOST {
             let message = format!(
                 "{} calls have breakers, hedges or adaptive rates once loops are unrolled, more than {}",
                 self.guards.len(),
-                u16::MAX
+                MOST
             );
             let help = "loops repeat the calls in them: repeat less, or leave these out of calls in loops";
             let place = root.get("functions").map_or(root.span, |functions| functions.span);

@@ -3,6 +3,8 @@
 use super::registry::Plan;
 use crate::kernel::Duration;
 use crate::model::handler::run::Program;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
 use crate::model::request::kind::{self, KINDS};
 use crate::model::world::build::named;
 use crate::scenario::{Code, Context, Node, Target, units};
@@ -34,10 +36,7 @@ fn gateway_timeouts(plan: &Plan, cx: &Context) {
         let Some(function) = behind.map(|route| route.1).find(slow) else {
             continue;
         };
-        let target = Target {
-            kind: kind::GATEWAY,
-            index: index as u16,
-        };
+        let target = Target::new(kind::GATEWAY, index);
         let message = format!(
             "`{}` gives up after {}, `{}` may run for {}",
             cx.names.name(target),
@@ -54,10 +53,7 @@ fn gateway_timeouts(plan: &Plan, cx: &Context) {
 fn hopeless(plan: &Plan, cx: &Context) {
     let least: Vec<Duration> = plan.functions.iter().map(|f| f.program.least(f.cpu_factor())).collect();
     let of = |target: &Target| (target.kind == kind::FUNCTION).then(|| least[target.index as usize]);
-    let target = |kind, index: usize| Target {
-        kind,
-        index: index as u16,
-    };
+    let target = Target::new;
     let warn = |limited: Target, worker: Target, limit: Duration, what: &str, help: &str| {
         let message = format!(
             "`{}` takes at least {}, {what} {}",
@@ -75,10 +71,10 @@ fn hopeless(plan: &Plan, cx: &Context) {
     for (index, queue) in plan.queues.iter().enumerate() {
         let Some(poller) = &queue.poller else { continue };
         let (worker, hidden) = (
-            target(kind::FUNCTION, poller.to as usize),
+            poller.to.target(),
             queue.effective_visibility(|to| plan.common.profile(to).timeout),
         );
-        if least[poller.to as usize] > hidden {
+        if least[usize::from(poller.to)] > hidden {
             let help = "every message comes back while it is being worked on; raise `visibility_timeout`";
             let what = "and its messages are hidden for";
             warn(target(kind::QUEUE, index), worker, hidden, what, help);
@@ -115,11 +111,8 @@ fn hopeless(plan: &Plan, cx: &Context) {
 /// Functions that always send more than one message to what feeds them: each message becomes several.
 fn multiplying(plan: &Plan, cx: &Context) {
     for index in 0..plan.functions.len() {
-        let function = Target {
-            kind: kind::FUNCTION,
-            index: index as u16,
-        };
-        for (source, copies) in plan.loops(function.index).filter(|(_, copies)| *copies > 1) {
+        let function = Target::new(kind::FUNCTION, index);
+        for (source, copies) in plan.loops(function.into()).filter(|(_, copies)| *copies > 1) {
             let message = format!(
                 "each {} of `{}` leads to {copies} others: they multiply until something is at its limit",
                 if source == function { "event" } else { "message" },
@@ -136,15 +129,12 @@ fn multiplying(plan: &Plan, cx: &Context) {
 fn connection_limits(plan: &Plan, cx: &Context, root: &Node) {
     let words = outside_queues(root);
     for (index, database) in plan.databases.iter().enumerate() {
-        let target = Target {
-            kind: kind::DATABASE,
-            index: index as u16,
-        };
+        let target = Target::new(kind::DATABASE, index);
         let calls = |program: &Program| program.calls.iter().any(|call| call.to == target);
         let most = |function: &crate::model::mechanism::function::plan::FunctionPlan| {
             let account = function
                 .account
-                .map(|account| plan.accounts[account as usize].concurrency);
+                .map(|account| plan.accounts[usize::from(account)].concurrency);
             let most = function.reserved.or(function.maximum_instances).or(account);
             let only_polled = !words.contains(function.name.as_str());
             let polled = only_polled.then(|| polled_at_most(plan, &function.name)).flatten();
@@ -180,7 +170,7 @@ fn outside_queues(root: &Node) -> BTreeSet<&str> {
 /// Invocations that the pollers of a function's queues make at once, at most; `None` if no queue leads to it.
 fn polled_at_most(plan: &Plan, function: &str) -> Option<u64> {
     let pollers = plan.queues.iter().filter_map(|queue| queue.poller.as_ref());
-    let its = |to: u16| plan.functions.get(to as usize).is_some_and(|f| f.name == function);
+    let its = |to: Id<FUNCTION>| plan.functions.get(usize::from(to)).is_some_and(|f| f.name == function);
     let ceilings = pollers.filter(|poller| its(poller.to)).map(|poller| poller.ceiling);
     ceilings.reduce(u64::saturating_add)
 }

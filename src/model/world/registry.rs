@@ -170,7 +170,7 @@ macro_rules! registry {
             #[inline(always)]
             pub fn offer(&mut self, plan: &Plan, to: Target, request: Key, cx: &mut Cx) {
                 match to.kind {
-                    $(kind::$kind => self.$field.offer(&plan.$field, to.index, request, cx),)+
+                    $(kind::$kind => self.$field.offer(&plan.$field, to.into(), request, cx),)+
                     _ => unreachable!("accounts take no requests"),
                 }
             }
@@ -178,7 +178,7 @@ macro_rules! registry {
             /// A request for whose answer nobody waits reaches a component that is invoked.
             pub fn accept(&mut self, plan: &Plan, to: Target, request: Key, cx: &mut Cx) {
                 match to.kind {
-                    $(kind::$kind => self.$field.accept(&plan.$field, to.index, request, cx),)+
+                    $(kind::$kind => self.$field.accept(&plan.$field, to.into(), request, cx),)+
                     _ => unreachable!("accounts take no events"),
                 }
             }
@@ -207,7 +207,7 @@ macro_rules! registry {
             /// The answer to what was handed over reaches the sender.
             pub fn delivered(&mut self, plan: &Plan, sender: Target, ticket: u32, request: Key, cx: &mut Cx) {
                 match sender.kind {
-                    $(kind::$kind => self.$field.delivered(&plan.$field, sender.index, ticket, request, cx),)+
+                    $(kind::$kind => self.$field.delivered(&plan.$field, sender.into(), ticket, request, cx),)+
                     _ => unreachable!("accounts send nothing"),
                 }
             }
@@ -223,7 +223,7 @@ macro_rules! registry {
             /// Somebody needs what idle instances of a component hold.
             pub fn reap(&mut self, plan: &Plan, of: Target, cx: &mut Cx) {
                 match of.kind {
-                    $(kind::$kind => self.$field.reap(&plan.$field, of.index, cx),)+
+                    $(kind::$kind => self.$field.reap(&plan.$field, of.into(), cx),)+
                     _ => unreachable!("accounts have no instances"),
                 }
             }
@@ -231,7 +231,7 @@ macro_rules! registry {
             /// A fault begins or ends.
             pub fn change(&mut self, plan: &Plan, on: Target, change: Change, cx: &mut Cx) {
                 match on.kind {
-                    $(kind::$kind => self.$field.change(&plan.$field, on.index, change, cx),)+
+                    $(kind::$kind => self.$field.change(&plan.$field, on.into(), change, cx),)+
                     _ => {
                         let index = usize::from(on.index);
                         let now = cx.now();

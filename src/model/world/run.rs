@@ -286,13 +286,13 @@ impl<'p> World<'p> {
 
     /// The component that works on most of the requests under way.
     fn busiest(&self) -> Option<u32> {
-        let mut counts: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        let mut counts: BTreeMap<Target, u64> = BTreeMap::new();
         for key in self.cx.requests.alive() {
             let entry = &self.cx.requests[key];
-            *counts.entry((entry.worker_kind, entry.worker)).or_default() += 1;
+            *counts.entry(entry.worker()).or_default() += 1;
         }
-        let (&(kind, index), _) = counts.iter().max_by_key(|(_, count)| **count)?;
-        (kind != kind::NOBODY).then(|| self.plan.common.place(Target { kind, index }))
+        let (&busiest, _) = counts.iter().max_by_key(|(_, count)| **count)?;
+        (busiest.kind != kind::NOBODY).then(|| self.plan.common.place(busiest))
     }
 
     /// Handles an event; says whether it was the end.
@@ -307,7 +307,7 @@ impl<'p> World<'p> {
         match Desk::unpack(event) {
             // Where most requests go: the others would only be in the way here.
             Desk::Offer { to, request } if to.kind == kind::FUNCTION && !cx.faults.armed => {
-                self.parts.functions.offer(&plan.functions, to.index, request, cx);
+                self.parts.functions.offer(&plan.functions, to.into(), request, cx);
             }
             Desk::Offer { to, request } => self.offer(to, request),
             Desk::Reply { request } => self.reply(request),
@@ -361,9 +361,7 @@ impl<'p> World<'p> {
             }
             Caller::Handler(parent) | Caller::Store(parent) => self.parts.answered(plan, request, parent, cx),
             Caller::Hedged { call, .. } => cx.copy_answered(request, call),
-            Caller::Sender { kind, index, ticket } => {
-                self.parts.delivered(plan, Target { kind, index }, ticket, request, cx);
-            }
+            Caller::Sender { from, ticket } => self.parts.delivered(plan, from, ticket, request, cx),
             Caller::Nobody => cx.requests.remove(request),
         }
     }

@@ -28,6 +28,9 @@ use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request};
 use crate::model::request::flow::Flow;
 use crate::model::request::guard::{self, Guarding};
+use crate::model::request::id::GuardId;
+use crate::model::request::id::Id;
+use crate::model::request::kind::CLIENT;
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier, RetryPolicy};
 use crate::scenario::{Block, Table, Target};
@@ -71,7 +74,7 @@ pub struct ClientPlan {
     /// What stands between it and whom it calls, and the number of that.
     pub guarding: Guarding,
     /// See [`ClientPlan::guarding`].
-    pub guard: Option<u16>,
+    pub guard: Option<GuardId>,
     /// Whether it has guards, or somebody looks at what travels with requests.
     pub careful: bool,
     /// How much its requests matter.
@@ -115,19 +118,19 @@ pub enum Event {
     /// The next arrival of an open client.
     Arrive {
         /// The client.
-        client: u16,
+        client: Id<CLIENT>,
     },
     /// A backoff is over: the next attempt.
     Again {
         /// The client.
-        client: u16,
+        client: Id<CLIENT>,
         /// The request.
         request: Key,
     },
     /// A user has finished thinking.
     Think {
         /// The client.
-        client: u16,
+        client: Id<CLIENT>,
         /// The user.
         user: u32,
     },
@@ -171,12 +174,13 @@ struct Client {
 pub struct Clients {
     state: Vec<Client>,
     /// The client whose arrival was popped last, if its next one is not on the agenda yet.
-    arrived: Option<(u16, Ticket)>,
+    arrived: Option<(Id<CLIENT>, Ticket)>,
 }
 
 impl Mechanism for Clients {
     const TABLE: &'static Table = &fields::TABLE;
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS];
+    type Id = Id<CLIENT>;
     type Plan = ClientPlan;
     type Event = Event;
 
@@ -229,12 +233,12 @@ impl Mechanism for Clients {
     }
 
     fn begin(&mut self, plan: &[ClientPlan], cx: &mut Cx) {
-        for ((spec, state), client) in plan.iter().zip(&mut self.state).zip(0..) {
+        for ((spec, state), client) in plan.iter().zip(&mut self.state).zip(Id::all()) {
             state.begin(spec, client, cx);
         }
     }
 
-    fn offer(&mut self, _: &[ClientPlan], _: u16, _: Key, _: &mut Cx) {
+    fn offer(&mut self, _: &[ClientPlan], _: Id<CLIENT>, _: Key, _: &mut Cx) {
         unreachable!("nobody calls a client")
     }
 
@@ -246,7 +250,7 @@ impl Mechanism for Clients {
     fn handle(&mut self, event: Event, plan: &[ClientPlan], cx: &mut Cx) {
         if let Event::Arrive { client } = event {
             self.arrived = Some((client, cx.agenda.ticket()));
-            self.state[client as usize].arrive(&plan[client as usize], client, cx);
+            self.state[usize::from(client)].arrive(&plan[usize::from(client)], client, cx);
         } else {
             self.handle_rare(event, plan, cx);
         }
@@ -290,17 +294,17 @@ impl Clients {
     #[inline(always)]
     pub fn set_next_arrival(&mut self, plan: &[ClientPlan], cx: &mut Cx) {
         if let Some((client, ticket)) = self.arrived.take()
-            && let Load::Open { arrivals, .. } = &plan[client as usize].load
+            && let Load::Open { arrivals, .. } = &plan[usize::from(client)].load
         {
-            self.state[client as usize].schedule(arrivals, ticket, client, cx);
+            self.state[usize::from(client)].schedule(arrivals, ticket, client, cx);
         }
     }
 
     /// An attempt has ended: tries again or records the request.
     #[inline(always)]
-    pub fn answered_client(&mut self, plan: &[ClientPlan], client: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[client as usize];
-        let state = &mut self.state[client as usize];
+    pub fn answered_client(&mut self, plan: &[ClientPlan], client: Id<CLIENT>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(client)];
+        let state = &mut self.state[usize::from(client)];
         let now = cx.now();
         let entry = &mut cx.requests[key];
         if entry.mark < now {
@@ -335,12 +339,12 @@ impl Clients {
         match event {
             Event::Arrive { .. } => unreachable!("arrivals are handled before"),
             Event::Again { client, request } => {
-                self.state[client as usize].send(&plan[client as usize], request, cx);
+                self.state[usize::from(client)].send(&plan[usize::from(client)], request, cx);
             }
             Event::Think { client, user } => {
-                let state = &mut self.state[client as usize];
+                let state = &mut self.state[usize::from(client)];
                 let caller = Caller::User { client, user };
-                state.start(&plan[client as usize], caller, cx);
+                state.start(&plan[usize::from(client)], caller, cx);
             }
         }
     }
@@ -357,7 +361,7 @@ impl Clients {
 }
 
 impl Client {
-    fn begin(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
+    fn begin(&mut self, spec: &ClientPlan, client: Id<CLIENT>, cx: &mut Cx) {
         match &spec.load {
             Load::Open { arrivals, .. } => {
                 let ticket = cx.agenda.ticket();
@@ -383,7 +387,7 @@ impl Client {
     }
 
     #[inline(always)]
-    fn schedule(&mut self, plan: &ArrivalPlan, ticket: Ticket, client: u16, cx: &mut Cx) {
+    fn schedule(&mut self, plan: &ArrivalPlan, ticket: Ticket, client: Id<CLIENT>, cx: &mut Cx) {
         if let Some(arrivals) = &mut self.arrivals {
             let at = arrivals.next(plan, cx.agenda.now(), &mut self.arrival_dice);
             let event = Event::Arrive { client };
@@ -392,7 +396,7 @@ impl Client {
     }
 
     #[inline(always)]
-    fn arrive(&mut self, spec: &ClientPlan, client: u16, cx: &mut Cx) {
+    fn arrive(&mut self, spec: &ClientPlan, client: Id<CLIENT>, cx: &mut Cx) {
         match &spec.load {
             Load::Open { batch: None, .. } => self.start(spec, Caller::Client(client), cx),
             Load::Open { batch: Some(size), .. } => self.arrive_together(size, spec, client, cx),
@@ -402,7 +406,7 @@ impl Client {
 
     /// Several requests arrive at once.
     #[inline(never)]
-    fn arrive_together(&mut self, size: &Sampler, spec: &ClientPlan, client: u16, cx: &mut Cx) {
+    fn arrive_together(&mut self, size: &Sampler, spec: &ClientPlan, client: Id<CLIENT>, cx: &mut Cx) {
         let count = (libm::round(size.value(&mut self.luck_dice)).max(0.0) as u64).min(fields::BATCH_MAX);
         for _ in 0..count {
             self.start(spec, Caller::Client(client), cx);

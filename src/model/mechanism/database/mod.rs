@@ -39,7 +39,8 @@ use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::{DATABASE, PROXY};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::session::{Lease, holder};
 use crate::scenario::{Block, Table, Target};
@@ -55,9 +56,9 @@ pub enum Event {
     /// A proxy hands over a query for one of its own connections.
     Forwarded {
         /// The proxy.
-        proxy: u16,
+        proxy: Id<PROXY>,
         /// The database.
-        database: u16,
+        database: Id<DATABASE>,
         /// The query.
         request: Key,
     },
@@ -84,21 +85,21 @@ pub enum Event {
     /// The shared cores must be looked at.
     Cores {
         /// The database.
-        database: u16,
+        database: Id<DATABASE>,
         /// The epoch of the station.
         epoch: u32,
     },
     /// Serverless capacity must be looked at.
     Capacity {
         /// The database.
-        database: u16,
+        database: Id<DATABASE>,
         /// The epoch of the capacity.
         epoch: u32,
     },
     /// The functions have been asked for instances whose time is up: a serverless database may pause.
     Pause {
         /// The database.
-        database: u16,
+        database: Id<DATABASE>,
     },
 }
 
@@ -147,7 +148,7 @@ struct Query {
     holder: Option<(u32, u32)>,
     lease: Option<Lease>,
     /// The proxy that sent it, and the proxy's number for it.
-    via: Option<(u16, u32)>,
+    via: Option<(Id<PROXY>, u32)>,
 }
 
 /// One database while the simulation runs.
@@ -186,6 +187,7 @@ impl Mechanism for Databases {
         ..Harm::NONE
     };
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<DATABASE>;
     type Plan = DatabasePlan;
     type Event = Event;
 
@@ -220,7 +222,7 @@ impl Mechanism for Databases {
         (plan.zones, Some(plan.failover))
     }
 
-    fn change(&mut self, plan: &[DatabasePlan], database: u16, change: Change, cx: &mut Cx) {
+    fn change(&mut self, plan: &[DatabasePlan], database: Id<DATABASE>, change: Change, cx: &mut Cx) {
         self.suffer(plan, database, change, cx);
     }
 
@@ -237,7 +239,7 @@ impl Mechanism for Databases {
             moving: spec.serverless.as_ref().map(Capacity::new),
             connections: spec.connections,
             slow: 1.0,
-            host: cx.plan.host(target(index as u16)),
+            host: cx.plan.host(Id::<DATABASE>::new(index).target()),
             record: Record::default(),
         };
         let mut databases = Self {
@@ -247,7 +249,7 @@ impl Mechanism for Databases {
         for (index, (spec, state)) in plan.iter().zip(&mut databases.state).enumerate() {
             state.note_capacity(Instant::ZERO);
             if spec.serverless.as_ref().is_some_and(|moving| moving.minimum == 0) {
-                state.look_in(serverless::IDLE_TICK, index as u16, cx);
+                state.look_in(serverless::IDLE_TICK, Id::new(index), cx);
             }
         }
         databases.begin_warm(cx);
@@ -255,7 +257,7 @@ impl Mechanism for Databases {
     }
 
     #[inline]
-    fn offer(&mut self, plan: &[DatabasePlan], database: u16, key: Key, cx: &mut Cx) {
+    fn offer(&mut self, plan: &[DatabasePlan], database: Id<DATABASE>, key: Key, cx: &mut Cx) {
         let holder = holder(key, cx);
         self.admit(plan, database, key, holder, None, cx);
     }
@@ -271,12 +273,11 @@ impl Mechanism for Databases {
                 if cx.faults.armed && outage::keeps_out(database, (proxy, job), request, cx) {
                     return;
                 }
-                let (kind, index) = (kind::PROXY, proxy);
-                let holder = Some((cx.plan.place(Target { kind, index }), 0));
+                let holder = Some((cx.plan.place(proxy.target()), 0));
                 self.admit(plan, database, request, holder, Some((proxy, job)), cx);
             }
             Event::Recheck { request } => {
-                let database = cx.requests[request].worker;
+                let database = cx.requests[request].worker_id();
                 self.seat(plan, database, request, true, cx);
             }
             Event::Connected { request } => {
@@ -296,12 +297,12 @@ impl Mechanism for Databases {
             }
             Event::Cores { database, epoch } => self.cores(plan, database, epoch, cx),
             Event::Capacity { database, epoch } => {
-                let spec = &plan[database as usize];
-                self.state[database as usize].look(spec, database, epoch, cx);
+                let spec = &plan[usize::from(database)];
+                self.state[usize::from(database)].look(spec, database, epoch, cx);
             }
             Event::Pause { database } => {
-                let spec = &plan[database as usize];
-                self.state[database as usize].pause(spec, database, cx);
+                let spec = &plan[usize::from(database)];
+                self.state[usize::from(database)].pause(spec, database, cx);
             }
         }
     }
@@ -338,17 +339,17 @@ impl Databases {
     fn admit(
         &mut self,
         plan: &[DatabasePlan],
-        database: u16,
+        database: Id<DATABASE>,
         key: Key,
         holder: Option<(u32, u32)>,
-        via: Option<(u16, u32)>,
+        via: Option<(Id<PROXY>, u32)>,
         cx: &mut Cx,
     ) {
-        let spec = &plan[database as usize];
+        let spec = &plan[usize::from(database)];
         let demand = cx.plan.call(key, &cx.requests).and_then(|call| call.demand.as_ref());
         let sampler = demand.unwrap_or(&spec.query);
         let luck = cx.requests[key].luck;
-        self.state[database as usize].wake(spec, database, luck, cx);
+        self.state[usize::from(database)].wake(spec, database, luck, cx);
         let query = self.queries.insert(Query {
             request: key,
             phase: Phase::Connecting,
@@ -359,17 +360,16 @@ impl Databases {
             via,
         });
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::DATABASE;
-        entry.worker = database;
+        entry.taken_by(database.target());
         entry.frame.instance = query;
         self.seat(plan, database, key, false, cx);
     }
 
     /// Finds a session for a query: an idle one, a new one, or none.
     #[inline]
-    fn seat(&mut self, plan: &[DatabasePlan], database: u16, key: Key, last_try: bool, cx: &mut Cx) {
-        let spec = &plan[database as usize];
-        let state = &mut self.state[database as usize];
+    fn seat(&mut self, plan: &[DatabasePlan], database: Id<DATABASE>, key: Key, last_try: bool, cx: &mut Cx) {
+        let spec = &plan[usize::from(database)];
+        let state = &mut self.state[usize::from(database)];
         let now = cx.now();
         let query = self.queries.at_mut(cx.requests[key].frame.instance);
         let host = state.host;
@@ -407,11 +407,11 @@ impl Databases {
     }
 
     /// There is no connection for a query.
-    fn refuse(&mut self, database: u16, key: Key, cx: &mut Cx) {
+    fn refuse(&mut self, database: Id<DATABASE>, key: Key, cx: &mut Cx) {
         let query = self.queries.take(cx.requests[key].frame.instance);
-        let state = &mut self.state[database as usize];
+        let state = &mut self.state[usize::from(database)];
         state.record.refused();
-        cx.no_connection(target(database), state.host, key);
+        cx.no_connection(database.target(), state.host, key);
         match query.via {
             Some((proxy, job)) => {
                 let event = proxy::Event::Refused { proxy, job };
@@ -426,15 +426,17 @@ impl Databases {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.spend_until(Cause::Connection, now);
-        let database = entry.worker;
-        let spec = &plan[database as usize];
+        let database = entry.worker_id::<DATABASE>();
+        let spec = &plan[usize::from(database)];
         let query = self.queries.at_mut(entry.frame.instance);
         if spec.connect_cpu == Duration::ZERO {
-            self.state[database as usize].record.connected(now.since(query.arrived));
+            self.state[usize::from(database)]
+                .record
+                .connected(now.since(query.arrived));
             return self.begin(plan, key, cx);
         }
         query.phase = Phase::LoggingOn;
-        let state = &mut self.state[database as usize];
+        let state = &mut self.state[usize::from(database)];
         state.station.add(now, spec.connect_cpu, key);
         state.schedule_cores(database, cx);
     }
@@ -444,9 +446,9 @@ impl Databases {
     fn begin(&mut self, plan: &[DatabasePlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &cx.requests[key];
-        let database = entry.worker;
-        let spec = &plan[database as usize];
-        let state = &mut self.state[database as usize];
+        let database = entry.worker_id::<DATABASE>();
+        let spec = &plan[usize::from(database)];
+        let state = &mut self.state[usize::from(database)];
         let latency = slowed(spec.latency.draw(&mut entry.luck.dice(step::LATENCY)), state.slow);
         self.queries.at_mut(entry.frame.instance).phase = Phase::Waiting;
         state.record.started(now);
@@ -464,39 +466,39 @@ impl Databases {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.spend_until(Cause::Store, now);
-        let database = entry.worker;
+        let database = entry.worker_id::<DATABASE>();
         let query = self.queries.at_mut(entry.frame.instance);
         query.phase = Phase::Computing;
         if query.demand == Duration::ZERO {
             return self.end(key, Status::Ok, cx);
         }
-        let state = &mut self.state[database as usize];
+        let state = &mut self.state[usize::from(database)];
         state.station.add(now, query.demand, key);
         state.schedule_cores(database, cx);
     }
 
     /// Something on the cores may be done.
-    fn cores(&mut self, plan: &[DatabasePlan], database: u16, epoch: u32, cx: &mut Cx) {
+    fn cores(&mut self, plan: &[DatabasePlan], database: Id<DATABASE>, epoch: u32, cx: &mut Cx) {
         let now = cx.now();
-        let station = &mut self.state[database as usize].station;
+        let station = &mut self.state[usize::from(database)].station;
         if !station.is_current(epoch) {
             return;
         }
         station.woken();
-        while let Some(done) = self.state[database as usize].station.pop_done(now) {
+        while let Some(done) = self.state[usize::from(database)].station.pop_done(now) {
             let entry = &mut cx.requests[done];
             let query = self.queries.at_mut(entry.frame.instance);
             if query.phase == Phase::LoggingOn {
                 entry.spend_until(Cause::Connection, now);
                 let took = now.since(query.arrived);
-                self.state[database as usize].record.connected(took);
+                self.state[usize::from(database)].record.connected(took);
                 self.begin(plan, done, cx);
             } else {
                 entry.spend_until(Cause::Store, now);
                 self.end(done, Status::Ok, cx);
             }
         }
-        self.state[database as usize].schedule_cores(database, cx);
+        self.state[usize::from(database)].schedule_cores(database, cx);
     }
 
     /// A query's time is up: the server cancels it (SQLSTATE 57014).
@@ -504,11 +506,11 @@ impl Databases {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.spend_until(Cause::Store, now);
-        let (kind, database) = (kind::DATABASE, entry.worker);
-        cx.hit(Limit::StatementTimeout, Target { kind, index: database }, key);
+        let database = entry.worker_id::<DATABASE>();
+        cx.hit(Limit::StatementTimeout, database.target(), key);
         let entry = &cx.requests[key];
         if self.queries.at_mut(entry.frame.instance).phase == Phase::Computing {
-            let state = &mut self.state[database as usize];
+            let state = &mut self.state[usize::from(database)];
             state.station.cancel(now, key);
             state.schedule_cores(database, cx);
         }
@@ -520,7 +522,7 @@ impl Databases {
     fn end(&mut self, key: Key, status: Status, cx: &mut Cx) {
         let now = cx.now();
         let entry = &cx.requests[key];
-        let database = entry.worker as usize;
+        let database = usize::from(entry.worker_id::<DATABASE>());
         let query = self.queries.take(entry.frame.instance);
         let state = &mut self.state[database];
         let (host, record) = (state.host, &mut state.record);
@@ -559,7 +561,7 @@ impl Database {
 
     /// A query comes: a serverless database wakes up, and is looked at each second from now on.
     #[inline]
-    fn wake(&mut self, spec: &DatabasePlan, database: u16, luck: Luck, cx: &mut Cx) {
+    fn wake(&mut self, spec: &DatabasePlan, database: Id<DATABASE>, luck: Luck, cx: &mut Cx) {
         let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
             return;
         };
@@ -582,7 +584,7 @@ impl Database {
     }
 
     /// Puts the next look at serverless capacity on the agenda.
-    fn look_in(&mut self, wait: Duration, database: u16, cx: &mut Cx) {
+    fn look_in(&mut self, wait: Duration, database: Id<DATABASE>, cx: &mut Cx) {
         let Some(moving) = &mut self.moving else { return };
         moving.epoch = moving.epoch.wrapping_add(1);
         moving.dozing = wait > serverless::TICK;
@@ -594,7 +596,7 @@ impl Database {
     }
 
     /// Looks at serverless capacity: moves it, lets it pause, or does nothing until somebody comes.
-    fn look(&mut self, spec: &DatabasePlan, database: u16, epoch: u32, cx: &mut Cx) {
+    fn look(&mut self, spec: &DatabasePlan, database: Id<DATABASE>, epoch: u32, cx: &mut Cx) {
         let now = cx.now();
         let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
             return;
@@ -632,7 +634,7 @@ impl Database {
     }
 
     /// Pauses if nobody has been connected for long enough; else looks again a little later.
-    fn pause(&mut self, spec: &DatabasePlan, database: u16, cx: &mut Cx) {
+    fn pause(&mut self, spec: &DatabasePlan, database: Id<DATABASE>, cx: &mut Cx) {
         let now = cx.now();
         self.settle(spec, cx);
         let (Some(plan), Some(moving)) = (&spec.serverless, &mut self.moving) else {
@@ -666,7 +668,7 @@ impl Database {
 
     /// Puts the next look at the cores on the agenda, after every change of who is on them.
     #[inline]
-    fn schedule_cores(&mut self, database: u16, cx: &mut Cx) {
+    fn schedule_cores(&mut self, database: Id<DATABASE>, cx: &mut Cx) {
         let now = cx.now();
         let cores = self.station.cores_in_use();
         self.record.cores_in_use(now, cores);
@@ -681,9 +683,4 @@ impl Database {
             cx.at(wake.at, Class::Release, event);
         }
     }
-}
-
-const fn target(index: u16) -> Target {
-    let kind = kind::DATABASE;
-    Target { kind, index }
 }

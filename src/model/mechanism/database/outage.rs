@@ -6,15 +6,15 @@ use crate::kernel::{Instant, Key};
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Verdict};
+use crate::model::request::id::Id;
 use crate::model::request::kind;
-use crate::scenario::Target;
+use crate::model::request::kind::{DATABASE, PROXY};
 
 /// Whether a fault keeps out a query that a proxy hands over; the proxy hears of it.
 #[cold]
 #[inline(never)]
-pub(super) fn keeps_out(database: u16, (proxy, job): (u16, u32), query: Key, cx: &mut Cx) -> bool {
-    let (kind, index) = (kind::DATABASE, database);
-    match cx.verdict(Target { kind, index }, query) {
+pub(super) fn keeps_out(database: Id<DATABASE>, (proxy, job): (Id<PROXY>, u32), query: Key, cx: &mut Cx) -> bool {
+    match cx.verdict(database.target(), query) {
         Verdict::Enter => return false,
         // The server answered, though badly: the connection is free.
         Verdict::Refused(status) if status != Status::Unavailable => {
@@ -33,10 +33,10 @@ pub(super) fn keeps_out(database: u16, (proxy, job): (u16, u32), query: Key, cx:
 
 impl Databases {
     /// A fault begins or ends.
-    pub(super) fn suffer(&mut self, plan: &[DatabasePlan], database: u16, change: Change, cx: &mut Cx) {
+    pub(super) fn suffer(&mut self, plan: &[DatabasePlan], database: Id<DATABASE>, change: Change, cx: &mut Cx) {
         let now = cx.now();
-        let spec = &plan[database as usize];
-        let state = &mut self.state[database as usize];
+        let spec = &plan[usize::from(database)];
+        let state = &mut self.state[usize::from(database)];
         match change {
             Change::Slow(factor) => {
                 state.slow = factor;
@@ -52,12 +52,12 @@ impl Databases {
     }
 
     /// The server is gone, with all its connections and whatever ran on them.
-    fn lose_zone(&mut self, database: u16, now: Instant, cx: &mut Cx) {
-        let host = self.state[database as usize].host;
+    fn lose_zone(&mut self, database: Id<DATABASE>, now: Instant, cx: &mut Cx) {
+        let host = self.state[usize::from(database)].host;
         let here = |place: u32, request: Key| {
             let entry = cx.requests.get(request);
             entry.is_some_and(|entry| {
-                (entry.worker_kind, entry.worker, entry.frame.instance) == (kind::DATABASE, database, place)
+                (entry.worker_kind, entry.worker_id(), entry.frame.instance) == (kind::DATABASE, database, place)
             })
         };
         let queries = self.queries.all().filter(|(place, query)| here(*place, query.request));
@@ -68,14 +68,14 @@ impl Databases {
                 Phase::Waiting | Phase::Computing => Cause::Store,
             };
             cx.requests[key].spend_until(cause, now);
-            self.state[database as usize].station.cancel(now, key);
+            self.state[usize::from(database)].station.cancel(now, key);
             if matches!(phase, Phase::Waiting | Phase::Computing) {
                 self.end(key, Status::Unavailable, cx);
                 continue;
             }
             let query = self.queries.take(cx.requests[key].frame.instance);
             if !query.lease.is_some_and(|lease| cx.sessions.give_back(host, lease)) {
-                self.state[database as usize].record.connections.add(now.0, -1);
+                self.state[usize::from(database)].record.connections.add(now.0, -1);
             }
             if let Some((proxy, job)) = query.via {
                 let event = proxy::Event::Released { proxy, job };
@@ -84,7 +84,7 @@ impl Databases {
             cx.reply(key, Status::Unavailable);
         }
         cx.sessions.forget(host);
-        let state = &mut self.state[database as usize];
+        let state = &mut self.state[usize::from(database)];
         state.lingering.clear();
         state.record.connections.set(now.0, 0);
         state.deserted(now);

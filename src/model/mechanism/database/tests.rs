@@ -15,6 +15,7 @@ use crate::model::parts::initial::Initial;
 use crate::model::request::call::CallPlan;
 use crate::model::request::common::Common;
 use crate::model::request::entry::Cause;
+use crate::model::request::id::Id;
 use crate::model::request::operation::Operation;
 use crate::model::request::retry::RetryPolicy;
 use crate::model::world::run::{RunResult, World};
@@ -59,7 +60,7 @@ fn proxy(connections: u64) -> ProxyPlan {
     ProxyPlan {
         component: 0,
         name: "proxy".to_owned(),
-        database: 0,
+        database: Id::new(0),
         connections,
         borrow_timeout: Duration::FOREVER,
         overhead: Sampler::Constant(0.0),

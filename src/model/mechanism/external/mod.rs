@@ -25,7 +25,8 @@ use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::EXTERNAL;
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency};
@@ -280,6 +281,7 @@ impl Mechanism for Externals {
         ..Harm::NONE
     };
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<EXTERNAL>;
     type Plan = ExternalPlan;
     type Event = Event;
 
@@ -333,14 +335,14 @@ impl Mechanism for Externals {
     }
 
     #[inline]
-    fn offer(&mut self, plan: &[ExternalPlan], external: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[external as usize];
-        let state = &mut self.state[external as usize];
+    fn offer(&mut self, plan: &[ExternalPlan], external: Id<EXTERNAL>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(external)];
+        let state = &mut self.state[usize::from(external)];
         let now = cx.now();
         let items = cx.plan.call(key, &cx.requests).map_or(1, |call| call.operation.items);
         if state.under_way.level() >= state.concurrency {
             state.window.throttled_concurrency += 1;
-            cx.hit(Limit::ExternalConcurrency, target(external), key);
+            cx.hit(Limit::ExternalConcurrency, external.target(), key);
             return cx.reply(key, Status::Throttled);
         }
         // A call with more items than there ever are takes all of them.
@@ -348,7 +350,7 @@ impl Mechanism for Externals {
         let holds = |bucket: &Option<TokenBucket>, n| bucket.as_ref().is_none_or(|bucket| bucket.holds(now, n));
         if !holds(&state.calls, 1) || !holds(&state.items, tokens) {
             state.window.throttled_rate += 1;
-            cx.hit(Limit::ExternalRate, target(external), key);
+            cx.hit(Limit::ExternalRate, external.target(), key);
             return cx.reply(key, Status::Throttled);
         }
         for (bucket, n) in [(&mut state.calls, 1), (&mut state.items, tokens)] {
@@ -358,8 +360,7 @@ impl Mechanism for Externals {
         }
         state.under_way.add(now.0, 1);
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::EXTERNAL;
-        entry.worker = external;
+        entry.taken_by(external.target());
         entry.frame.instance = self.under_way.insert(Call { arrived: now, items });
         let mut takes = spec.latency.value(&mut entry.luck.dice(step::LATENCY));
         if !spec.latency_per_item.is_zero() {
@@ -374,9 +375,9 @@ impl Mechanism for Externals {
         );
     }
 
-    fn change(&mut self, plan: &[ExternalPlan], external: u16, change: Change, cx: &mut Cx) {
-        let spec = &plan[external as usize];
-        let state = &mut self.state[external as usize];
+    fn change(&mut self, plan: &[ExternalPlan], external: Id<EXTERNAL>, change: Change, cx: &mut Cx) {
+        let spec = &plan[usize::from(external)];
+        let state = &mut self.state[usize::from(external)];
         match (change, &mut state.calls, spec.calls) {
             (Change::Slow(factor), ..) => state.slow = factor,
             (Change::Lower(Quota::MaximumConcurrency, to), ..) => {
@@ -394,7 +395,7 @@ impl Mechanism for Externals {
         let now = cx.now();
         let entry = &mut cx.requests[request];
         entry.spend_until(Cause::Waiting, now);
-        let external = entry.worker as usize;
+        let external = usize::from(entry.worker_id::<EXTERNAL>());
         let spec = &plan[external];
         let call = self.under_way.take(entry.frame.instance);
         let state = &mut self.state[external];
@@ -453,13 +454,6 @@ impl Mechanism for Externals {
             });
             state.observe_windows(spec.component, *window, out, series);
         }
-    }
-}
-
-const fn target(index: u16) -> Target {
-    Target {
-        kind: kind::EXTERNAL,
-        index,
     }
 }
 

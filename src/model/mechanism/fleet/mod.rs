@@ -38,10 +38,12 @@ use crate::model::request::common::Profile;
 use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::Change;
+use crate::model::request::guard;
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FLEET;
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier};
-use crate::model::request::{guard, kind};
 use crate::scenario::{Block, Table, Target};
 use crate::stats::Observation;
 use balancer::{Balancer, Dispatch};
@@ -58,7 +60,7 @@ pub enum Event {
     /// The cores of an instance must be looked at.
     Cores {
         /// The fleet.
-        fleet: u16,
+        fleet: Id<FLEET>,
         /// The instance.
         instance: u32,
         /// The epoch of the station.
@@ -67,7 +69,7 @@ pub enum Event {
     /// An instance is ready to serve, if it is still wanted.
     Booted {
         /// The fleet.
-        fleet: u16,
+        fleet: Id<FLEET>,
         /// The instance.
         instance: u32,
         /// Which launch of the fleet it was.
@@ -76,17 +78,17 @@ pub enum Event {
     /// A minute of the autoscaler's metric is over.
     Tracked {
         /// The fleet.
-        fleet: u16,
+        fleet: Id<FLEET>,
     },
     /// The quota allows one more launch.
     Allowed {
         /// The fleet.
-        fleet: u16,
+        fleet: Id<FLEET>,
     },
     /// The balancer notices that instances have gone with their zone.
     Noticed {
         /// The fleet.
-        fleet: u16,
+        fleet: Id<FLEET>,
     },
 }
 
@@ -180,6 +182,7 @@ impl Mechanism for Fleets {
         ..Harm::NONE
     };
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS];
+    type Id = Id<FLEET>;
     type Plan = FleetPlan;
     type Event = Event;
 
@@ -217,7 +220,7 @@ impl Mechanism for Fleets {
         Vec::new()
     }
 
-    fn change(&mut self, plan: &[FleetPlan], fleet: u16, change: Change, cx: &mut Cx) {
+    fn change(&mut self, plan: &[FleetPlan], fleet: Id<FLEET>, change: Change, cx: &mut Cx) {
         self.suffer(plan, fleet, change, cx);
     }
 
@@ -246,7 +249,7 @@ impl Mechanism for Fleets {
                 fleet.enter_service(instance, Instant::ZERO);
             }
             if fleet.scaler.is_some() {
-                let event = Event::Tracked { fleet: index as u16 };
+                let event = Event::Tracked { fleet: Id::new(index) };
                 cx.at(Instant::ZERO + PERIOD, Class::Timer, event);
             }
             state.push(fleet);
@@ -255,48 +258,47 @@ impl Mechanism for Fleets {
     }
 
     #[inline]
-    fn offer(&mut self, plan: &[FleetPlan], fleet: u16, key: Key, cx: &mut Cx) {
+    fn offer(&mut self, plan: &[FleetPlan], fleet: Id<FLEET>, key: Key, cx: &mut Cx) {
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::FLEET;
-        entry.worker = fleet;
-        entry.frame.step = plan[fleet as usize].program.entry(entry.path);
-        self.state[fleet as usize].offer(&plan[fleet as usize], fleet, key, cx);
+        entry.taken_by(fleet.target());
+        entry.frame.step = plan[usize::from(fleet)].program.entry(entry.path);
+        self.state[usize::from(fleet)].offer(&plan[usize::from(fleet)], fleet, key, cx);
     }
 
     #[inline]
     fn handle(&mut self, event: Event, plan: &[FleetPlan], cx: &mut Cx) {
         match event {
             Event::Cores { fleet, instance, epoch } => {
-                self.state[fleet as usize].work_done(&plan[fleet as usize], fleet, (instance, epoch), cx);
+                self.state[usize::from(fleet)].work_done(&plan[usize::from(fleet)], fleet, (instance, epoch), cx);
             }
             Event::Booted {
                 fleet,
                 instance,
                 launch,
-            } => self.state[fleet as usize].booted(&plan[fleet as usize], instance, launch, cx),
+            } => self.state[usize::from(fleet)].booted(&plan[usize::from(fleet)], instance, launch, cx),
             Event::Tracked { fleet } => {
-                self.state[fleet as usize].tracked(&plan[fleet as usize], fleet, cx);
+                self.state[usize::from(fleet)].tracked(&plan[usize::from(fleet)], fleet, cx);
             }
             Event::Allowed { fleet } => {
-                let state = &mut self.state[fleet as usize];
+                let state = &mut self.state[usize::from(fleet)];
                 if state.quota.as_mut().is_some_and(Quota::release) {
-                    state.launch(&plan[fleet as usize], fleet, cx);
+                    state.launch(&plan[usize::from(fleet)], fleet, cx);
                 }
             }
-            Event::Noticed { fleet } => self.state[fleet as usize].noticed(&plan[fleet as usize], fleet, cx),
+            Event::Noticed { fleet } => self.state[usize::from(fleet)].noticed(&plan[usize::from(fleet)], fleet, cx),
         }
     }
 
     #[inline]
     fn resume(&mut self, plan: &[FleetPlan], key: Key, cx: &mut Cx) {
-        let fleet = cx.requests[key].worker;
-        self.state[fleet as usize].proceed(&plan[fleet as usize], fleet, key, cx);
+        let fleet = cx.requests[key].worker_id();
+        self.state[usize::from(fleet)].proceed(&plan[usize::from(fleet)], fleet, key, cx);
     }
 
     fn answered(&mut self, plan: &[FleetPlan], child: Key, parent: Key, cx: &mut Cx) {
-        let fleet = cx.requests[parent].worker;
-        let spec = &plan[fleet as usize];
-        let state = &mut self.state[fleet as usize];
+        let fleet = cx.requests[parent].worker_id();
+        let spec = &plan[usize::from(fleet)];
+        let state = &mut self.state[usize::from(fleet)];
         if program::answered(cx, &spec.program, &mut state.retriers, child, parent) {
             state.proceed(spec, fleet, parent, cx);
         }
@@ -344,7 +346,7 @@ impl Mechanism for Fleets {
 impl Fleet {
     /// Gives a request a slot, a place in a queue, or a refusal.
     #[inline]
-    fn offer(&mut self, spec: &FleetPlan, fleet: u16, key: Key, cx: &mut Cx) {
+    fn offer(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, key: Key, cx: &mut Cx) {
         let now = cx.now();
         self.arrived += 1;
         self.record.arrived();
@@ -379,8 +381,7 @@ impl Fleet {
             (&mut instance.waiting, spec.queue)
         };
         if queue.len() as u64 >= room {
-            let (kind, index) = (kind::FLEET, fleet);
-            cx.hit(Limit::FleetQueue, Target { kind, index }, key);
+            cx.hit(Limit::FleetQueue, fleet.target(), key);
             return self.refuse(key, cx);
         }
         queue.push_back(key);
@@ -414,7 +415,7 @@ impl Fleet {
 
     /// Runs the handler until it needs something.
     #[inline]
-    fn proceed(&mut self, spec: &FleetPlan, fleet: u16, key: Key, cx: &mut Cx) {
+    fn proceed(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, key: Key, cx: &mut Cx) {
         match program::advance(cx, &spec.program, key, Cpu::Shared) {
             Next::At(at) => cx.at(at, Class::Release, Desk::Resume { request: key }),
             Next::Compute(demand) => {
@@ -431,7 +432,7 @@ impl Fleet {
 
     /// The jobs on an instance's cores have changed.
     #[inline]
-    fn look_at_cores(&mut self, fleet: u16, index: u32, cx: &mut Cx) {
+    fn look_at_cores(&mut self, fleet: Id<FLEET>, index: u32, cx: &mut Cx) {
         let now = cx.now();
         let instance = &mut self.instances[index as usize];
         let cores = (instance.station.cores_in_use() * 1000.0).round() as u32;
@@ -450,7 +451,7 @@ impl Fleet {
     }
 
     /// Something on an instance's cores may be done.
-    fn work_done(&mut self, spec: &FleetPlan, fleet: u16, (index, epoch): (u32, u32), cx: &mut Cx) {
+    fn work_done(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, (index, epoch): (u32, u32), cx: &mut Cx) {
         let now = cx.now();
         if !self.instances[index as usize].station.is_current(epoch) {
             return;
@@ -544,7 +545,7 @@ impl Fleet {
         self.levels.running.add(now, 1);
     }
 
-    fn launch(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
+    fn launch(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let now = cx.now();
         if self.trouble.zones.lost >= spec.zones {
             // There is no zone to launch it in.
@@ -587,7 +588,7 @@ impl Fleet {
     }
 
     /// A minute is over: the autoscaler sees the one before it.
-    fn tracked(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
+    fn tracked(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let now = cx.now();
         let Some(scaler) = &mut self.scaler else { return };
         cx.at(now + PERIOD, Class::Timer, Event::Tracked { fleet });
@@ -598,7 +599,7 @@ impl Fleet {
     }
 
     /// Changes the number of instances.
-    fn want(&mut self, wanted: u64, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
+    fn want(&mut self, wanted: u64, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let held = self.quota.as_ref().map_or(0, |quota| quota.held);
         let mut current = (self.balancer.len() + self.booting.len()) as u64 + held;
         while current < wanted {

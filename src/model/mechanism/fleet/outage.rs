@@ -1,12 +1,13 @@
 //! What faults do to a fleet: slower computing, and instances that go with their zone.
 
-use super::{Event, Fleet, Fleets, State, kind};
+use super::{Event, Fleet, Fleets, State};
 use crate::kernel::{Class, Instant, Key};
 use crate::model::mechanism::fleet::plan::FleetPlan;
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Zones};
-use crate::scenario::Target;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FLEET;
 
 /// What is wrong with a fleet now.
 #[derive(Clone, Copy, Debug)]
@@ -38,26 +39,19 @@ impl Trouble {
     }
 }
 
-const fn target(index: u16) -> Target {
-    Target {
-        kind: kind::FLEET,
-        index,
-    }
-}
-
 impl Fleets {
     /// A fault begins or ends.
-    pub(super) fn suffer(&mut self, plan: &[FleetPlan], fleet: u16, change: Change, cx: &mut Cx) {
-        let state = &mut self.state[fleet as usize];
+    pub(super) fn suffer(&mut self, plan: &[FleetPlan], fleet: Id<FLEET>, change: Change, cx: &mut Cx) {
+        let state = &mut self.state[usize::from(fleet)];
         match change {
             Change::Slow(factor) => state.slow_down(fleet, factor, cx),
             Change::Zones(zones) => {
                 let before = state.trouble.zones.lost;
                 state.trouble.zones = zones;
                 if zones.lost > before {
-                    state.go_dark(&plan[fleet as usize], fleet, cx);
+                    state.go_dark(&plan[usize::from(fleet)], fleet, cx);
                 } else if zones.lost < before {
-                    state.come_back(&plan[fleet as usize], fleet, cx);
+                    state.come_back(&plan[usize::from(fleet)], fleet, cx);
                 }
             }
             Change::Recycle(..) | Change::Neighbours(_) | Change::Lower(..) => {}
@@ -66,7 +60,7 @@ impl Fleets {
 }
 
 impl Fleet {
-    fn slow_down(&mut self, fleet: u16, factor: f64, cx: &mut Cx) {
+    fn slow_down(&mut self, fleet: Id<FLEET>, factor: f64, cx: &mut Cx) {
         self.trouble.slow = factor;
         for index in 0..self.instances.len() as u32 {
             self.instances[index as usize].station.slow_down(cx.now(), factor);
@@ -75,7 +69,7 @@ impl Fleet {
     }
 
     /// The instances in the zones that are gone are, too, with all that they were doing.
-    fn go_dark(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
+    fn go_dark(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let now = cx.now();
         let zones = self.trouble.zones;
         let there = |state: State| matches!(state, State::Booting | State::InService | State::Draining);
@@ -88,7 +82,7 @@ impl Fleet {
             .collect();
         for key in cx.requests.alive() {
             let entry = &cx.requests[key];
-            let here = (entry.worker_kind, entry.worker) == (kind::FLEET, fleet) && entry.frame.provisioned;
+            let here = entry.worker() == fleet.target() && entry.frame.provisioned;
             if here && dark.binary_search(&entry.frame.instance).is_ok() {
                 self.drop_request(fleet, key, cx);
             }
@@ -120,7 +114,7 @@ impl Fleet {
     }
 
     /// A request is lost with its instance.
-    fn drop_request(&mut self, fleet: u16, key: Key, cx: &mut Cx) {
+    fn drop_request(&mut self, fleet: Id<FLEET>, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &cx.requests[key];
         let frame = entry.frame;
@@ -139,31 +133,31 @@ impl Fleet {
     }
 
     /// A request hears that its instance is gone, or nothing.
-    fn fail(&self, fleet: u16, key: Key, cx: &mut Cx) {
+    fn fail(&self, fleet: Id<FLEET>, key: Key, cx: &mut Cx) {
         if self.trouble.zones.hang {
-            return cx.lose(key, target(fleet));
+            return cx.lose(key, fleet.target());
         }
         let entry = &mut cx.requests[key];
         entry.cut_off_at(cx.agenda.now());
         // What it called may answer before all gateways have heard of its end.
-        entry.worker_kind = kind::ACCOUNT;
+        entry.let_go();
         cx.reply(key, Status::Unavailable);
     }
 
     /// A request goes to an instance that is gone, because the balancer has not noticed.
     #[cold]
     #[inline(never)]
-    pub(super) fn meet_the_dark(&mut self, place: u32, key: Key, fleet: u16, cx: &mut Cx) {
+    pub(super) fn meet_the_dark(&mut self, place: u32, key: Key, fleet: Id<FLEET>, cx: &mut Cx) {
         if self.trouble.zones.hang {
             // It stays outstanding.
             self.balancer.more(place);
-            return cx.lose(key, target(fleet));
+            return cx.lose(key, fleet.target());
         }
         self.refuse(key, cx);
     }
 
     /// The balancer notices which instances are gone; others are launched in their place.
-    pub(super) fn noticed(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
+    pub(super) fn noticed(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let now = cx.now();
         for index in 0..self.instances.len() as u32 {
             let instance = &self.instances[index as usize];
@@ -181,7 +175,7 @@ impl Fleet {
     }
 
     /// Zones are back: instances that nobody missed serve again, and those that were not replaced boot.
-    fn come_back(&mut self, spec: &FleetPlan, fleet: u16, cx: &mut Cx) {
+    fn come_back(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let now = cx.now();
         for index in 0..self.instances.len() as u32 {
             let instance = &self.instances[index as usize];

@@ -4,6 +4,8 @@ use super::Event;
 use crate::kernel::{Class, Instant};
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::model::request::desk::Cx;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FLEET;
 
 /// The quota of one fleet, and who waits for it.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ impl Quota {
     }
 
     /// Whether one more instance must wait; then it is launched when the quota allows it.
-    pub(super) fn holds_back(&mut self, fleet: u16, cx: &mut Cx) -> bool {
+    pub(super) fn holds_back(&mut self, fleet: Id<FLEET>, cx: &mut Cx) -> bool {
         let now: Instant = cx.now();
         let wait = self.bucket.reserve(now);
         if wait.0 == 0 {

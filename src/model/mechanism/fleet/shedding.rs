@@ -17,7 +17,7 @@ use crate::model::request::baggage::Criticality;
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::Status;
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::kind::FLEET;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 
 /// The fields of load shedding.
@@ -171,8 +171,7 @@ impl Fleet {
 
 /// The fleet that has a request.
 fn here(key: Key, cx: &Cx) -> Target {
-    let (kind, index) = (kind::FLEET, cx.requests[key].worker);
-    Target { kind, index }
+    cx.requests[key].worker_id::<FLEET>().target()
 }
 
 /// How long a request in a line has waited.

@@ -1,6 +1,8 @@
 //! What happens to a function.
 
 use crate::kernel::Key;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
 
 /// What happens to a function.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,7 +11,7 @@ pub enum Event {
     /// together.
     Invocation {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// The instance that it runs on.
         instance: u32,
         /// The request.
@@ -18,21 +20,21 @@ pub enum Event {
     /// A cold start is over.
     Ready {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// The request that waited for it.
         request: Key,
     },
     /// An invocation's time is up, if it still runs.
     TimeLimit {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// The request.
         request: Key,
     },
     /// Shared cores must be looked at.
     Cores {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// The instance.
         instance: u32,
         /// The epoch of the station.
@@ -41,28 +43,28 @@ pub enum Event {
     /// A mass replacement.
     Recycle {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// Which of its plan's.
         index: u16,
     },
     /// An event that waits for another try has become too old.
     Expire {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// The event.
         event: u32,
     },
     /// Provisioned capacity: the schedule's next change.
     Scheduled {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// Which change, counted over all periods.
         index: u32,
     },
     /// Provisioned capacity: what was asked for is ready.
     Prepared {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// How many are ready from now on.
         count: u32,
         /// The epoch of the request for them.
@@ -71,31 +73,31 @@ pub enum Event {
     /// Provisioned capacity: a minute of utilisation is over.
     Tracked {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
     },
     /// Instances scaled apart: one has started.
     Up {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// The instance.
         instance: u32,
     },
     /// Instances scaled apart: waiting requests may find slots.
     Pull {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
     },
     /// Instances scaled apart: a request has waited as long as it may.
     Waited {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
         /// The request.
         request: Key,
     },
     /// Instances scaled apart: the autoscaler decides.
     Scale {
         /// The function.
-        function: u16,
+        function: Id<FUNCTION>,
     },
 }
 

@@ -11,6 +11,7 @@ use crate::model::mechanism::contract::{Attributes, Reading};
 use crate::model::parts::initial::Initial;
 use crate::model::parts::tracking::TrackingPlan;
 use crate::model::parts::transfer::{self, TransferPlan};
+use crate::model::request::id::Id;
 use crate::model::request::{fault, payload};
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, cold_starts, nearest, prices};
 
@@ -395,10 +396,7 @@ impl FunctionPlan {
         Self {
             component: reading.component,
             name: reading.name.to_owned(),
-            account: block
-                .target_opt("account")
-                .map(|target| target.index)
-                .or(reading.account),
+            account: block.target_opt("account").map(Id::from).or(reading.account),
             memory_mb,
             vcpus,
             timeout: block.duration("timeout"),

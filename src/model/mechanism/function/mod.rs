@@ -41,10 +41,12 @@ use crate::model::request::common::{Common, Profile};
 use crate::model::request::desk::{self, Cx};
 use crate::model::request::entry::{BatchFate, Caller, Cause, Request};
 use crate::model::request::fault::{Change, Quota};
+use crate::model::request::guard;
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier};
-use crate::model::request::{guard, kind};
 use crate::scenario::{Block, Table, Target};
 use crate::stats::Observation;
 use asynchronous::AsyncQueues;
@@ -72,7 +74,7 @@ const MANY: usize = 1_000;
 #[derive(Debug)]
 struct Function {
     /// Its number among the functions.
-    index: u16,
+    index: Id<FUNCTION>,
     instances: Instances,
     provisioned: Option<Box<Provisioned>>,
     /// Instances that are scaled apart from requests.
@@ -118,6 +120,7 @@ impl Mechanism for Functions {
         quotas: &[("reserved_concurrency", Quota::ReservedConcurrency)],
     };
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS];
+    type Id = Id<FUNCTION>;
     type Plan = FunctionPlan;
     type Event = Event;
 
@@ -168,24 +171,24 @@ impl Mechanism for Functions {
         (plan.zones, None)
     }
 
-    fn accept(&mut self, plan: &[FunctionPlan], function: u16, request: Key, cx: &mut Cx) {
+    fn accept(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, request: Key, cx: &mut Cx) {
         self.asynchronous.accept(plan, function, request, cx);
     }
 
-    fn delivered(&mut self, plan: &[FunctionPlan], function: u16, event: u32, request: Key, cx: &mut Cx) {
+    fn delivered(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, event: u32, request: Key, cx: &mut Cx) {
         self.asynchronous.answered(plan, function, event, request, cx);
     }
 
     fn resume(&mut self, plan: &[FunctionPlan], request: Key, cx: &mut Cx) {
-        let function = cx.requests[request].worker;
-        self.state[function as usize].go_on(&plan[function as usize], function, request, cx);
+        let function = cx.requests[request].worker_id();
+        self.state[usize::from(function)].go_on(&plan[usize::from(function)], function, request, cx);
     }
 
-    fn reap(&mut self, plan: &[FunctionPlan], function: u16, cx: &mut Cx) {
-        self.state[function as usize].reap(&plan[function as usize], cx);
+    fn reap(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, cx: &mut Cx) {
+        self.state[usize::from(function)].reap(&plan[usize::from(function)], cx);
     }
 
-    fn change(&mut self, plan: &[FunctionPlan], function: u16, change: Change, cx: &mut Cx) {
+    fn change(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, change: Change, cx: &mut Cx) {
         self.suffer(plan, function, change, cx);
     }
 
@@ -199,12 +202,12 @@ impl Mechanism for Functions {
             asynchronous: AsyncQueues::new(plan),
         };
         for (index, spec) in plan.iter().enumerate() {
-            let function = index as u16;
+            let function = Id::new(index);
             let shared = spec.concurrency_per_instance > 1;
             let dice = |purpose| Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, purpose));
             let pool = spec
                 .account
-                .map_or(u64::MAX, |account| cx.plan.accounts[account as usize].concurrency);
+                .map_or(u64::MAX, |account| cx.plan.accounts[usize::from(account)].concurrency);
             let quota = spec.reserved.unwrap_or(pool) as f64;
             let rate = spec.requests_per_second_factor.map(|factor| factor * quota);
             functions.state.push(Function {
@@ -265,14 +268,13 @@ impl Mechanism for Functions {
     }
 
     #[inline(always)]
-    fn offer(&mut self, plan: &[FunctionPlan], function: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[function as usize];
-        let state = &mut self.state[function as usize];
+    fn offer(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(function)];
+        let state = &mut self.state[usize::from(function)];
         let now = cx.now();
         state.record.offered += 1;
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::FUNCTION;
-        entry.worker = function;
+        entry.taken_by(function.target());
         if let Some(rate) = &mut state.rate
             && !rate.take(now, 1)
         {
@@ -313,9 +315,9 @@ impl Mechanism for Functions {
     }
 
     fn answered(&mut self, plan: &[FunctionPlan], child: Key, parent: Key, cx: &mut Cx) {
-        let function = cx.requests[parent].worker;
-        let spec = &plan[function as usize];
-        let state = &mut self.state[function as usize];
+        let function = cx.requests[parent].worker_id();
+        let spec = &plan[usize::from(function)];
+        let state = &mut self.state[usize::from(function)];
         if program::answered(cx, &spec.program, &mut state.retriers, child, parent) {
             state.go_on(spec, function, parent, cx);
         }
@@ -379,15 +381,15 @@ impl Functions {
         match event {
             Event::Invocation { .. } => unreachable!("invocations are handled before"),
             Event::Ready { function, request } => {
-                let spec = &plan[function as usize];
-                let state = &mut self.state[function as usize];
+                let spec = &plan[usize::from(function)];
+                let state = &mut self.state[usize::from(function)];
                 state.instances.initialised(cx.requests[request].frame.instance, now);
                 state.begin(spec, function, request, cx);
             }
             Event::TimeLimit { function, request } => {
                 if cx.requests.contains(request) {
-                    let spec = &plan[function as usize];
-                    self.state[function as usize].cut_off(spec, request, cx);
+                    let spec = &plan[usize::from(function)];
+                    self.state[usize::from(function)].cut_off(spec, request, cx);
                 }
             }
             Event::Cores {
@@ -403,8 +405,8 @@ impl Functions {
                 self.handle_scaled(event, plan, cx);
             }
             Event::Scheduled { function, .. } | Event::Prepared { function, .. } | Event::Tracked { function } => {
-                let spec = &plan[function as usize];
-                let state = &mut self.state[function as usize];
+                let spec = &plan[usize::from(function)];
+                let state = &mut self.state[usize::from(function)];
                 if let Some(provisioned) = &mut state.provisioned {
                     provisioned.handle(event, function, spec, &mut state.instances, cx);
                 }
@@ -420,7 +422,7 @@ impl Functions {
         else {
             return;
         };
-        let (spec, state) = (&plan[function as usize], &mut self.state[function as usize]);
+        let (spec, state) = (&plan[usize::from(function)], &mut self.state[usize::from(function)]);
         match event {
             Event::Up { instance, .. } => state.up(spec, function, instance, cx),
             Event::Waited { request, .. } => state.waited(spec, request, cx),
@@ -431,12 +433,12 @@ impl Functions {
 
     /// The handler of a request on an instance can go on, if it has not been cut off.
     #[inline]
-    fn invocation(&mut self, plan: &[FunctionPlan], function: u16, instance: u32, key: Key, cx: &mut Cx) {
+    fn invocation(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, instance: u32, key: Key, cx: &mut Cx) {
         if cx.agenda.coming().len() > 0 && cx.requests.len() > MANY {
             self.look_ahead(cx);
         }
-        let spec = &plan[function as usize];
-        let state = &mut self.state[function as usize];
+        let spec = &plan[usize::from(function)];
+        let state = &mut self.state[usize::from(function)];
         let Some(entry) = cx.requests.get(key) else {
             return;
         };
@@ -462,15 +464,15 @@ impl Functions {
                 continue;
             };
             read ^= cx.requests.get(request).map_or(0, Request::read);
-            read ^= self.state[function as usize].instances.read(instance);
+            read ^= self.state[usize::from(function)].instances.read(instance);
         }
         std::hint::black_box(read);
     }
 
     /// Replaces a share of the instances, each at its own moment within the spread.
-    fn recycle(&mut self, plan: &[FunctionPlan], function: u16, index: u16, cx: &mut Cx) {
-        let spec = &plan[function as usize];
-        let state = &mut self.state[function as usize];
+    fn recycle(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, index: u16, cx: &mut Cx) {
+        let spec = &plan[usize::from(function)];
+        let state = &mut self.state[usize::from(function)];
         let recycle = spec.recycles[index as usize];
         let now = cx.now();
         state.replace(recycle.share, recycle.spread, now);
@@ -481,10 +483,10 @@ impl Functions {
     }
 
     /// Something on an instance's shared cores may be done.
-    fn cores(&mut self, plan: &[FunctionPlan], function: u16, instance: u32, epoch: u32, cx: &mut Cx) {
-        let spec = &plan[function as usize];
+    fn cores(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, instance: u32, epoch: u32, cx: &mut Cx) {
+        let spec = &plan[usize::from(function)];
         let now = cx.now();
-        let state = &mut self.state[function as usize];
+        let state = &mut self.state[usize::from(function)];
         let Some(station) = state.instances.station(instance) else {
             return;
         };
@@ -508,13 +510,6 @@ impl Functions {
     /// Instances alive now, by function (for tests and for warm-up detection).
     pub fn alive(&self) -> impl Iterator<Item = u64> + '_ {
         self.state.iter().map(|state| state.instances.alive())
-    }
-}
-
-const fn target(index: u16) -> Target {
-    Target {
-        kind: kind::FUNCTION,
-        index,
     }
 }
 

@@ -8,6 +8,8 @@ use crate::model::handler::run::Program;
 use crate::model::parts::initial::Initial;
 use crate::model::parts::tracking::TrackingPlan;
 use crate::model::parts::transfer::TransferPlan;
+use crate::model::request::id::Id;
+use crate::model::request::kind::ACCOUNT;
 
 /// Instances that are kept ready.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +47,7 @@ pub struct FunctionPlan {
     /// Its name's part of every stream key.
     pub name: String,
     /// The account whose concurrency it uses; `None` for platforms without such a pool.
-    pub account: Option<u16>,
+    pub account: Option<Id<ACCOUNT>>,
     /// Memory in MB (2^20 bytes).
     pub memory_mb: u64,
     /// Virtual CPUs that the memory comes with.

@@ -12,6 +12,8 @@ use crate::kernel::{Class, Duration, Instant, Stream};
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::model::parts::tracking::{PERIOD, Tracking};
 use crate::model::request::desk::Cx;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
 use crate::stats::Gauge;
 
 /// Instances that can be prepared per minute, after the first preparation time.
@@ -65,7 +67,13 @@ impl Provisioned {
     }
 
     /// The start of a run: the first number is ready.
-    pub(super) fn begin(&mut self, function: u16, spec: &FunctionPlan, instances: &mut Instances, cx: &mut Cx) {
+    pub(super) fn begin(
+        &mut self,
+        function: Id<FUNCTION>,
+        spec: &FunctionPlan,
+        instances: &mut Instances,
+        cx: &mut Cx,
+    ) {
         self.wanted = self.plan.count;
         self.allocated.set(0, self.wanted);
         self.prepared(spec, instances, Instant::ZERO);
@@ -122,7 +130,7 @@ impl Provisioned {
     pub(super) fn handle(
         &mut self,
         event: Event,
-        function: u16,
+        function: Id<FUNCTION>,
         spec: &FunctionPlan,
         instances: &mut Instances,
         cx: &mut Cx,
@@ -161,7 +169,14 @@ impl Provisioned {
     }
 
     /// Asks for another number.
-    fn want(&mut self, count: u64, function: u16, spec: &FunctionPlan, instances: &mut Instances, cx: &mut Cx) {
+    fn want(
+        &mut self,
+        count: u64,
+        function: Id<FUNCTION>,
+        spec: &FunctionPlan,
+        instances: &mut Instances,
+        cx: &mut Cx,
+    ) {
         let now = cx.now();
         self.wanted = count;
         self.epoch += 1;

@@ -3,8 +3,8 @@
 use super::{Function, Functions};
 use crate::model::request::desk::Cx;
 use crate::model::request::hits::{Hit, Limit};
-use crate::model::request::kind;
-use crate::scenario::Target;
+use crate::model::request::id::Id;
+use crate::model::request::kind::{ACCOUNT, FUNCTION};
 
 /// What an account knows of a function's part of its pool.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,11 +20,10 @@ impl Functions {
     /// whose part has changed since the last time.
     #[cold]
     #[inline(never)]
-    pub(super) fn name_holder(&mut self, account: u16, function: u16, cx: &mut Cx) {
-        let target = |kind, index| Target { kind, index };
-        let pool = &mut cx.accounts[account as usize];
+    pub(super) fn name_holder(&mut self, account: Id<ACCOUNT>, function: Id<FUNCTION>, cx: &mut Cx) {
+        let pool = &mut cx.accounts[usize::from(account)];
         for changed in pool.take_changed() {
-            let state = &mut self.state[changed as usize];
+            let state = &mut self.state[usize::from(changed)];
             let before = std::mem::replace(
                 &mut state.known,
                 Known {
@@ -34,15 +33,13 @@ impl Functions {
             );
             pool.recount(changed, before.running, state.on_demand);
         }
-        let outside = (pool.neighbours(), target(kind::ACCOUNT, account));
-        let inside = pool
-            .most()
-            .map(|(index, running)| (running, target(kind::FUNCTION, index)));
+        let outside = (pool.neighbours(), account.target());
+        let inside = pool.most().map(|(function, running)| (running, function.target()));
         let most = inside.filter(|most| most.0 > outside.0).unwrap_or(outside);
         let hit = Hit {
             limit: Limit::AccountConcurrency,
-            of: target(kind::ACCOUNT, account),
-            by: Some(target(kind::FUNCTION, function)),
+            of: account.target(),
+            by: Some(function.target()),
             held_by: Some(most.1),
         };
         cx.limits.count(hit, most.0, cx.agenda.now());
@@ -53,8 +50,8 @@ impl Function {
     /// Its part of the account's pool is not what was counted last.
     #[cold]
     #[inline(never)]
-    pub(super) fn note_change(&mut self, account: u16, cx: &mut Cx) {
+    pub(super) fn note_change(&mut self, account: Id<ACCOUNT>, cx: &mut Cx) {
         self.known.outdated = true;
-        cx.accounts[account as usize].note_change(self.index);
+        cx.accounts[usize::from(account)].note_change(self.index);
     }
 }

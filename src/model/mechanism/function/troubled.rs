@@ -1,19 +1,21 @@
 //! What faults do to a function: slower computing, less concurrency of its own, instances that are replaced or go with
 //! their zone.
 
-use super::{Cpu, Function, Functions, kind};
+use super::{Cpu, Function, Functions};
 use crate::kernel::{Instant, Key};
 use crate::model::mechanism::function::plan::FunctionPlan;
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::Status;
 use crate::model::request::fault::Change;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
 
 impl Functions {
     /// A fault begins or ends.
-    pub(super) fn suffer(&mut self, plan: &[FunctionPlan], function: u16, change: Change, cx: &mut Cx) {
+    pub(super) fn suffer(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, change: Change, cx: &mut Cx) {
         let now = cx.now();
-        let spec = &plan[function as usize];
-        let state = &mut self.state[function as usize];
+        let spec = &plan[usize::from(function)];
+        let state = &mut self.state[usize::from(function)];
         match change {
             Change::Slow(factor) => state.slow_down(spec, function, factor, cx),
             Change::Lower(_, to) => {
@@ -33,7 +35,7 @@ impl Functions {
 }
 
 impl Function {
-    fn slow_down(&mut self, spec: &FunctionPlan, function: u16, factor: f64, cx: &mut Cx) {
+    fn slow_down(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, factor: f64, cx: &mut Cx) {
         if let Cpu::Alone(_) = self.cpu {
             self.cpu = Cpu::Alone(spec.cpu_factor() * factor);
         }
@@ -44,7 +46,7 @@ impl Function {
 
     /// The instances in these zones are gone, and what they were doing with them. What waits for one that was starting
     /// starts elsewhere.
-    fn lose_zones(&mut self, spec: &FunctionPlan, function: u16, lost: u16, cx: &mut Cx) {
+    fn lose_zones(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, lost: u16, cx: &mut Cx) {
         let now = cx.now();
         let apart = self.scaled.is_some();
         let gone = self.instances.in_zones(lost, spec.zones, apart, now);
@@ -53,7 +55,7 @@ impl Function {
         let mut running: Vec<Key> = Vec::new();
         for key in cx.requests.alive() {
             let entry = &cx.requests[key];
-            let here = (entry.worker_kind, entry.worker) == (kind::FUNCTION, function);
+            let here = entry.worker() == function.target();
             let began = Instant::ZERO < entry.frame.started && entry.frame.started <= now;
             if here && began && !entry.frame.provisioned && on_them(entry.frame.instance) {
                 running.push(key);
@@ -68,7 +70,7 @@ impl Function {
     }
 
     /// A request is lost with its instance.
-    fn go_down(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+    fn go_down(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         let instance = entry.frame.instance;
@@ -85,7 +87,7 @@ impl Function {
             self.release(spec, instance, false, now, cx);
         }
         // What it called may answer before all gateways have heard of its end.
-        cx.requests[key].worker_kind = kind::NOBODY;
+        cx.requests[key].let_go();
         cx.reply(key, Status::Failed);
     }
 }

@@ -4,7 +4,7 @@ use super::event::Event;
 use super::instance::Taken;
 use super::plan::FunctionPlan;
 use super::record::Throttle;
-use super::{Function, draw_init, fails, is_over, step, target};
+use super::{Function, draw_init, fails, is_over, step};
 use crate::kernel::stream::{chance, unit};
 use crate::kernel::{Class, Duration, Instant, Key};
 use crate::model::handler::run as program;
@@ -12,6 +12,8 @@ use crate::model::handler::run::Next;
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::{BatchFate, Cause, Status};
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
 
 impl Function {
     /// Replaces this share of the instances, each at its own moment within a while.
@@ -35,7 +37,7 @@ impl Function {
     pub(super) fn take_on_demand(
         &mut self,
         spec: &FunctionPlan,
-        function: u16,
+        function: Id<FUNCTION>,
         key: Key,
         cx: &mut Cx,
     ) -> Option<Taken> {
@@ -66,7 +68,7 @@ impl Function {
 
     /// Serves a request on a new instance, where the limits allow it.
     #[cold]
-    pub(super) fn scale_out(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+    pub(super) fn scale_out(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let full = spec
             .maximum_instances
@@ -93,7 +95,7 @@ impl Function {
                 some
             }
             (None, Some(account)) => {
-                let taken = cx.accounts[account as usize].take_concurrency();
+                let taken = cx.accounts[usize::from(account)].take_concurrency();
                 if taken && !self.known.outdated {
                     self.note_change(account, cx);
                 }
@@ -111,7 +113,7 @@ impl Function {
         match (spec.reserved, spec.account) {
             (Some(_), _) => self.reserved_free += 1,
             (None, Some(account)) => {
-                cx.accounts[account as usize].give_concurrency();
+                cx.accounts[usize::from(account)].give_concurrency();
                 if !self.known.outdated {
                     self.note_change(account, cx);
                 }
@@ -122,7 +124,7 @@ impl Function {
 
     #[cold]
     pub(super) fn throttle(&mut self, why: Throttle, limit: Limit, key: Key, cx: &mut Cx) {
-        cx.hit(limit, target(cx.requests[key].worker), key);
+        cx.hit(limit, cx.requests[key].worker(), key);
         self.refuse(why, key, cx);
     }
 
@@ -136,7 +138,7 @@ impl Function {
     #[cold]
     pub(super) fn drop_expired(&mut self, key: Key, cx: &mut Cx) {
         self.record.dropped += 1;
-        cx.hit(Limit::Deadline, target(cx.requests[key].worker), key);
+        cx.hit(Limit::Deadline, cx.requests[key].worker(), key);
         cx.reply(key, Status::TimedOut);
     }
 
@@ -144,7 +146,7 @@ impl Function {
     pub(super) fn start_cold(
         &mut self,
         spec: &FunctionPlan,
-        function: u16,
+        function: Id<FUNCTION>,
         key: Key,
         instance: u32,
         place: bool,
@@ -164,7 +166,7 @@ impl Function {
         let init = draw_init(spec, entry.luck);
         if init > spec.init_limit {
             entry.spend(Cause::Init, spec.init_limit);
-            cx.hit(Limit::InitLimit, target(function), key);
+            cx.hit(Limit::InitLimit, function.target(), key);
         } else {
             entry.spend(Cause::Init, init);
         }
@@ -180,7 +182,7 @@ impl Function {
     pub(super) fn start_provisioned(
         &mut self,
         spec: &FunctionPlan,
-        function: u16,
+        function: Id<FUNCTION>,
         key: Key,
         taken: Taken,
         cx: &mut Cx,
@@ -190,7 +192,7 @@ impl Function {
 
     /// Starts a request on an instance that was available.
     #[inline(always)]
-    pub(super) fn start(&mut self, spec: &FunctionPlan, function: u16, key: Key, taken: Taken, cx: &mut Cx) {
+    pub(super) fn start(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, taken: Taken, cx: &mut Cx) {
         let (now, instance) = (cx.now(), taken.instance);
         if taken.spoiled {
             self.instances.initialise_again(instance, now);
@@ -214,7 +216,7 @@ impl Function {
     }
 
     /// The handler begins on an instance that has just been initialised.
-    pub(super) fn begin(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+    pub(super) fn begin(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.frame.started = now;
@@ -231,7 +233,7 @@ impl Function {
 
     /// The handler begins; how long it takes is not known yet as a rule.
     #[inline(never)]
-    pub(super) fn start_timed(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+    pub(super) fn start_timed(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, cx: &mut Cx) {
         if self.timed {
             cx.after(self.time_limit, Event::TimeLimit { function, request: key });
         }
@@ -239,7 +241,7 @@ impl Function {
     }
 
     /// Runs the handler until it needs something.
-    pub(super) fn go_on(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+    pub(super) fn go_on(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, cx: &mut Cx) {
         match program::advance(cx, &spec.program, key, self.cpu) {
             Next::At(at) => {
                 let frame = &cx.requests[key].frame;
@@ -265,7 +267,7 @@ impl Function {
         &self,
         at: Instant,
         limit: Instant,
-        function: u16,
+        function: Id<FUNCTION>,
         instance: u32,
         request: Key,
         cx: &mut Cx,
@@ -283,7 +285,7 @@ impl Function {
         }
     }
 
-    pub(super) fn schedule_cores(&mut self, function: u16, instance: u32, cx: &mut Cx) {
+    pub(super) fn schedule_cores(&mut self, function: Id<FUNCTION>, instance: u32, cx: &mut Cx) {
         let now = cx.now();
         if let Some(wake) = self.instances.station(instance).and_then(|station| station.wake(now)) {
             let event = Event::Cores {
@@ -315,13 +317,13 @@ impl Function {
         };
         self.record.finished(spec, entry, now, status);
         if self.scaled.is_some() {
-            let function = entry.worker;
+            let function = entry.worker_id();
             self.leave(spec, function, instance, false, cx);
         } else {
             self.release(spec, instance, provisioned, now, cx);
         }
         if self.may_fail && is_over(spec, &cx.requests[key]) {
-            cx.hit(Limit::CpuLimit, target(cx.requests[key].worker), key);
+            cx.hit(Limit::CpuLimit, cx.requests[key].worker(), key);
         }
         cx.reply(key, status);
     }
@@ -338,7 +340,7 @@ impl Function {
     /// An invocation ran out of time: it is cut off, and its instance must initialise again.
     pub(super) fn cut_off(&mut self, spec: &FunctionPlan, key: Key, cx: &mut Cx) {
         let now = cx.now();
-        cx.hit(Limit::TimeLimit, target(cx.requests[key].worker), key);
+        cx.hit(Limit::TimeLimit, cx.requests[key].worker(), key);
         let entry = &mut cx.requests[key];
         let (instance, provisioned) = (entry.frame.instance, entry.frame.provisioned);
         entry.cut_off_at(now);
@@ -347,7 +349,7 @@ impl Function {
         cx.sessions.close_all(spec.component, instance, now);
         if self.scaled.is_some() {
             // An instance that serves one request at a time is given up with it.
-            let (function, alone) = (cx.requests[key].worker, spec.concurrency_per_instance == 1);
+            let (function, alone) = (cx.requests[key].worker_id(), spec.concurrency_per_instance == 1);
             self.leave(spec, function, instance, alone, cx);
         } else {
             self.release(spec, instance, provisioned, now, cx);

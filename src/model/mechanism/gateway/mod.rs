@@ -24,7 +24,9 @@ use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Caller, Cause, HOPS_MAX, Status};
 use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
 use crate::model::request::kind::{self, CALLABLE};
+use crate::model::request::kind::{ACCOUNT, GATEWAY};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::payload;
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
@@ -158,7 +160,7 @@ pub struct GatewayPlan {
     /// Its number among all components.
     pub component: u32,
     /// The account whose request rate it draws from.
-    pub account: Option<u16>,
+    pub account: Option<Id<ACCOUNT>>,
     /// Where each path goes: (cumulative share, target), by path number; a path without a route
     /// fails (404).
     pub routes: Vec<Vec<(f64, Target)>>,
@@ -191,7 +193,7 @@ pub struct GatewayPlan {
 impl GatewayPlan {
     /// Reads a gateway. `paths` are all paths that clients of the scenario ask for; `account` is used if none is named.
     pub fn read(block: &Block, reading: &Reading) -> Option<Self> {
-        let named = block.target_opt("account").map(|target| target.index);
+        let named = block.target_opt("account").map(Id::from);
         let status = |field: &str| STATUS_OF_WORD[block.choice(field)];
         Some(Self {
             component: reading.component,
@@ -320,6 +322,7 @@ impl Mechanism for Gateways {
         ..Harm::NONE
     };
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<GATEWAY>;
     type Plan = GatewayPlan;
     type Event = Event;
 
@@ -370,14 +373,14 @@ impl Mechanism for Gateways {
     }
 
     #[inline]
-    fn offer(&mut self, plan: &[GatewayPlan], gateway: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[gateway as usize];
-        let state = &mut self.state[gateway as usize];
+    fn offer(&mut self, plan: &[GatewayPlan], gateway: Id<GATEWAY>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(gateway)];
+        let state = &mut self.state[usize::from(gateway)];
         let now = cx.now();
         state.requests += 1;
         let shared = spec
             .account
-            .is_none_or(|account| cx.accounts[account as usize].admit(now));
+            .is_none_or(|account| cx.accounts[usize::from(account)].admit(now));
         if !shared || !state.bucket.as_mut().is_none_or(|bucket| bucket.take(now, 1)) {
             state.throttled += 1;
             return refuse(spec.account.filter(|_| !shared), gateway, key, cx);
@@ -409,9 +412,9 @@ impl Mechanism for Gateways {
         cx.offer_at_mark(target, key);
     }
 
-    fn change(&mut self, plan: &[GatewayPlan], gateway: u16, change: Change, cx: &mut Cx) {
-        let state = &mut self.state[gateway as usize];
-        match (change, &mut state.bucket, plan[gateway as usize].throttle) {
+    fn change(&mut self, plan: &[GatewayPlan], gateway: Id<GATEWAY>, change: Change, cx: &mut Cx) {
+        let state = &mut self.state[usize::from(gateway)];
+        match (change, &mut state.bucket, plan[usize::from(gateway)].throttle) {
             (Change::Slow(factor), ..) => state.slow = factor,
             (Change::Lower(_, to), Some(bucket), Some((rate, burst))) => {
                 bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst as f64);
@@ -430,9 +433,9 @@ impl Mechanism for Gateways {
         if entry.caller == Caller::Nobody {
             return;
         }
-        let gateway = entry.route[hop as usize] as usize;
+        let gateway = usize::from(entry.route[hop as usize]);
         self.state[gateway].timed_out += 1;
-        cx.hit(Limit::GatewayTimeout, target(gateway as u16), request);
+        cx.hit(Limit::GatewayTimeout, Id::<GATEWAY>::new(gateway).target(), request);
         cx.give_up(request, Some(hop), plan[gateway].on_timeout);
     }
 
@@ -488,7 +491,7 @@ impl Gateways {
     pub fn pass_back(&mut self, plan: &[GatewayPlan], key: Key, cx: &mut Cx) {
         let entry = &mut cx.requests[key];
         entry.depth -= 1;
-        let gateway = entry.route[entry.depth as usize] as usize;
+        let gateway = usize::from(entry.route[entry.depth as usize]);
         self.state[gateway].answered += 1;
         let spec = &plan[gateway];
         let status = match entry.status {
@@ -500,22 +503,12 @@ impl Gateways {
     }
 }
 
-const fn target(index: u16) -> Target {
-    Target {
-        kind: kind::GATEWAY,
-        index,
-    }
-}
-
 /// Refuses a request: `account` is the one whose rate is used up, else it is the gateway's own.
 #[cold]
-fn refuse(account: Option<u16>, gateway: u16, key: Key, cx: &mut Cx) {
+fn refuse(account: Option<Id<ACCOUNT>>, gateway: Id<GATEWAY>, key: Key, cx: &mut Cx) {
     match account {
-        Some(index) => {
-            let kind = kind::ACCOUNT;
-            cx.hit_by(Limit::AccountGatewayRate, Target { kind, index }, Some(target(gateway)));
-        }
-        None => cx.hit(Limit::GatewayRate, target(gateway), key),
+        Some(account) => cx.hit_by(Limit::AccountGatewayRate, account.target(), Some(gateway.target())),
+        None => cx.hit(Limit::GatewayRate, gateway.target(), key),
     }
     cx.reply(key, Status::Throttled);
 }

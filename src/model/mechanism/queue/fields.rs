@@ -14,6 +14,7 @@ use super::plan::{PollerPlan, QueuePlan, RedrivePlan};
 use crate::kernel::Duration;
 use crate::model::parts::token_bucket::{QUOTA, read_quota};
 use crate::model::request::payload;
+use crate::scenario::Target;
 use crate::scenario::{Block, Code, Field, Kind, Table};
 
 /// The fields of a poller.
@@ -214,7 +215,7 @@ const VISIBILITY_FACTOR: u64 = 6;
 
 impl QueuePlan {
     /// Reads a queue; `timeout_of` says how long an invocation of a function may take.
-    pub fn read(block: &Block, component: u32, timeout_of: &dyn Fn(u16) -> Option<Duration>) -> Self {
+    pub fn read(block: &Block, component: u32, timeout_of: &dyn Fn(Target) -> Option<Duration>) -> Self {
         let fifo = block.flag("fifo");
         let poller = read_poller(block, fifo);
         let plan = Self {
@@ -226,7 +227,7 @@ impl QueuePlan {
             groups: block.count("groups") as u32,
             dead_letter: block
                 .target_opt("dead_letter")
-                .map(|to| (to.index, block.count("maximum_receives") as u32)),
+                .map(|to| (to.into(), block.count("maximum_receives") as u32)),
             in_flight_limit: block.count("in_flight_limit"),
             send_latency: block.sampler("send_latency"),
             send_quota: read_quota(block, "send_quota"),
@@ -244,7 +245,7 @@ impl QueuePlan {
     }
 
     /// Finds what cannot be true together, and what is likely to be a mistake.
-    fn check(&self, block: &Block, timeout_of: &dyn Fn(u16) -> Option<Duration>) {
+    fn check(&self, block: &Block, timeout_of: &dyn Fn(Target) -> Option<Duration>) {
         if self.fifo && self.duplicate_rate > 0.0 {
             let message = "a FIFO queue delivers no duplicates of its own";
             let help = "leave `duplicate_rate` out, or use a standard queue";
@@ -260,7 +261,7 @@ impl QueuePlan {
             let message = "a queue cannot be its own dead-letter queue";
             block.error(Code::Cycle, block.span_of("dead_letter"), message, "name another queue");
         }
-        let Some(limit) = self.poller.as_ref().and_then(|poller| timeout_of(poller.to)) else {
+        let Some(limit) = self.poller.as_ref().and_then(|poller| timeout_of(poller.worker())) else {
             return;
         };
         if self.visibility_timeout < limit {
@@ -294,7 +295,7 @@ fn read_redrive(block: &Block) -> Option<RedrivePlan> {
         redrive.error(Code::Cycle, redrive.span_of("to"), message, "name another queue");
     }
     Some(RedrivePlan {
-        to: to.index,
+        to: to.into(),
         at: redrive.duration("at"),
         rate: redrive.rate("rate"),
         mended: redrive.share("mended"),
@@ -318,7 +319,7 @@ fn read_poller(block: &Block, fifo: bool) -> Option<PollerPlan> {
     }
     let ceiling = poller.count("ceiling");
     Some(PollerPlan {
-        to: to.index,
+        to: to.into(),
         batch_size: batch_size as u16,
         batch_window,
         start: poller.count("start"),
@@ -334,6 +335,7 @@ fn read_poller(block: &Block, fifo: bool) -> Option<PollerPlan> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::request::id::Id;
     use crate::scenario::{Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
 
     /// Reads the first queue of a scenario whose functions, all alike, have a timeout of 10 s; with the problems'
@@ -353,7 +355,7 @@ mod tests {
             files: &NoFiles,
         };
         let (key, node) = &root.get("queues").map_or(&[][..], Node::entries)[0];
-        let timeout_of = |_: u16| Some(Duration::from_secs(10));
+        let timeout_of = |_: Target| Some(Duration::from_secs(10));
         let plan = QueuePlan::read(&Block::keyed(&cx, key, node, &TABLE), 0, &timeout_of);
         let codes = diagnostics.sorted().iter().map(|problem| problem.code.id()).collect();
         (plan, codes)
@@ -366,12 +368,12 @@ mod tests {
              poller: {batch_size: 100, batch_window: 2 s, maximum_concurrency: 50}}\n  failed: {}",
         );
         assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!(plan.dead_letter, Some((1, 5)));
+        assert_eq!(plan.dead_letter, Some((Id::new(1), 5)));
         assert_eq!((plan.poison, plan.retention), (0.001, Duration::from_secs(96 * 3600)));
         let poller = plan.poller.unwrap();
         assert_eq!(
             (poller.to, poller.batch_size, poller.ceiling, poller.start),
-            (0, 100, 50, 5)
+            (Id::new(0), 100, 50, 5)
         );
         assert_eq!(read("failed: {}").0.poller, None, "nobody reads it");
     }

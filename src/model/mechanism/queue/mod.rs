@@ -48,7 +48,8 @@ use crate::model::request::common::Profile;
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::QUEUE;
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{Jitter, RetryPolicy};
 use crate::scenario::{Block, Table, Target};
@@ -126,7 +127,7 @@ struct Flight {
 /// One queue while the simulation runs.
 #[derive(Debug)]
 struct Queue {
-    index: u16,
+    index: Id<QUEUE>,
     store: Store,
     /// What bounds send calls, if anything does.
     sends: Option<TokenBucket>,
@@ -155,20 +156,12 @@ pub struct Queues {
 impl Mechanism for Queues {
     const TABLE: &'static Table = &fields::TABLE;
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<QUEUE>;
     type Plan = QueuePlan;
     type Event = Event;
 
     fn read(block: &Block, reading: &mut Reading) -> Option<QueuePlan> {
-        let timeout_of = |index| {
-            Some(
-                reading
-                    .profile(Target {
-                        kind: kind::FUNCTION,
-                        index,
-                    })?
-                    .timeout,
-            )
-        };
+        let timeout_of = |function| Some(reading.profile(function)?.timeout);
         Some(QueuePlan::read(block, reading.component, &timeout_of))
     }
 
@@ -189,14 +182,14 @@ impl Mechanism for Queues {
     }
 
     fn new(plan: &[QueuePlan], _: u64, cx: &mut Cx) -> Self {
-        for (spec, queue) in plan.iter().zip(0..) {
+        for (spec, queue) in plan.iter().zip(Id::all()) {
             if let Some(task) = &spec.redrive {
                 let event = Event::Redrive { queue };
                 cx.at(Instant::ZERO + task.at, Class::Timer, event);
             }
         }
         let state = |(index, spec): (usize, &QueuePlan)| Queue {
-            index: index as u16,
+            index: Id::new(index),
             store: Store::new(spec.fifo.then_some(spec.groups)),
             sends: spec
                 .send_quota
@@ -238,18 +231,14 @@ impl Mechanism for Queues {
     }
 
     #[inline]
-    fn offer(&mut self, plan: &[QueuePlan], queue: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[queue as usize];
-        let state = &mut self.state[queue as usize];
+    fn offer(&mut self, plan: &[QueuePlan], queue: Id<QUEUE>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(queue)];
+        let state = &mut self.state[usize::from(queue)];
         if let Some(sends) = &mut state.sends
             && !sends.take(cx.now(), 1)
         {
             state.record.counts.throttled += 1;
-            let target = Target {
-                kind: kind::QUEUE,
-                index: queue,
-            };
-            cx.hit(Limit::SendRate, target, key);
+            cx.hit(Limit::SendRate, queue.target(), key);
             return cx.reply(key, Status::Throttled);
         }
         if spec.send_latency.is_zero() {
@@ -266,7 +255,7 @@ impl Mechanism for Queues {
         match event {
             Event::Sent { queue, request } => self.sent(plan, queue, request, cx),
             Event::Show { queue, message } => {
-                let state = &mut self.state[queue as usize];
+                let state = &mut self.state[usize::from(queue)];
                 // It may have become too old while it was delayed.
                 if state.store.get(message).is_some() {
                     state.store.show(message);
@@ -274,41 +263,41 @@ impl Mechanism for Queues {
                 }
             }
             Event::Visible { queue } => {
-                self.state[queue as usize].come_back(cx);
+                self.state[usize::from(queue)].come_back(cx);
                 self.pull(plan, queue, cx);
             }
             Event::Expire { queue } => {
-                self.state[queue as usize].expire(cx);
+                self.state[usize::from(queue)].expire(cx);
                 self.pull(plan, queue, cx);
             }
             Event::Pull { queue } => self.pull(plan, queue, cx),
             Event::Grown { queue } => {
-                if let Some(poller) = &mut self.state[queue as usize].poller {
+                if let Some(poller) = &mut self.state[usize::from(queue)].poller {
                     poller.growing = false;
                 }
                 self.pull(plan, queue, cx);
             }
             Event::Flush { queue, epoch } => {
-                self.state[queue as usize].window_over(&plan[queue as usize], epoch, cx);
+                self.state[usize::from(queue)].window_over(&plan[usize::from(queue)], epoch, cx);
                 self.pull(plan, queue, cx);
             }
             Event::Again { queue, batch } => {
-                self.state[queue as usize].try_again(batch, cx);
+                self.state[usize::from(queue)].try_again(batch, cx);
                 self.pull(plan, queue, cx);
             }
             Event::Redrive { queue } => self.redrive(plan, queue, cx),
         }
     }
 
-    fn delivered(&mut self, plan: &[QueuePlan], queue: u16, batch: u32, key: Key, cx: &mut Cx) {
+    fn delivered(&mut self, plan: &[QueuePlan], queue: Id<QUEUE>, batch: u32, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         if entry.mark < now {
             entry.spend_until(Cause::Waiting, now);
         }
         let status = entry.status;
-        let spec = &plan[queue as usize];
-        let state = &mut self.state[queue as usize];
+        let spec = &plan[usize::from(queue)];
+        let state = &mut self.state[usize::from(queue)];
         match status {
             Status::Throttled => return state.throttled(batch, key, cx),
             Status::Ok => state.settle(spec, batch, key, cx),
@@ -377,12 +366,12 @@ impl Mechanism for Queues {
 
 impl Queues {
     /// A send call has taken effect: the message is there, and the sender hears of it.
-    fn sent(&mut self, plan: &[QueuePlan], queue: u16, key: Key, cx: &mut Cx) {
+    fn sent(&mut self, plan: &[QueuePlan], queue: Id<QUEUE>, key: Key, cx: &mut Cx) {
         if !cx.requests.contains(key) {
             return;
         }
-        let spec = &plan[queue as usize];
-        let state = &mut self.state[queue as usize];
+        let spec = &plan[usize::from(queue)];
+        let state = &mut self.state[usize::from(queue)];
         let now = cx.now();
         let entry = &cx.requests[key];
         // A sender that sends again, because it saw no answer, sends the same message, if that matters to anybody.
@@ -410,26 +399,26 @@ impl Queues {
     }
 
     /// The poller takes what it may, and what was received too often moves on.
-    fn pull(&mut self, plan: &[QueuePlan], queue: u16, cx: &mut Cx) {
-        let spec = &plan[queue as usize];
-        let state = &mut self.state[queue as usize];
+    fn pull(&mut self, plan: &[QueuePlan], queue: Id<QUEUE>, cx: &mut Cx) {
+        let spec = &plan[usize::from(queue)];
+        let state = &mut self.state[usize::from(queue)];
         state.pull(spec, cx);
         if state.dead.is_empty() {
             return;
         }
         let Some((to, _)) = spec.dead_letter else { return };
         let mut dead = std::mem::take(&mut state.dead);
-        let (target, now) = (&mut self.state[to as usize], cx.now());
+        let (target, now) = (&mut self.state[usize::from(to)], cx.now());
         for mut message in dead.drain(..) {
-            if plan[to as usize].fifo {
+            if plan[usize::from(to)].fifo {
                 message.enqueued = now;
             }
-            message.group %= plan[to as usize].groups.max(1);
+            message.group %= plan[usize::from(to)].groups.max(1);
             message.receives = 0;
             target.record.counts.moved_in += 1;
             target.enqueue(message, Duration::ZERO, cx);
         }
-        self.state[queue as usize].dead = dead;
+        self.state[usize::from(queue)].dead = dead;
         cx.hand_over(Event::Pull { queue: to });
     }
 }
@@ -444,19 +433,4 @@ fn fails(message: &Message, receives: u32, failure: f64) -> bool {
 #[inline]
 fn receipt_luck(message: &Message, receives: u32) -> Luck {
     message.luck.derive(step::RECEIPT + u64::from(receives))
-}
-
-const fn queue(index: u16) -> Target {
-    Target {
-        kind: kind::QUEUE,
-        index,
-    }
-}
-
-/// The function that a poller feeds.
-fn function(poller: &PollerPlan) -> Target {
-    Target {
-        kind: kind::FUNCTION,
-        index: poller.to,
-    }
 }

@@ -1,7 +1,8 @@
 //! A queue, checked: everything that stays the same while the simulation runs.
 
 use crate::kernel::{Duration, Sampler};
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::{FUNCTION, QUEUE};
 use crate::scenario::Target;
 
 /// Messages that one receive call brings, and one delete call takes, at most. Source: Amazon SQS API reference.
@@ -30,7 +31,7 @@ pub struct QueuePlan {
     /// Message groups of a FIFO queue; each message belongs to one of them with equal probability.
     pub groups: u32,
     /// Where messages go that were received too often: (queue, receives).
-    pub dead_letter: Option<(u16, u32)>,
+    pub dead_letter: Option<(Id<QUEUE>, u32)>,
     /// Messages that may be in flight (received, not yet deleted) at once.
     pub in_flight_limit: u64,
     /// How long a send call takes.
@@ -63,7 +64,7 @@ pub struct RedrivePlan {
     /// Messages a second.
     pub rate: f64,
     /// The queue that gets them.
-    pub to: u16,
+    pub to: Id<QUEUE>,
     /// The share of poison messages that can be handled from then on, because the cause was mended.
     pub mended: f64,
 }
@@ -72,7 +73,7 @@ pub struct RedrivePlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollerPlan {
     /// The function.
-    pub to: u16,
+    pub to: Id<FUNCTION>,
     /// Messages of one invocation at most.
     pub batch_size: u16,
     /// How long a batch may wait for more messages.
@@ -92,10 +93,7 @@ pub struct PollerPlan {
 impl PollerPlan {
     /// The function that it invokes.
     pub const fn worker(&self) -> Target {
-        Target {
-            kind: kind::FUNCTION,
-            index: self.to,
-        }
+        self.to.target()
     }
 }
 

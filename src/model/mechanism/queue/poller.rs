@@ -152,10 +152,11 @@ impl IdlePolls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::request::id::Id;
 
     fn plan() -> PollerPlan {
         PollerPlan {
-            to: 0,
+            to: Id::new(0),
             batch_size: 10,
             batch_window: Duration::ZERO,
             start: 5,

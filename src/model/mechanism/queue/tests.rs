@@ -12,6 +12,7 @@ use crate::model::request::account::AccountPlan;
 use crate::model::request::call::CallPlan;
 use crate::model::request::common::Common;
 use crate::model::request::entry::Cause;
+use crate::model::request::id::Id;
 use crate::model::request::operation::Operation;
 use crate::model::request::retry::RetryPolicy;
 use crate::model::world::run::{RunResult, World};
@@ -43,7 +44,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
         code_init: Sampler::Constant(0.0),
         component: FUNCTION,
         name: "worker".to_owned(),
-        account: Some(0),
+        account: Some(Id::new(0)),
         memory_mb: 128,
         vcpus: 1.0,
         timeout: secs(900),
@@ -82,7 +83,7 @@ pub(super) fn function(takes: Sampler) -> FunctionPlan {
 
 fn poller() -> PollerPlan {
     PollerPlan {
-        to: 0,
+        to: Id::new(0),
         batch_size: 1,
         batch_window: Duration::ZERO,
         start: 5,
@@ -250,7 +251,7 @@ fn throttles_send_good_messages_to_the_dead_letters_and_a_limit_of_concurrency_p
     let mut worker = takes(25);
     worker.reserved = Some(1);
     let spec = QueuePlan {
-        dead_letter: Some((1, 2)),
+        dead_letter: Some((Id::new(1), 2)),
         ..queue(Some(poller()))
     };
     let result = run(spec.clone(), worker.clone(), at_once(50, 0), 1_500);
@@ -316,7 +317,7 @@ fn everything_that_came_in_is_somewhere() {
             groups: 20,
             delay: secs(5),
             retention: secs(120),
-            dead_letter: Some((1, 3)),
+            dead_letter: Some((Id::new(1), 3)),
             duplicate_rate: if fifo { 0.0 } else { 0.05 },
             poison: 0.02,
             ..queue(Some(PollerPlan {

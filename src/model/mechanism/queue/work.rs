@@ -4,17 +4,18 @@ use super::event::Event;
 use super::plan::{CALL_MESSAGES, QueuePlan};
 use super::poller::Receipt;
 use super::store::Message;
-use super::{ATTEMPTS_COUNTED, Flight, Queue, THROTTLE_BACKOFF, fails, function, queue, receipt_luck, step};
+use super::{ATTEMPTS_COUNTED, Flight, Queue, THROTTLE_BACKOFF, fails, receipt_luck, step};
 use crate::kernel::{Class, Duration, Instant, Key};
 use crate::model::request::desk::Cx;
 use crate::model::request::effects::Handed;
 use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::QUEUE;
 
 impl Queue {
     #[inline]
-    pub(super) fn event(&self, event: impl Fn(u16) -> Event) -> Event {
+    pub(super) fn event(&self, event: impl Fn(Id<QUEUE>) -> Event) -> Event {
         event(self.index)
     }
 
@@ -56,7 +57,7 @@ impl Queue {
             self.record.leaves(message.enqueued, now);
             self.store.remove(key);
             self.record.counts.expired += 1;
-            cx.hit_by(Limit::Retention, queue(self.index), None);
+            cx.hit_by(Limit::Retention, self.index.target(), None);
         }
         self.record.in_flight.set(now.0, self.store.in_flight());
         self.watch_retention(cx);
@@ -147,9 +148,9 @@ impl Queue {
             } else {
                 Limit::PollerConcurrency
             };
-            cx.hit_by(limit, queue(self.index), Some(function(&poller.spec)));
+            cx.hit_by(limit, self.index.target(), Some(poller.spec.worker()));
         } else if !room && self.store.is_receivable() {
-            cx.hit_by(Limit::InFlight, queue(self.index), Some(function(&poller.spec)));
+            cx.hit_by(Limit::InFlight, self.index.target(), Some(poller.spec.worker()));
         }
         if poller.ramp.limited && !limited {
             poller.polls.freed(now);
@@ -254,8 +255,7 @@ impl Queue {
         }
         let luck = luck.unwrap_or_default();
         let caller = Caller::Sender {
-            kind: kind::QUEUE,
-            index: self.index,
+            from: self.index.target(),
             ticket: batch,
         };
         let mut request = Request::new(caller, luck, cx.now());
@@ -276,7 +276,7 @@ impl Queue {
         });
         cx.effects.hand(caller, handed);
         let key = cx.requests.insert(request);
-        cx.offer_at_mark(function(&poller.spec), key);
+        cx.offer_at_mark(poller.spec.worker(), key);
     }
 
     /// The function refused a batch: it is tried again, until its messages become visible again.
@@ -304,7 +304,7 @@ impl Queue {
     pub(super) fn try_again(&mut self, batch: u32, cx: &mut Cx) {
         let now = cx.now();
         let Some(poller) = &mut self.poller else { return };
-        let to = function(&poller.spec);
+        let to = poller.spec.worker();
         let waiting = poller.batches.get(batch);
         let Some(key) = waiting.retrying.take() else { return };
         if now < waiting.expires {

@@ -22,7 +22,8 @@ use crate::model::parts::budget::{Holder, Holding};
 use crate::model::request::common::Profile;
 use crate::model::request::delivery::{self, ChannelPlan, Deliveries, Delivery, NO_MESSAGE, PolicyPlan, TARGETS};
 use crate::model::request::desk::{self, Cx};
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::SCHEDULE;
 use crate::model::request::meaning::Meaning;
 use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::cron::Cron;
@@ -267,12 +268,12 @@ pub enum Event {
     /// It fires.
     Fire {
         /// The schedule.
-        schedule: u16,
+        schedule: Id<SCHEDULE>,
     },
     /// A job that waits for another try has become too old.
     Expire {
         /// The schedule.
-        schedule: u16,
+        schedule: Id<SCHEDULE>,
         /// The delivery.
         delivery: u32,
     },
@@ -306,13 +307,15 @@ pub struct Schedules {
 }
 
 /// The event by which a delivery becomes too old.
-fn expired(schedule: u16, delivery: u32) -> desk::Event {
+fn expired(sender: Target, delivery: u32) -> desk::Event {
+    let schedule = sender.into();
     Event::Expire { schedule, delivery }.into()
 }
 
 impl Mechanism for Schedules {
     const TABLE: &'static Table = &TABLE;
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<SCHEDULE>;
     type Plan = SchedulePlan;
     type Event = Event;
 
@@ -332,7 +335,7 @@ impl Mechanism for Schedules {
         vec![Sent::event("what is invoked by", plan.channel.to)]
     }
 
-    fn offer(&mut self, _: &[SchedulePlan], _: u16, _: Key, _: &mut Cx) {
+    fn offer(&mut self, _: &[SchedulePlan], _: Id<SCHEDULE>, _: Key, _: &mut Cx) {
         unreachable!("nobody calls a schedule")
     }
 
@@ -350,10 +353,7 @@ impl Mechanism for Schedules {
             source: cx.agenda.source(),
             next: 0,
             dice: Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "jobs")),
-            deliveries: Deliveries::new(Target {
-                kind: kind::SCHEDULE,
-                index: index as u16,
-            }),
+            deliveries: Deliveries::new(Id::<SCHEDULE>::new(index).target()),
             firings: 0,
             jobs: 0,
             window: 0,
@@ -362,7 +362,7 @@ impl Mechanism for Schedules {
         let state = plan.iter().enumerate().map(state).collect();
         let mut schedules = Self { state };
         for (index, spec) in plan.iter().enumerate() {
-            schedules.state[index].wait(spec, index as u16, cx);
+            schedules.state[index].wait(spec, Id::new(index), cx);
         }
         schedules
     }
@@ -370,21 +370,21 @@ impl Mechanism for Schedules {
     fn handle(&mut self, event: Event, plan: &[SchedulePlan], cx: &mut Cx) {
         match event {
             Event::Fire { schedule } => {
-                let spec = &plan[schedule as usize];
-                let state = &mut self.state[schedule as usize];
+                let spec = &plan[usize::from(schedule)];
+                let state = &mut self.state[usize::from(schedule)];
                 state.wait(spec, schedule, cx);
                 state.fire(spec, cx);
             }
             Event::Expire { schedule, delivery } => {
-                let spec = &plan[schedule as usize].channel;
-                self.state[schedule as usize].deliveries.expire(spec, delivery, cx);
+                let spec = &plan[usize::from(schedule)].channel;
+                self.state[usize::from(schedule)].deliveries.expire(spec, delivery, cx);
             }
         }
     }
 
-    fn delivered(&mut self, plan: &[SchedulePlan], schedule: u16, delivery: u32, key: Key, cx: &mut Cx) {
-        let spec = &plan[schedule as usize].channel;
-        let state = &mut self.state[schedule as usize];
+    fn delivered(&mut self, plan: &[SchedulePlan], schedule: Id<SCHEDULE>, delivery: u32, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(schedule)].channel;
+        let state = &mut self.state[usize::from(schedule)];
         state.deliveries.answered(spec, delivery, key, expired, cx);
     }
 
@@ -438,7 +438,7 @@ impl Mechanism for Schedules {
 
 impl Schedule {
     /// Puts the next instant on the agenda, if there is one.
-    fn wait(&mut self, spec: &SchedulePlan, schedule: u16, cx: &mut Cx) {
+    fn wait(&mut self, spec: &SchedulePlan, schedule: Id<SCHEDULE>, cx: &mut Cx) {
         let since = match &spec.times {
             Times::At(instants) => instants.get(self.next).copied(),
             Times::Every { first, interval } => {

@@ -35,7 +35,8 @@ use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request, Status};
 use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::STORE;
 use crate::model::request::meaning::Meaning;
 use crate::model::request::operation::Operation;
 use crate::model::request::session::{Lease, holder};
@@ -67,12 +68,12 @@ pub enum Event {
     /// A minute is over: capacity and partitions are looked at.
     Minute {
         /// The store.
-        store: u16,
+        store: Id<STORE>,
     },
     /// Provisioned capacity has changed.
     Scaled {
         /// The store.
-        store: u16,
+        store: Id<STORE>,
         /// Reads or writes.
         side: u8,
         /// Units a second.
@@ -155,6 +156,7 @@ impl Mechanism for Stores {
         ..Harm::NONE
     };
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<STORE>;
     type Plan = StorePlan;
     type Event = Event;
 
@@ -191,7 +193,7 @@ impl Mechanism for Stores {
     fn new(plan: &[StorePlan], _: u64, cx: &mut Cx) -> Self {
         let mut state = Vec::new();
         for (index, spec) in plan.iter().enumerate() {
-            let store = index as u16;
+            let store = Id::<STORE>::new(index);
             let mut record = Record::default();
             let capacity = Capacity::new(&spec.capacity);
             for (side, gauge) in record.capacity.iter_mut().enumerate() {
@@ -207,7 +209,7 @@ impl Mechanism for Stores {
                 nodes: Nodes::new(&spec.nodes),
                 slow: 1.0,
                 cached: Cached::default(),
-                host: cx.plan.host(target(store)),
+                host: cx.plan.host(store.target()),
                 record,
             });
         }
@@ -218,8 +220,8 @@ impl Mechanism for Stores {
     }
 
     #[inline]
-    fn offer(&mut self, plan: &[StorePlan], store: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[store as usize];
+    fn offer(&mut self, plan: &[StorePlan], store: Id<STORE>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(store)];
         let now = cx.now();
         let (operation, key_luck) = self.asked(plan, key, cx);
         let demand = cx.plan.call(key, &cx.requests).and_then(|call| call.demand.as_ref());
@@ -237,8 +239,7 @@ impl Mechanism for Stores {
             own_connection: false,
         });
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::STORE;
-        entry.worker = store;
+        entry.taken_by(store.target());
         entry.frame.instance = place;
         if spec.connections.is_some() {
             self.connect(plan, key, false, cx);
@@ -247,13 +248,13 @@ impl Mechanism for Stores {
         }
     }
 
-    fn change(&mut self, plan: &[StorePlan], store: u16, change: Change, cx: &mut Cx) {
-        let state = &mut self.state[store as usize];
+    fn change(&mut self, plan: &[StorePlan], store: Id<STORE>, change: Change, cx: &mut Cx) {
+        let state = &mut self.state[usize::from(store)];
         let side = usize::from(!matches!(change, Change::Lower(Quota::ReadCapacity, _)));
         match change {
             Change::Slow(factor) => state.slow = factor,
             Change::Lower(_, to) => {
-                let spec = &plan[store as usize].capacity;
+                let spec = &plan[usize::from(store)].capacity;
                 state.capacity.lower(spec, side, to, cx.now());
             }
             Change::Zones(_) | Change::Recycle(..) | Change::Neighbours(_) => {}
@@ -271,8 +272,8 @@ impl Mechanism for Stores {
             Event::Done { request } => self.done(plan, request, cx),
             Event::Minute { store } => self.minute(plan, store, cx),
             Event::Scaled { store, side, capacity } => {
-                let state = &mut self.state[store as usize];
-                let spec = &plan[store as usize];
+                let state = &mut self.state[usize::from(store)];
+                let spec = &plan[usize::from(store)];
                 state
                     .capacity
                     .changed(&spec.capacity, side as usize, u64::from(capacity), cx.now());
@@ -291,8 +292,13 @@ impl Mechanism for Stores {
         let entry = &mut cx.requests[parent];
         entry.adopt(&answer);
         let op = self.ops.at_mut(entry.frame.instance);
-        if let Some(cache) = plan[entry.worker as usize].cache.filter(|_| answer.status.is_ok()) {
-            self.state[entry.worker as usize].cached.keep(cache, now, op.key);
+        if let Some(cache) = plan[usize::from(entry.worker_id::<STORE>())]
+            .cache
+            .filter(|_| answer.status.is_ok())
+        {
+            self.state[usize::from(entry.worker_id::<STORE>())]
+                .cached
+                .keep(cache, now, op.key);
         }
         self.end(parent, answer.status, cx);
     }
@@ -346,9 +352,9 @@ impl Stores {
 
     /// Finds a connection for an operation: an idle one of its instance, a new one, or none.
     fn connect(&mut self, plan: &[StorePlan], key: Key, last_try: bool, cx: &mut Cx) {
-        let store = cx.requests[key].worker;
-        let spec = &plan[store as usize];
-        let state = &mut self.state[store as usize];
+        let store = cx.requests[key].worker_id::<STORE>();
+        let spec = &plan[usize::from(store)];
+        let state = &mut self.state[usize::from(store)];
         let now = cx.now();
         let holder = holder(key, cx);
         let op = self.ops.at_mut(cx.requests[key].frame.instance);
@@ -368,7 +374,7 @@ impl Stores {
             cx.at(now + takes, Class::Release, event);
         } else if last_try || !cx.sessions.has_callers(state.host) {
             state.record.window.refused += 1;
-            cx.no_connection(target(store), state.host, key);
+            cx.no_connection(store.target(), state.host, key);
             self.leave(key, Status::Unavailable, cx);
         } else {
             for of in cx.sessions.take_due(state.host, now) {
@@ -383,9 +389,9 @@ impl Stores {
     fn begin(&mut self, plan: &[StorePlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &cx.requests[key];
-        let (store, luck) = (entry.worker, entry.luck);
-        let spec = &plan[store as usize];
-        let state = &mut self.state[store as usize];
+        let (store, luck) = (entry.worker_id::<STORE>(), entry.luck);
+        let spec = &plan[usize::from(store)];
+        let state = &mut self.state[usize::from(store)];
         let window = &mut state.record.window;
         let op = self.ops.at_mut(entry.frame.instance);
         let side = side_of(op.operation);
@@ -410,7 +416,7 @@ impl Stores {
                         Limit::PartitionThroughput
                     }
                 };
-                cx.hit(limit, target(store), key);
+                cx.hit(limit, store.target(), key);
                 return self.leave(key, spec.refusal, cx);
             }
         }
@@ -419,7 +425,7 @@ impl Stores {
         let hash = mix(op.key.wrapping_add(1));
         let Some((service, waiting)) = state.nodes.serve(&spec.nodes, now, hash, op.work, bytes) else {
             window.rejected += 1;
-            cx.hit(Limit::StoreQueue, target(store), key);
+            cx.hit(Limit::StoreQueue, store.target(), key);
             return self.leave(key, Status::Throttled, cx);
         };
         window.work_ns += u128::from(op.work.0);
@@ -440,12 +446,12 @@ impl Stores {
     fn done(&mut self, plan: &[StorePlan], key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
-        let spec = &plan[entry.worker as usize];
+        let spec = &plan[usize::from(entry.worker_id::<STORE>())];
         let op = self.ops.at_mut(entry.frame.instance);
         entry.spend_until(Cause::Queued, op.service.starts.max(entry.mark));
         entry.spend_until(Cause::Store, now);
         if chance(&mut entry.luck.dice(step::FAILURE), spec.failure) {
-            self.state[entry.worker as usize].record.window.failed += 1;
+            self.state[usize::from(entry.worker_id::<STORE>())].record.window.failed += 1;
             return self.end(key, Status::Failed, cx);
         }
         let Some(behind) = spec.behind.filter(|_| op.goes_on) else {
@@ -462,7 +468,7 @@ impl Stores {
         let entry = &cx.requests[key];
         let op = self.ops.at_mut(entry.frame.instance);
         let took = cx.now().since(op.arrived);
-        let record = &mut self.state[entry.worker as usize].record;
+        let record = &mut self.state[usize::from(entry.worker_id::<STORE>())].record;
         record.ended(side_of(op.operation), took);
         self.leave(key, status, cx);
     }
@@ -472,7 +478,7 @@ impl Stores {
     fn leave(&mut self, key: Key, status: Status, cx: &mut Cx) {
         let entry = &cx.requests[key];
         let op = self.ops.take(entry.frame.instance);
-        let state = &mut self.state[entry.worker as usize];
+        let state = &mut self.state[usize::from(entry.worker_id::<STORE>())];
         let kept = op.lease.is_some_and(|lease| cx.sessions.give_back(state.host, lease));
         if (op.lease.is_some() && !kept) || op.own_connection {
             state.record.connections.add(cx.now().0, -1);
@@ -480,10 +486,10 @@ impl Stores {
         cx.reply(key, status);
     }
 
-    fn minute(&mut self, plan: &[StorePlan], store: u16, cx: &mut Cx) {
+    fn minute(&mut self, plan: &[StorePlan], store: Id<STORE>, cx: &mut Cx) {
         let now = cx.now();
-        let spec = &plan[store as usize].capacity;
-        let state = &mut self.state[store as usize];
+        let spec = &plan[usize::from(store)].capacity;
+        let state = &mut self.state[usize::from(store)];
         let wanted = state.capacity.minute(spec, now);
         for (side, capacity) in wanted.into_iter().enumerate() {
             let Some(capacity) = capacity else { continue };
@@ -517,12 +523,5 @@ impl Store {
             gauge.set(now.0, self.capacity.of(side).round() as u64);
         }
         self.record.partitions = self.capacity.partitions();
-    }
-}
-
-const fn target(index: u16) -> Target {
-    Target {
-        kind: kind::STORE,
-        index,
     }
 }

@@ -13,6 +13,7 @@
 
 use super::plan::{Capacity, KeysPlan, MappingPlan, OnDemandPlan, StreamPlan};
 use crate::kernel::Duration;
+use crate::model::request::id::Id;
 use crate::model::request::{kind, payload};
 use crate::scenario::{Block, Code, Context, Field, Kind, Table, Target};
 
@@ -268,7 +269,7 @@ impl StreamPlan {
         let plan = Self {
             component,
             name: name.to_owned(),
-            of: block.target_opt("of").map(|of| of.index),
+            of: block.target_opt("of").map(Id::from),
             capacity: read_capacity(block),
             shards: block.count("shards") as u32,
             keys: keys.map_or(KeysPlan::new(1, 0.0, 0.0), |keys| {
@@ -355,14 +356,11 @@ impl StreamPlan {
 /// Checks that further consumers read a stream that has records of its own.
 pub fn further_consumers(plan: &[StreamPlan], cx: &Context) {
     for (index, stream) in plan.iter().enumerate() {
-        let source = stream.of.and_then(|of| plan.get(of as usize));
-        if source.is_none_or(|source| source.of.is_none()) || stream.of == Some(index as u16) {
+        let source = stream.of.and_then(|of| plan.get(usize::from(of)));
+        if source.is_none_or(|source| source.of.is_none()) || stream.of == Some(Id::new(index)) {
             continue;
         }
-        let target = Target {
-            kind: kind::STREAM,
-            index: index as u16,
-        };
+        let target = Target::new(kind::STREAM, index);
         let message = "a further consumer reads a stream that is itself a further consumer";
         let help = "name the stream that the records are put into under `of`";
         cx.error(Code::Inconsistent, cx.names.span(target), message, help);
@@ -395,7 +393,7 @@ fn read_mapping(block: &Block) -> Option<MappingPlan> {
         mapping.warn(Code::NoEffect, mapping.span_of("starting_position"), message, help);
     }
     Some(MappingPlan {
-        to: to.index,
+        to: to.into(),
         batch_size: mapping.count("batch_size") as u16,
         batch_window: mapping.duration("batch_window"),
         parallelization_factor: mapping.count("parallelization_factor") as u8,
@@ -405,7 +403,7 @@ fn read_mapping(block: &Block) -> Option<MappingPlan> {
         maximum_age: mapping.duration_opt("maximum_record_age"),
         bisect: mapping.flag("bisect_on_error"),
         partial_batch_response: mapping.flag("partial_batch_response"),
-        on_failure: mapping.target_opt("on_failure").map(|queue| queue.index),
+        on_failure: mapping.target_opt("on_failure").map(Id::from),
         polls: (mapping.choice("read") == 0).then(|| mapping.duration("poll_interval")),
         backoff: mapping.duration("backoff"),
     })

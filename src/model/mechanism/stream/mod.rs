@@ -40,7 +40,8 @@ use crate::model::request::common::Profile;
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::STREAM;
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use plan::{Capacity, MappingPlan, OnDemandPlan, StreamPlan};
@@ -53,26 +54,26 @@ pub enum Event {
     /// A put call reaches the shard.
     Put {
         /// The stream.
-        stream: u16,
+        stream: Id<STREAM>,
         /// The call.
         request: Key,
     },
     /// A mapping begins to read.
     Start {
         /// The stream.
-        stream: u16,
+        stream: Id<STREAM>,
     },
     /// A shard is read.
     Read {
         /// The stream.
-        stream: u16,
+        stream: Id<STREAM>,
         /// The shard.
         shard: u32,
     },
     /// A batch has waited for more records long enough, or for its next try.
     Wake {
         /// The stream.
-        stream: u16,
+        stream: Id<STREAM>,
         /// The lane of the shard.
         lane: u8,
         /// The shard.
@@ -83,12 +84,12 @@ pub enum Event {
     /// A minute of traffic is over (on demand).
     Look {
         /// The stream.
-        stream: u16,
+        stream: Id<STREAM>,
     },
     /// The splits that were asked for are done.
     Grown {
         /// The stream.
-        stream: u16,
+        stream: Id<STREAM>,
         /// How many shards there are to be.
         shards: u32,
     },
@@ -161,13 +162,13 @@ struct Growth {
 /// One stream while the simulation runs.
 #[derive(Debug)]
 struct State {
-    index: u16,
+    index: Id<STREAM>,
     /// The stream that has its records: itself, or the one it reads.
-    source: u16,
+    source: Id<STREAM>,
     shards: Shards,
     growth: Option<Growth>,
     /// Those that read this stream, itself among them.
-    consumers: Vec<u16>,
+    consumers: Vec<Id<STREAM>>,
     consumer: Option<Consumer>,
     /// Accepted since the start of the run, whatever was reset.
     accepted: u64,
@@ -183,6 +184,7 @@ pub struct Streams {
 impl Mechanism for Streams {
     const TABLE: &'static Table = &fields::TABLE;
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<STREAM>;
     type Plan = StreamPlan;
     type Event = Event;
 
@@ -202,7 +204,7 @@ impl Mechanism for Streams {
     }
 
     fn sends(plan: &StreamPlan) -> Vec<Sent> {
-        let worker = plan.mapping.iter().map(|mapping| worker(mapping.to));
+        let worker = plan.mapping.iter().map(|mapping| mapping.to.target());
         worker.map(|to| Sent::awaited("records of", to)).collect()
     }
 
@@ -220,9 +222,9 @@ impl Mechanism for Streams {
             state: Vec::with_capacity(plan.len()),
         };
         for (index, spec) in plan.iter().enumerate() {
-            let index = index as u16;
+            let index = Id::new(index);
             let source = spec.of.unwrap_or(index);
-            let of = &plan[source as usize];
+            let of = &plan[usize::from(source)];
             let shards = Shards::new(of);
             let growth = match of.capacity {
                 Capacity::OnDemand(grow) if spec.of.is_none() => Some(Growth {
@@ -237,8 +239,8 @@ impl Mechanism for Streams {
                 let event = Event::Look { stream: index };
                 cx.at(Instant::ZERO + LOOK, Class::Release, event);
             }
-            let reads = |other: &StreamPlan, i: u16| other.mapping.is_some() && other.of.unwrap_or(i) == index;
-            let consumers = plan.iter().zip(0..).filter(|(other, i)| reads(other, *i));
+            let reads = |other: &StreamPlan, i| other.mapping.is_some() && other.of.unwrap_or(i) == index;
+            let consumers = plan.iter().zip(Id::all()).filter(|(other, i)| reads(other, *i));
             let mut state = State {
                 index,
                 source,
@@ -257,8 +259,8 @@ impl Mechanism for Streams {
     }
 
     #[inline]
-    fn offer(&mut self, plan: &[StreamPlan], stream: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[stream as usize];
+    fn offer(&mut self, plan: &[StreamPlan], stream: Id<STREAM>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(stream)];
         if spec.put_latency.is_zero() {
             return self.put(plan, stream, key, cx);
         }
@@ -273,7 +275,7 @@ impl Mechanism for Streams {
         match event {
             Event::Put { stream, request } => self.put(plan, stream, request, cx),
             Event::Start { stream } => {
-                let state = &mut self.state[stream as usize];
+                let state = &mut self.state[usize::from(stream)];
                 if let Some(consumer) = &mut state.consumer {
                     consumer.started = true;
                 }
@@ -281,21 +283,21 @@ impl Mechanism for Streams {
                     state.want(plan, shard, cx);
                 }
             }
-            Event::Read { stream, shard } => self.state[stream as usize].read(plan, shard, cx),
+            Event::Read { stream, shard } => self.state[usize::from(stream)].read(plan, shard, cx),
             Event::Wake {
                 stream,
                 lane,
                 shard,
                 epoch,
             } => {
-                self.state[stream as usize].wake(plan, (shard, lane), epoch, cx);
+                self.state[usize::from(stream)].wake(plan, (shard, lane), epoch, cx);
             }
             Event::Look { stream } => self.look(plan, stream, cx),
             Event::Grown { stream, shards } => self.grow(plan, stream, shards, cx),
         }
     }
 
-    fn delivered(&mut self, plan: &[StreamPlan], stream: u16, number: u32, key: Key, cx: &mut Cx) {
+    fn delivered(&mut self, plan: &[StreamPlan], stream: Id<STREAM>, number: u32, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         if entry.mark < now {
@@ -304,7 +306,7 @@ impl Mechanism for Streams {
         let entry = *entry;
         cx.requests.remove(key);
         let place = (number >> LANE_BITS, (number & ((1 << LANE_BITS) - 1)) as u8);
-        self.state[stream as usize].answered(plan, place, &entry, cx);
+        self.state[usize::from(stream)].answered(plan, place, &entry, cx);
     }
 
     fn close_window(&mut self, _: &[StreamPlan], cx: &mut Cx) {
@@ -342,7 +344,7 @@ impl Mechanism for Streams {
         for (spec, state) in plan.iter().zip(self.state) {
             let hottest = spec.of.is_none().then(|| state.shards.hottest());
             // What a record costs is written at the stream that has it.
-            let of = &plan[state.source as usize];
+            let of = &plan[usize::from(state.source)];
             let billed = StreamPlan {
                 capacity: of.capacity,
                 record_bytes: of.record_bytes,
@@ -357,23 +359,22 @@ impl Mechanism for Streams {
 
 impl Streams {
     /// A put reaches its shard, which takes it or refuses.
-    fn put(&mut self, plan: &[StreamPlan], stream: u16, key: Key, cx: &mut Cx) {
+    fn put(&mut self, plan: &[StreamPlan], stream: Id<STREAM>, key: Key, cx: &mut Cx) {
         if !cx.requests.contains(key) {
             return;
         }
-        let source = self.state[stream as usize].source;
-        let spec = &plan[source as usize];
+        let source = self.state[usize::from(stream)].source;
+        let spec = &plan[usize::from(source)];
         let now = cx.now();
         let entry = &cx.requests[key];
         // A producer that puts again, because it was refused or saw no answer, puts the same record.
         let luck = entry.luck.first_attempt(entry.attempt).derive(step::RECORD);
         let partition = spec.keys.draw(luck, step::HOT, step::KEY);
-        let state = &mut self.state[source as usize];
+        let state = &mut self.state[usize::from(source)];
         let shard = state.shards.of(partition);
         if !state.shards.get(shard).take(now, spec.record_bytes) {
             state.books.counts.throttled += 1;
-            let (kind, index) = (kind::STREAM, source);
-            cx.hit(Limit::ShardThroughput, Target { kind, index }, key);
+            cx.hit(Limit::ShardThroughput, source.target(), key);
             return cx.reply(key, Status::Throttled);
         }
         state.accepted += 1;
@@ -387,16 +388,16 @@ impl Streams {
             poison: chance(&mut luck.dice(step::POISON), spec.poison),
             tries: 0,
         };
-        for i in 0..self.state[source as usize].consumers.len() {
-            let consumer = self.state[source as usize].consumers[i];
-            self.state[consumer as usize].take(plan, shard, partition, record, cx);
+        for i in 0..self.state[usize::from(source)].consumers.len() {
+            let consumer = self.state[usize::from(source)].consumers[i];
+            self.state[usize::from(consumer)].take(plan, shard, partition, record, cx);
         }
     }
 
     /// A minute of an on-demand stream's traffic is over: is there room for more than it was?
-    fn look(&mut self, plan: &[StreamPlan], stream: u16, cx: &mut Cx) {
-        let spec = &plan[stream as usize];
-        let state = &mut self.state[stream as usize];
+    fn look(&mut self, plan: &[StreamPlan], stream: Id<STREAM>, cx: &mut Cx) {
+        let spec = &plan[usize::from(stream)];
+        let state = &mut self.state[usize::from(stream)];
         let accepted = state.accepted;
         let Some(growth) = &mut state.growth else { return };
         growth.peak = growth.peak.max(accepted - growth.before);
@@ -421,13 +422,13 @@ impl Streams {
     }
 
     /// Splits the hottest shards until there are so many.
-    fn grow(&mut self, plan: &[StreamPlan], stream: u16, wanted: u32, cx: &mut Cx) {
-        let spec = &plan[stream as usize];
-        while self.state[stream as usize].shards.open() < wanted {
-            self.state[stream as usize].shards.split(spec);
+    fn grow(&mut self, plan: &[StreamPlan], stream: Id<STREAM>, wanted: u32, cx: &mut Cx) {
+        let spec = &plan[usize::from(stream)];
+        while self.state[usize::from(stream)].shards.open() < wanted {
+            self.state[usize::from(stream)].shards.split(spec);
         }
-        let shards = self.state[stream as usize].shards.clone();
-        self.state[stream as usize].shards.looked();
+        let shards = self.state[usize::from(stream)].shards.clone();
+        self.state[usize::from(stream)].shards.looked();
         for state in &mut self.state {
             if state.source != stream {
                 continue;
@@ -441,22 +442,16 @@ impl Streams {
     }
 }
 
-/// The function of this number.
-const fn worker(index: u16) -> Target {
-    let kind = kind::FUNCTION;
-    Target { kind, index }
-}
-
 /// The consumer of a stream at the start of a run.
 fn consumer(plan: &[StreamPlan], run: u64, spec: &StreamPlan, mapping: MappingPlan, cx: &mut Cx) -> Consumer {
     let stream = plan.iter().position(|other| other.component == spec.component);
-    let stream = stream.unwrap_or(0) as u16;
+    let stream = Id::new(stream.unwrap_or(0));
     let source = spec.of.unwrap_or(stream);
-    let of = &plan[source as usize];
-    let shares = |other: &StreamPlan, i: u16| {
+    let of = &plan[usize::from(source)];
+    let shares = |other: &StreamPlan, i| {
         other.of.unwrap_or(i) == source && other.mapping.is_some_and(|mapping| mapping.polls.is_some())
     };
-    let sharing = plan.iter().zip(0..).filter(|(other, i)| shares(other, *i));
+    let sharing = plan.iter().zip(Id::all()).filter(|(other, i)| shares(other, *i));
     let sharing = if mapping.polls.is_none() {
         1
     } else {
@@ -479,7 +474,7 @@ fn consumer(plan: &[StreamPlan], run: u64, spec: &StreamPlan, mapping: MappingPl
     Consumer {
         spec: mapping,
         batch_limit: batches.batch_limit(),
-        failure: cx.plan.profile(worker(mapping.to)).failure,
+        failure: cx.plan.profile(mapping.to.target()).failure,
         pace,
         window: cx.agenda.lane(mapping.batch_window, Class::Timer),
         readers: Vec::new(),

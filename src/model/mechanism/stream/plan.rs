@@ -2,6 +2,8 @@
 
 use crate::kernel::stream::{below, chance, mix, unit};
 use crate::kernel::{Duration, Luck, Sampler};
+use crate::model::request::id::Id;
+use crate::model::request::kind::{FUNCTION, QUEUE, STREAM};
 
 /// Bytes that one put unit holds. Source: Amazon Kinesis Data Streams pricing, PUT payload unit.
 const PUT_UNIT_BYTES: u64 = 25 << 10;
@@ -93,7 +95,7 @@ pub struct StreamPlan {
     /// Its name, for the dice of its polls.
     pub name: String,
     /// The stream whose records it brings to a further consumer.
-    pub of: Option<u16>,
+    pub of: Option<Id<STREAM>>,
     /// What its capacity follows.
     pub capacity: Capacity,
     /// Shards at the start.
@@ -128,7 +130,7 @@ pub struct StreamPlan {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MappingPlan {
     /// The function.
-    pub to: u16,
+    pub to: Id<FUNCTION>,
     /// Records of one invocation at most.
     pub batch_size: u16,
     /// How long a batch may wait for more records.
@@ -148,7 +150,7 @@ pub struct MappingPlan {
     /// Whether the function says where a batch failed.
     pub partial_batch_response: bool,
     /// The queue that hears of what was given up.
-    pub on_failure: Option<u16>,
+    pub on_failure: Option<Id<QUEUE>>,
     /// How often an idle shard is polled; a reader with a limit of its own (enhanced fan-out) does not poll.
     pub polls: Option<Duration>,
     /// Wait before the first retry; it doubles up to [`BACKOFF_CAP`].

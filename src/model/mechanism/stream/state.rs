@@ -9,8 +9,6 @@ use crate::kernel::{Class, Duration, Instant, Luck};
 use crate::model::request::desk::{self, Cx};
 use crate::model::request::effects::Handed;
 use crate::model::request::entry::{BatchFate, Caller, Request, Status};
-use crate::model::request::kind;
-use crate::scenario::Target;
 
 /// Whether handling a record fails at its next delivery.
 #[inline]
@@ -72,7 +70,7 @@ impl State {
         if !consumer.started {
             return;
         }
-        let propagation = plan[self.source as usize].propagation;
+        let propagation = plan[usize::from(self.source)].propagation;
         let reader = &mut consumer.readers[shard as usize];
         if let Some(at) = reader.due(cx.now(), propagation, &consumer.pace) {
             reader.reading = true;
@@ -86,7 +84,7 @@ impl State {
 
     /// A shard is read: its lanes get what is there.
     pub(super) fn read(&mut self, plan: &[StreamPlan], shard: u32, cx: &mut Cx) {
-        let of = &plan[self.source as usize];
+        let of = &plan[usize::from(self.source)];
         let now = cx.now();
         let Some(consumer) = &mut self.consumer else { return };
         let reader = &mut consumer.readers[shard as usize];
@@ -174,7 +172,7 @@ impl State {
     fn invoke(&mut self, plan: &[StreamPlan], place: (u32, u8), cx: &mut Cx) {
         self.give_up_old(plan, place, cx);
         let now = cx.now();
-        let index = self.index;
+        let stream = self.index;
         let Some(consumer) = &mut self.consumer else { return };
         let (spec, failure) = (consumer.spec, consumer.failure);
         let Some(lane) = self.lane(place) else { return };
@@ -191,8 +189,7 @@ impl State {
         lane.doing = Doing::Working;
         lane.epoch = lane.epoch.wrapping_add(1);
         let caller = Caller::Sender {
-            kind: kind::STREAM,
-            index,
+            from: stream.target(),
             ticket: (place.0 << LANE_BITS) | u32::from(place.1),
         };
         cx.effects.hand(caller, handed);
@@ -205,10 +202,7 @@ impl State {
         };
         self.books.counts.batches += 1;
         self.books.levels[level::CONCURRENCY].add(now.0, 1);
-        let to = Target {
-            kind: kind::FUNCTION,
-            index: spec.to,
-        };
+        let to = spec.to.target();
         let key = cx.requests.insert(request);
         cx.offer(to, key);
     }
@@ -216,7 +210,7 @@ impl State {
     /// Drops records at the front of a batch that are too old to be handed over.
     fn give_up_old(&mut self, plan: &[StreamPlan], place: (u32, u8), cx: &mut Cx) {
         let now = cx.now();
-        let retention = plan[self.source as usize].retention;
+        let retention = plan[usize::from(self.source)].retention;
         let Some(consumer) = &mut self.consumer else { return };
         let limit = consumer.spec.maximum_age.unwrap_or(Duration::FOREVER);
         let reader = &mut consumer.readers[place.0 as usize];
@@ -253,14 +247,10 @@ impl State {
     /// Tells the queue for failures that records were given up.
     fn report(&self, luck: Luck, cx: &mut Cx) {
         let queue = self.consumer.as_ref().and_then(|consumer| consumer.spec.on_failure);
-        if let Some(index) = queue {
+        if let Some(queue) = queue {
             let request = Request::new(Caller::Nobody, luck, cx.now());
             let key = cx.requests.insert(request);
-            let to = Target {
-                kind: kind::QUEUE,
-                index,
-            };
-            cx.offer(to, key);
+            cx.offer(queue.target(), key);
         }
     }
 

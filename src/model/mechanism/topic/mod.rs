@@ -28,7 +28,9 @@ use crate::model::request::desk::{self, Cx};
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
 use crate::model::request::kind;
+use crate::model::request::kind::TOPIC;
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value};
@@ -75,14 +77,14 @@ pub enum Event {
     /// A publish call is over.
     Published {
         /// The topic.
-        topic: u16,
+        topic: Id<TOPIC>,
         /// The call.
         request: Key,
     },
     /// A message that waits for another try has become too old.
     Expire {
         /// The topic.
-        topic: u16,
+        topic: Id<TOPIC>,
         /// The delivery.
         delivery: u32,
     },
@@ -121,7 +123,7 @@ struct Message {
 
 #[derive(Debug)]
 struct Topic {
-    index: u16,
+    index: Id<TOPIC>,
     publish: Option<TokenBucket>,
     quota: Option<TokenBucket>,
     deliveries: Deliveries,
@@ -150,15 +152,9 @@ pub struct Topics {
     state: Vec<Topic>,
 }
 
-const fn target(index: u16) -> Target {
-    Target {
-        kind: kind::TOPIC,
-        index,
-    }
-}
-
 /// The event by which a delivery becomes too old.
-fn expired(topic: u16, delivery: u32) -> desk::Event {
+fn expired(sender: Target, delivery: u32) -> desk::Event {
+    let topic = sender.into();
     Event::Expire { topic, delivery }.into()
 }
 
@@ -169,6 +165,7 @@ impl Mechanism for Topics {
         ..Harm::NONE
     };
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<TOPIC>;
     type Plan = TopicPlan;
     type Event = Event;
 
@@ -208,10 +205,10 @@ impl Mechanism for Topics {
     fn new(plan: &[TopicPlan], _: u64, _: &mut Cx) -> Self {
         let bucket = |quota: Option<(f64, u64)>| quota.map(|(rate, burst)| TokenBucket::new(rate, burst as f64));
         let state = |(index, spec): (usize, &TopicPlan)| Topic {
-            index: index as u16,
+            index: Id::new(index),
             publish: bucket(spec.publish_quota),
             quota: bucket(spec.delivery_quota),
-            deliveries: Deliveries::new(target(index as u16)),
+            deliveries: Deliveries::new(Id::<TOPIC>::new(index).target()),
             messages: Vec::new(),
             free: Vec::new(),
             record: Record::default(),
@@ -221,15 +218,15 @@ impl Mechanism for Topics {
         }
     }
 
-    fn offer(&mut self, plan: &[TopicPlan], topic: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[topic as usize];
-        let state = &mut self.state[topic as usize];
+    fn offer(&mut self, plan: &[TopicPlan], topic: Id<TOPIC>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(topic)];
+        let state = &mut self.state[usize::from(topic)];
         let now = cx.now();
         if let Some(quota) = &mut state.publish
             && !quota.take(now, 1)
         {
             state.record.throttled += 1;
-            cx.hit(Limit::PublishRate, target(topic), key);
+            cx.hit(Limit::PublishRate, topic.target(), key);
             return cx.reply(key, Status::Throttled);
         }
         if spec.publish_latency.is_zero() {
@@ -245,10 +242,10 @@ impl Mechanism for Topics {
         cx.at(at, Class::Release, event);
     }
 
-    fn change(&mut self, plan: &[TopicPlan], topic: u16, change: Change, cx: &mut Cx) {
-        let state = &mut self.state[topic as usize];
+    fn change(&mut self, plan: &[TopicPlan], topic: Id<TOPIC>, change: Change, cx: &mut Cx) {
+        let state = &mut self.state[usize::from(topic)];
         if let (Change::Lower(_, to), Some(bucket), Some((rate, burst))) =
-            (change, &mut state.publish, plan[topic as usize].publish_quota)
+            (change, &mut state.publish, plan[usize::from(topic)].publish_quota)
         {
             bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst as f64);
         }
@@ -258,23 +255,23 @@ impl Mechanism for Topics {
         match event {
             Event::Published { topic, request } => {
                 if cx.requests.contains(request) {
-                    self.state[topic as usize].published(&plan[topic as usize], request, cx);
+                    self.state[usize::from(topic)].published(&plan[usize::from(topic)], request, cx);
                 }
             }
             Event::Expire { topic, delivery } => {
-                let state = &mut self.state[topic as usize];
+                let state = &mut self.state[usize::from(topic)];
                 let channel = state.deliveries.channel(delivery) as usize;
-                let spec = &plan[topic as usize].subscriptions[channel].channel;
+                let spec = &plan[usize::from(topic)].subscriptions[channel].channel;
                 let outcome = state.deliveries.expire(spec, delivery, cx);
                 state.ended(outcome, cx.now());
             }
         }
     }
 
-    fn delivered(&mut self, plan: &[TopicPlan], topic: u16, delivery: u32, key: Key, cx: &mut Cx) {
-        let state = &mut self.state[topic as usize];
+    fn delivered(&mut self, plan: &[TopicPlan], topic: Id<TOPIC>, delivery: u32, key: Key, cx: &mut Cx) {
+        let state = &mut self.state[usize::from(topic)];
         let channel = state.deliveries.channel(delivery) as usize;
-        let spec = &plan[topic as usize].subscriptions[channel].channel;
+        let spec = &plan[usize::from(topic)].subscriptions[channel].channel;
         if kind::abilities(spec.to.kind).web {
             state.record.http += 1;
         }
@@ -397,7 +394,7 @@ impl Topic {
             let turn = quota.reserve(now);
             if turn > Duration::ZERO {
                 self.record.delayed += 1;
-                cx.hit_by(Limit::DeliveryRate, target(self.index), Some(channel.to));
+                cx.hit_by(Limit::DeliveryRate, self.index.target(), Some(channel.to));
             }
             delay = Duration(latency.0 + turn.0);
         }

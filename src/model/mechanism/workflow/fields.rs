@@ -17,6 +17,8 @@
 use super::plan::{END, Metering, WorkflowPlan};
 use super::states::{RuleOfSize, read_states};
 use crate::kernel::Duration;
+use crate::model::request::id::Id;
+use crate::model::request::kind::ACCOUNT;
 use crate::scenario::{Block, Code, Field, Kind, Table};
 
 /// What a task can call.
@@ -337,7 +339,7 @@ const MEMORY_STEP_MB: u64 = 64;
 
 impl WorkflowPlan {
     /// Reads a workflow; `account` is used if it names none.
-    pub fn read(block: &Block, component: u32, account: Option<u16>) -> Self {
+    pub fn read(block: &Block, component: u32, account: Option<Id<ACCOUNT>>) -> Self {
         let size = RuleOfSize {
             inline: block.count("inline_concurrency") as u32,
             distributed: block.count("distributed_concurrency") as u32,
@@ -356,7 +358,7 @@ impl WorkflowPlan {
         let memory_mb = block.size("memory").div_ceil(1 << 20);
         Self {
             component,
-            account: block.target_opt("account").map(|target| target.index).or(account),
+            account: block.target_opt("account").map(Id::from).or(account),
             states,
             start,
             answers_at_start: block.choice("answer") == 1,

@@ -33,7 +33,8 @@ use crate::model::request::common::Profile;
 use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::{ACCOUNT, WORKFLOW};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use plan::{Action, END, EXECUTION_EVENTS, ITEM_EVENTS, MapPlan, RETRY_EVENTS, StatePlan, When, WorkflowPlan};
@@ -46,14 +47,14 @@ pub enum Event {
     /// A call to start an execution has taken effect.
     Started {
         /// The workflow.
-        workflow: u16,
+        workflow: Id<WORKFLOW>,
         /// The call.
         request: Key,
     },
     /// An execution's time is up, if it still runs.
     TimeLimit {
         /// The workflow.
-        workflow: u16,
+        workflow: Id<WORKFLOW>,
         /// The root of the execution.
         request: Key,
     },
@@ -104,7 +105,7 @@ const TRANSITIONS_MAX: u64 = 1_000_000;
 /// One workflow while the simulation runs.
 #[derive(Debug)]
 struct Workflow {
-    index: u16,
+    index: Id<WORKFLOW>,
     threads: Places<Thread>,
     executions: Places<Execution>,
     time_limit: LaneId,
@@ -125,12 +126,12 @@ pub struct Workflows {
 /// Quotas by whom they are shared: workflows of one account with the same figures share one.
 #[derive(Default)]
 struct Shared {
-    keys: Vec<(Option<u16>, bool, u64, u64)>,
+    keys: Vec<(Option<Id<ACCOUNT>>, bool, u64, u64)>,
     quotas: Vec<TokenBucket>,
 }
 
 impl Shared {
-    fn place(&mut self, account: Option<u16>, of_starts: bool, quota: Option<(f64, u64)>) -> Option<usize> {
+    fn place(&mut self, account: Option<Id<ACCOUNT>>, of_starts: bool, quota: Option<(f64, u64)>) -> Option<usize> {
         let (rate, burst) = quota?;
         let key = (account, of_starts, rate.to_bits(), burst);
         let known = self.keys.iter().position(|known| account.is_some() && *known == key);
@@ -145,6 +146,7 @@ impl Shared {
 impl Mechanism for Workflows {
     const TABLE: &'static Table = &fields::TABLE;
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<WORKFLOW>;
     type Plan = WorkflowPlan;
     type Event = Event;
 
@@ -181,7 +183,7 @@ impl Mechanism for Workflows {
         let mut state = Vec::with_capacity(plan.len());
         for (index, spec) in plan.iter().enumerate() {
             state.push(Workflow {
-                index: index as u16,
+                index: Id::new(index),
                 threads: Places::new(),
                 executions: Places::new(),
                 time_limit: cx.agenda.lane(spec.timeout, Class::Timer),
@@ -197,22 +199,21 @@ impl Mechanism for Workflows {
         }
     }
 
-    fn offer(&mut self, plan: &[WorkflowPlan], workflow: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[workflow as usize];
-        let state = &mut self.state[workflow as usize];
+    fn offer(&mut self, plan: &[WorkflowPlan], workflow: Id<WORKFLOW>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(workflow)];
+        let state = &mut self.state[usize::from(workflow)];
         state.record.counts.offered += 1;
         let full = state.record.open.level() >= spec.maximum_open;
         let now = cx.now();
         if full || !state.starts.is_none_or(|place| self.quotas[place].take(now, 1)) {
             state.record.counts.throttled += 1;
             let limit = if full { Limit::OpenExecutions } else { Limit::StartRate };
-            cx.hit(limit, target(workflow), key);
+            cx.hit(limit, workflow.target(), key);
             return cx.reply(key, Status::Throttled);
         }
         state.record.started(now);
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::WORKFLOW;
-        entry.worker = workflow;
+        entry.taken_by(workflow.target());
         if spec.start_latency.is_zero() {
             return self.started(plan, workflow, key, cx);
         }
@@ -230,23 +231,23 @@ impl Mechanism for Workflows {
                     self.started(plan, workflow, request, cx);
                 } else {
                     // The caller was cut off while it called: nothing has begun.
-                    let state = &mut self.state[workflow as usize];
+                    let state = &mut self.state[usize::from(workflow)];
                     state.record.open.add(cx.agenda.now().0, -1);
                     state.record.counts.started -= 1;
                 }
             }
             Event::TimeLimit { workflow, request } => {
                 if cx.requests.contains(request) && cx.requests[request].frame.step != CLOSED {
-                    let state = &mut self.state[workflow as usize];
-                    cx.hit_by(Limit::TimeLimit, target(workflow), None);
-                    state.stop(&plan[workflow as usize], request, Status::TimedOut, cx);
+                    let state = &mut self.state[usize::from(workflow)];
+                    cx.hit_by(Limit::TimeLimit, workflow.target(), None);
+                    state.stop(&plan[usize::from(workflow)], request, Status::TimedOut, cx);
                 }
             }
         }
     }
 
     fn resume(&mut self, plan: &[WorkflowPlan], key: Key, cx: &mut Cx) {
-        let workflow = cx.requests[key].worker as usize;
+        let workflow = usize::from(cx.requests[key].worker_id::<WORKFLOW>());
         self.state[workflow].go(&plan[workflow], key, &mut self.quotas, cx);
     }
 
@@ -270,7 +271,7 @@ impl Mechanism for Workflows {
         if cx.requests[parent].frame.step == CLOSED {
             return cx.requests.remove(child);
         }
-        let workflow = cx.requests[parent].worker as usize;
+        let workflow = usize::from(cx.requests[parent].worker_id::<WORKFLOW>());
         let (spec, state) = (&plan[workflow], &mut self.state[workflow]);
         let goes_on = if entry.call == BRANCH {
             state.branch_ended(spec, &entry, child, parent, cx)
@@ -313,9 +314,9 @@ impl Mechanism for Workflows {
 
 impl Workflows {
     /// An execution begins. Its root is a request of its own: whoever called may give up, the execution goes on.
-    fn started(&mut self, plan: &[WorkflowPlan], workflow: u16, call: Key, cx: &mut Cx) {
-        let spec = &plan[workflow as usize];
-        let state = &mut self.state[workflow as usize];
+    fn started(&mut self, plan: &[WorkflowPlan], workflow: Id<WORKFLOW>, call: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(workflow)];
+        let state = &mut self.state[usize::from(workflow)];
         let now = cx.now();
         let luck = cx.requests[call].luck.derive(step::EXECUTION);
         let caller = if spec.answers_at_start {
@@ -351,8 +352,7 @@ impl Workflow {
             ..Thread::default()
         };
         thread.enter(state, cx.now());
-        request.worker_kind = kind::WORKFLOW;
-        request.worker = self.index;
+        request.taken_by(self.index.target());
         request.call = call;
         request.frame.instance = self.threads.insert(thread);
         cx.requests.insert(request)
@@ -415,7 +415,7 @@ impl Workflow {
         self.record.states[place].visits += u64::from(!again);
         if too_many {
             self.record.counts.history_exceeded += 1;
-            cx.hit_by(Limit::History, target(self.index), None);
+            cx.hit_by(Limit::History, self.index.target(), None);
             self.stop(spec, root, Status::Failed, cx);
             return false;
         }
@@ -424,7 +424,7 @@ impl Workflow {
             .map_or(Duration::ZERO, |quota| quotas[quota].reserve(now));
         if wait > Duration::ZERO {
             self.record.counts.transitions_delayed += 1;
-            cx.hit_by(Limit::TransitionRate, target(self.index), None);
+            cx.hit_by(Limit::TransitionRate, self.index.target(), None);
             self.at(key, cx).phase = Phase::Delayed;
             resume_at(cx, key, now + wait);
             return false;
@@ -700,13 +700,6 @@ impl Workflow {
             return self.lead(spec, key, next, Status::Ok, cx);
         }
         self.lead(spec, key, END, Status::Failed, cx)
-    }
-}
-
-const fn target(index: u16) -> Target {
-    Target {
-        kind: kind::WORKFLOW,
-        index,
     }
 }
 

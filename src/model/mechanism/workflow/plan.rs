@@ -3,6 +3,8 @@
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Luck, Sampler};
 use crate::model::request::entry::Status;
+use crate::model::request::id::Id;
+use crate::model::request::kind::ACCOUNT;
 use crate::scenario::Target;
 
 /// The arrow that leads out: the scope (execution, branch or item) ends here.
@@ -192,7 +194,7 @@ pub struct WorkflowPlan {
     /// Its number among all components.
     pub component: u32,
     /// The account whose quotas it shares with other workflows that have the same ones.
-    pub account: Option<u16>,
+    pub account: Option<Id<ACCOUNT>>,
     /// All states: those of the workflow itself, its branches and its items.
     pub states: Vec<StatePlan>,
     /// The first state.

@@ -20,6 +20,7 @@ use super::hits::Limit;
 use super::kind::{self, KINDS};
 use super::meaning::Meaning;
 use crate::kernel::{Class, Duration, Key, Purpose, Sampler};
+use crate::model::request::id::GuardId;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Observation, Value};
 use adaptive::Adaptive;
@@ -150,21 +151,21 @@ pub enum Event {
     /// A backoff is over: the next attempt.
     Attempt {
         /// The guard.
-        guard: u16,
+        guard: GuardId,
         /// The attempt.
         request: Key,
     },
     /// A token of an adaptive rate is there.
     Token {
         /// The guard.
-        guard: u16,
+        guard: GuardId,
         /// The epoch of the line that waits for it.
         epoch: u32,
     },
     /// A call has gone without an answer for a while.
     Hedge {
         /// The guard.
-        guard: u16,
+        guard: GuardId,
         /// The call.
         request: Key,
     },
@@ -301,14 +302,14 @@ impl Cx<'_> {
 
     /// Makes an attempt of a guarded call, when the delays that are already accounted to it have passed.
     #[cold]
-    pub fn attempt_guarded(&mut self, guard: u16, request: Key) {
+    pub fn attempt_guarded(&mut self, guard: GuardId, request: Key) {
         let (now, at) = (self.now(), self.requests[request].mark);
         if at > now {
             let event = Desk::Guard(Event::Attempt { guard, request });
             return self.at(at, Class::Arrival, event);
         }
         let host = self.host(request);
-        let state = &mut self.guards.state[guard as usize];
+        let state = &mut self.guards.state[usize::from(guard)];
         if let Some(plan) = state.plan.guarding.breaker {
             let permit = state.breaker(&plan, host).admit(&plan, now);
             let Some(permit) = permit else {
@@ -323,14 +324,14 @@ impl Cx<'_> {
             let (taken, look) = state.adaptive.take(now, request);
             self.look_at_line(guard, look);
             if !taken {
-                self.guards.state[guard as usize].counts.delayed += 1;
+                self.guards.state[usize::from(guard)].counts.delayed += 1;
                 return;
             }
         }
         self.launch(guard, request);
     }
 
-    fn look_at_line(&mut self, guard: u16, look: adaptive::Look) {
+    fn look_at_line(&mut self, guard: GuardId, look: adaptive::Look) {
         if let Some((at, epoch)) = look {
             let event = Desk::Guard(Event::Token { guard, epoch });
             self.at(at, Class::Timer, event);
@@ -338,9 +339,9 @@ impl Cx<'_> {
     }
 
     /// Sends an attempt, as one copy if it is hedged.
-    fn launch(&mut self, guard: u16, request: Key) {
+    fn launch(&mut self, guard: GuardId, request: Key) {
         let now = self.now();
-        let plan = &self.guards.state[guard as usize].plan;
+        let plan = &self.guards.state[usize::from(guard)].plan;
         let (to, hedge) = (plan.to, plan.guarding.hedge);
         let timeout = plan.timeout;
         let own = now + timeout;
@@ -360,9 +361,9 @@ impl Cx<'_> {
             return self.hit(Limit::Deadline, to, request);
         }
         if let Some(hedge) = hedge {
-            let copies = &mut self.guards.state[guard as usize].copies;
+            let copies = &mut self.guards.state[usize::from(guard)].copies;
             *copies = (*copies + hedge.share.unwrap_or(0.0)).min(COPIES_SPARE);
-            self.requests[request].frame.instance = u32::from(guard);
+            self.requests[request].frame.instance = guard.into();
             self.send_copy(guard, request, 0);
             return self.hedge_in(guard, request, hedge);
         }
@@ -370,14 +371,14 @@ impl Cx<'_> {
         self.offer_at_mark(to, request);
     }
 
-    fn hedge_in(&mut self, guard: u16, request: Key, hedge: HedgePlan) {
+    fn hedge_in(&mut self, guard: GuardId, request: Key, hedge: HedgePlan) {
         let event = Desk::Guard(Event::Hedge { guard, request });
         self.within(hedge.after, event);
     }
 
     /// Half of the round trip passes on the way there.
-    fn go_out(&mut self, guard: u16, request: Key) {
-        let (plan, entry) = (&self.guards.state[guard as usize].plan, &mut self.requests[request]);
+    fn go_out(&mut self, guard: GuardId, request: Key) {
+        let (plan, entry) = (&self.guards.state[usize::from(guard)].plan, &mut self.requests[request]);
         if !plan.network.is_zero() {
             let round_trip = plan.network.draw(&mut entry.luck.dice(NETWORK));
             entry.spend(Cause::Network, Duration(round_trip.0 / 2));
@@ -385,7 +386,7 @@ impl Cx<'_> {
     }
 
     /// Sends copy number `copy` of a hedged call.
-    fn send_copy(&mut self, guard: u16, call: Key, copy: u8) {
+    fn send_copy(&mut self, guard: GuardId, call: Key, copy: u8) {
         let entry = self.requests[call];
         let host = self.host(call);
         let luck = if copy == 0 {
@@ -396,7 +397,7 @@ impl Cx<'_> {
         let mut request = Request::new(Caller::Hedged { call, copy }, luck, self.now());
         (request.path, request.call, request.attempt) = (entry.path, entry.call, entry.attempt);
         if let Some(host) = host {
-            (request.worker_kind, request.worker) = (host.worker_kind, host.worker);
+            request.taken_by(host.worker());
         }
         let key = self.requests.insert(request);
         if self.baggage.on {
@@ -406,7 +407,7 @@ impl Cx<'_> {
         frame.pending += 1;
         frame.step = u16::from(copy) + 1;
         self.go_out(guard, key);
-        self.offer_at_mark(self.guards.state[guard as usize].plan.to, key);
+        self.offer_at_mark(self.guards.state[usize::from(guard)].plan.to, key);
     }
 
     /// A copy has been answered: the answer goes back to the caller.
@@ -422,7 +423,7 @@ impl Cx<'_> {
         // On its way back it is a new entry, so that whatever still refers to the work finds it gone, and nobody works
         // on it any more: it cannot be lost with the instance that did.
         let mut entry = self.requests[copy];
-        entry.worker_kind = kind::NOBODY;
+        entry.let_go();
         self.requests.remove(copy);
         let round_trip = plan.network.draw(&mut entry.luck.dice(NETWORK));
         let now = self.agenda.now();
@@ -468,14 +469,14 @@ impl Cx<'_> {
 
     /// An attempt of a guarded call has ended.
     #[cold]
-    pub fn guarded_ended(&mut self, guard: u16, request: Key) {
+    pub fn guarded_ended(&mut self, guard: GuardId, request: Key) {
         let (now, host) = (self.now(), self.host(request));
         let entry = &self.requests[request];
         let (status, permit) = (entry.status, entry.permit);
         if status == Status::BreakerOpen {
             return;
         }
-        let state = &mut self.guards.state[guard as usize];
+        let state = &mut self.guards.state[usize::from(guard)];
         if let Some(plan) = state.plan.guarding.breaker {
             let opened = state.breaker(&plan, host).ended(&plan, now, permit, status.is_ok());
             state.counts.opened += u64::from(opened);
@@ -502,9 +503,9 @@ impl Cx<'_> {
     }
 
     /// A token is there for the first in line, if whoever made that call is still there.
-    fn token(&mut self, guard: u16, epoch: u32) {
+    fn token(&mut self, guard: GuardId, epoch: u32) {
         let now = self.now();
-        let Some(request) = self.guards.state[guard as usize].adaptive.next(now, epoch) else {
+        let Some(request) = self.guards.state[usize::from(guard)].adaptive.next(now, epoch) else {
             return;
         };
         let gone = match self.requests.get(request).map(|entry| entry.caller) {
@@ -513,7 +514,7 @@ impl Cx<'_> {
             None => true,
         };
         if gone {
-            self.guards.state[guard as usize].adaptive.give_back();
+            self.guards.state[usize::from(guard)].adaptive.give_back();
             if self.requests.contains(request) {
                 self.requests.remove(request);
             }
@@ -521,12 +522,12 @@ impl Cx<'_> {
             self.requests[request].spend_until(Cause::Throttled, now);
             self.launch(guard, request);
         }
-        let look = self.guards.state[guard as usize].adaptive.look(now);
+        let look = self.guards.state[usize::from(guard)].adaptive.look(now);
         self.look_at_line(guard, look);
     }
 
     /// A hedged call has gone without an answer for a while: the next copy.
-    fn hedge(&mut self, guard: u16, call: Key) {
+    fn hedge(&mut self, guard: GuardId, call: Key) {
         let Some(asked) = self.requests.get(call) else {
             return;
         };
@@ -539,7 +540,7 @@ impl Cx<'_> {
         if gone || sent == SETTLED {
             return;
         }
-        let state = &mut self.guards.state[guard as usize];
+        let state = &mut self.guards.state[usize::from(guard)];
         let Some(hedge) = state.plan.guarding.hedge else {
             return;
         };

@@ -26,7 +26,9 @@ use crate::model::request::common::Profile;
 use crate::model::request::desk::{Cx, Desk};
 use crate::model::request::entry::{Caller, Cause, Status};
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
 use crate::model::request::kind;
+use crate::model::request::kind::PROXY;
 use crate::model::request::meaning::Meaning;
 use crate::model::request::session::{Lease, holder};
 use crate::scenario::{Block, Table, Target};
@@ -46,31 +48,31 @@ pub enum Event {
     /// The database has done a query: its connection is free.
     Released {
         /// The proxy.
-        proxy: u16,
+        proxy: Id<PROXY>,
         /// The proxy's number for the query.
         job: u32,
     },
     /// The database has no connection left for the pool.
     Refused {
         /// The proxy.
-        proxy: u16,
+        proxy: Id<PROXY>,
         /// The proxy's number for the query.
         job: u32,
     },
     /// Queries wait while sessions may be pinned: asks the functions for instances whose time is up.
     Look {
         /// The proxy.
-        proxy: u16,
+        proxy: Id<PROXY>,
     },
     /// Waiting queries try again: the functions have been asked for instances whose time is up.
     Recheck {
         /// The proxy.
-        proxy: u16,
+        proxy: Id<PROXY>,
     },
     /// A pool that could not grow tries again.
     Retry {
         /// The proxy.
-        proxy: u16,
+        proxy: Id<PROXY>,
     },
     /// A query has waited for a connection for as long as it may.
     BorrowTimeout {
@@ -148,6 +150,7 @@ pub struct Proxies {
 impl Mechanism for Proxies {
     const TABLE: &'static Table = &plan::TABLE;
     const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    type Id = Id<PROXY>;
     type Plan = ProxyPlan;
     type Event = Event;
 
@@ -183,7 +186,7 @@ impl Mechanism for Proxies {
             borrow_timeout: cx.agenda.lane(spec.borrow_timeout, Class::Timer),
             refused: false,
             looking: false,
-            host: cx.plan.host(target(index as u16)),
+            host: cx.plan.host(Id::<PROXY>::new(index).target()),
             pinning: Luck(Stream::new(cx.plan.seed, run, StreamKey::new(&spec.name, "pinning")).next_u64()),
             record: Record::default(),
         };
@@ -195,10 +198,10 @@ impl Mechanism for Proxies {
         proxies
     }
 
-    fn offer(&mut self, plan: &[ProxyPlan], proxy: u16, key: Key, cx: &mut Cx) {
-        let spec = &plan[proxy as usize];
+    fn offer(&mut self, plan: &[ProxyPlan], proxy: Id<PROXY>, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(proxy)];
         let now = cx.now();
-        let host = self.state[proxy as usize].host;
+        let host = self.state[usize::from(proxy)].host;
         let luck = cx.requests[key].luck;
         let mut takes = spec.overhead.draw(&mut luck.dice(step::OVERHEAD));
         let lease = holder(key, cx).map(|(component, instance)| {
@@ -218,8 +221,7 @@ impl Mechanism for Proxies {
             timed: false,
         });
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::PROXY;
-        entry.worker = proxy;
+        entry.taken_by(proxy.target());
         entry.frame.instance = job;
         let event = Event::Ready { request: key };
         cx.at(now + takes, Class::Release, event);
@@ -230,10 +232,10 @@ impl Mechanism for Proxies {
             Event::Ready { request } => self.ready(plan, request, cx),
             Event::Released { proxy, job } => self.released(plan, proxy, job, cx),
             Event::Refused { proxy, job } => self.refused(plan, proxy, job, cx),
-            Event::Look { proxy } => self.state[proxy as usize].look(proxy, cx),
+            Event::Look { proxy } => self.state[usize::from(proxy)].look(proxy, cx),
             Event::Recheck { proxy } => self.recheck(plan, proxy, cx),
             Event::Retry { proxy } => {
-                self.state[proxy as usize].refused = false;
+                self.state[usize::from(proxy)].refused = false;
                 self.serve(plan, proxy, cx);
             }
             Event::BorrowTimeout { request } => self.borrow_timeout(plan, request, cx),
@@ -241,9 +243,9 @@ impl Mechanism for Proxies {
     }
 
     fn close_window(&mut self, plan: &[ProxyPlan], cx: &mut Cx) {
-        for proxy in 0..plan.len() as u16 {
+        for proxy in (0..plan.len()).map(Id::new) {
             self.serve(plan, proxy, cx);
-            self.state[proxy as usize].record.close_window(cx.now());
+            self.state[usize::from(proxy)].record.close_window(cx.now());
         }
     }
 
@@ -271,8 +273,8 @@ impl Mechanism for Proxies {
 impl Proxies {
     /// Opens the sessions of warm instances.
     fn begin_warm(&self, cx: &mut Cx) {
-        for (state, index) in self.state.iter().zip(0..) {
-            for (component, count, _) in cx.plan.warm_callers(target(index)) {
+        for (state, index) in self.state.iter().zip(Id::<PROXY>::all()) {
+            for (component, count, _) in cx.plan.warm_callers(index.target()) {
                 for instance in 0..count as u32 {
                     let lease = cx.sessions.open(state.host, component, instance);
                     cx.sessions.give_back(state.host, lease);
@@ -286,12 +288,12 @@ impl Proxies {
         let now = cx.now();
         let entry = &mut cx.requests[key];
         entry.spend_until(Cause::Connection, now);
-        let proxy = entry.worker;
+        let proxy = entry.worker_id();
         let job = entry.frame.instance;
         // Those that came before go first, and what is left of those that are gone is cleared away.
         self.serve(plan, proxy, cx);
-        let spec = &plan[proxy as usize];
-        let state = &mut self.state[proxy as usize];
+        let spec = &plan[usize::from(proxy)];
+        let state = &mut self.state[usize::from(proxy)];
         state.turns += 1;
         let query = self.jobs.at_mut(job);
         (query.since, query.turn) = (now, state.turns);
@@ -309,9 +311,9 @@ impl Proxies {
     }
 
     /// The functions were asked: serves whom that helps, and asks again later if queries still wait.
-    fn recheck(&mut self, plan: &[ProxyPlan], proxy: u16, cx: &mut Cx) {
+    fn recheck(&mut self, plan: &[ProxyPlan], proxy: Id<PROXY>, cx: &mut Cx) {
         self.serve(plan, proxy, cx);
-        let state = &mut self.state[proxy as usize];
+        let state = &mut self.state[usize::from(proxy)];
         state.looking = !state.waiting.is_empty();
         if state.looking {
             let event = Event::Look { proxy };
@@ -320,8 +322,8 @@ impl Proxies {
     }
 
     /// Puts a query among the waiting ones, in its turn.
-    fn wait(&mut self, proxy: u16, job: u32, cx: &Cx) {
-        let state = &mut self.state[proxy as usize];
+    fn wait(&mut self, proxy: Id<PROXY>, job: u32, cx: &Cx) {
+        let state = &mut self.state[usize::from(proxy)];
         let query = self.jobs.at_mut(job);
         query.waiting = true;
         let place = state.waiting.partition_point(|(turn, _)| *turn < query.turn);
@@ -330,17 +332,17 @@ impl Proxies {
     }
 
     /// Serves those that wait, as far as there are connections.
-    fn serve(&mut self, plan: &[ProxyPlan], proxy: u16, cx: &mut Cx) {
+    fn serve(&mut self, plan: &[ProxyPlan], proxy: Id<PROXY>, cx: &mut Cx) {
         self.settle(plan, proxy, cx);
-        let spec = &plan[proxy as usize];
-        while let Some(&(_, key)) = self.state[proxy as usize].waiting.front() {
+        let spec = &plan[usize::from(proxy)];
+        while let Some(&(_, key)) = self.state[usize::from(proxy)].waiting.front() {
             if !self.still_waits(proxy, key, cx) {
-                self.state[proxy as usize].waiting.pop_front();
+                self.state[usize::from(proxy)].waiting.pop_front();
                 continue;
             }
             let job = cx.requests[key].frame.instance;
             let query = *self.jobs.at_mut(job);
-            let state = &mut self.state[proxy as usize];
+            let state = &mut self.state[usize::from(proxy)];
             let pinned = query.lease.is_some_and(|lease| lease.pinned);
             if abandoned(&query, cx) {
                 state.waiting.pop_front();
@@ -360,12 +362,12 @@ impl Proxies {
     }
 
     /// Whether an entry of the waiting list still means something.
-    fn still_waits(&mut self, proxy: u16, key: Key, cx: &Cx) -> bool {
+    fn still_waits(&mut self, proxy: Id<PROXY>, key: Key, cx: &Cx) -> bool {
         if !cx.requests.contains(key) {
             return false;
         }
         let entry = &cx.requests[key];
-        if entry.worker_kind != kind::PROXY || entry.worker != proxy {
+        if entry.worker() != proxy.target() {
             return false;
         }
         let job = self.jobs.at_mut(entry.frame.instance);
@@ -373,11 +375,11 @@ impl Proxies {
     }
 
     /// Hands a query to the database, on one of the pool's connections.
-    fn forward(&mut self, plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
-        let spec = &plan[proxy as usize];
-        let host = self.state[proxy as usize].host;
+    fn forward(&mut self, plan: &[ProxyPlan], proxy: Id<PROXY>, job: u32, cx: &mut Cx) {
+        let spec = &plan[usize::from(proxy)];
+        let host = self.state[usize::from(proxy)].host;
         let now = cx.now();
-        let state = &mut self.state[proxy as usize];
+        let state = &mut self.state[usize::from(proxy)];
         let query = self.jobs.at_mut(job);
         query.waiting = false;
         query.borrowed = now;
@@ -403,10 +405,10 @@ impl Proxies {
     }
 
     /// The database has done a query.
-    fn released(&mut self, plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
+    fn released(&mut self, plan: &[ProxyPlan], proxy: Id<PROXY>, job: u32, cx: &mut Cx) {
         let query = self.jobs.take(job);
-        let host = self.state[proxy as usize].host;
-        let state = &mut self.state[proxy as usize];
+        let host = self.state[usize::from(proxy)].host;
+        let state = &mut self.state[usize::from(proxy)];
         let kept = query
             .lease
             .is_some_and(|lease| cx.sessions.give_back(host, lease) && lease.pinned);
@@ -418,21 +420,20 @@ impl Proxies {
     }
 
     /// The database has no connection for a query: it waits on, and the pool tries again later.
-    fn refused(&mut self, plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
-        let spec = &plan[proxy as usize];
+    fn refused(&mut self, plan: &[ProxyPlan], proxy: Id<PROXY>, job: u32, cx: &mut Cx) {
+        let spec = &plan[usize::from(proxy)];
         let now = cx.now();
         let query = self.jobs.at_mut(job);
         let key = query.request;
         let deadline = query.since + spec.borrow_timeout;
         let was_timed = std::mem::replace(&mut query.timed, true);
         let keeps = query.lease.is_some_and(|lease| lease.pinned);
-        let state = &mut self.state[proxy as usize];
+        let state = &mut self.state[usize::from(proxy)];
         if !keeps {
             state.record.free_connections(now, 1, Duration::ZERO);
         }
         let entry = &mut cx.requests[key];
-        entry.worker_kind = kind::PROXY;
-        entry.worker = proxy;
+        entry.taken_by(proxy.target());
         entry.frame.instance = job;
         if !std::mem::replace(&mut state.refused, true) {
             let event = Event::Retry { proxy };
@@ -450,25 +451,27 @@ impl Proxies {
         if !cx.requests.contains(key) {
             return;
         }
-        let (proxy, job) = (cx.requests[key].worker, cx.requests[key].frame.instance);
-        if cx.requests[key].worker_kind != kind::PROXY || !self.still_waits(proxy, key, cx) {
+        if cx.requests[key].worker_kind != kind::PROXY {
+            return;
+        }
+        let (proxy, job) = (cx.requests[key].worker_id(), cx.requests[key].frame.instance);
+        if !self.still_waits(proxy, key, cx) {
             return;
         }
         let now = cx.now();
-        self.state[proxy as usize].record.timed_out();
-        let (kind, index) = (kind::PROXY, proxy);
-        cx.hit(Limit::BorrowTimeout, Target { kind, index }, key);
+        self.state[usize::from(proxy)].record.timed_out();
+        cx.hit(Limit::BorrowTimeout, proxy.target(), key);
         self.drop_waiting(plan, proxy, job, cx);
         cx.requests[key].spend_until(Cause::Connection, now);
         cx.reply(key, Status::Unavailable);
     }
 
     /// A query waits no longer and goes away without a connection.
-    fn drop_waiting(&mut self, _plan: &[ProxyPlan], proxy: u16, job: u32, cx: &mut Cx) {
+    fn drop_waiting(&mut self, _plan: &[ProxyPlan], proxy: Id<PROXY>, job: u32, cx: &mut Cx) {
         let now = cx.now();
         self.jobs.at_mut(job).waiting = false;
         let query = self.jobs.take(job);
-        let state = &mut self.state[proxy as usize];
+        let state = &mut self.state[usize::from(proxy)];
         state.record.waits(now, -1);
         if let Some(lease) = query.lease
             && !cx.sessions.give_back(state.host, lease)
@@ -479,9 +482,9 @@ impl Proxies {
     }
 
     /// Frees the connections of pinned sessions whose instances have gone away.
-    fn settle(&mut self, _plan: &[ProxyPlan], proxy: u16, cx: &mut Cx) {
+    fn settle(&mut self, _plan: &[ProxyPlan], proxy: Id<PROXY>, cx: &mut Cx) {
         let now = cx.now();
-        let state = &mut self.state[proxy as usize];
+        let state = &mut self.state[usize::from(proxy)];
         let (host, record) = (state.host, &mut state.record);
         while let Some(gone) = cx.sessions.take_vanished(host) {
             if gone.idle_pinned > 0 {
@@ -493,7 +496,7 @@ impl Proxies {
 
 impl Proxy {
     /// Asks the functions for instances whose time is up: they keep connections until somebody looks.
-    fn look(&self, proxy: u16, cx: &mut Cx) {
+    fn look(&self, proxy: Id<PROXY>, cx: &mut Cx) {
         for of in cx.sessions.take_due(self.host, cx.now()) {
             cx.hand_over(Desk::Reap { of });
         }
@@ -505,11 +508,6 @@ impl Proxy {
     const fn has_connection(&self, spec: &ProxyPlan) -> bool {
         !self.refused && self.record.busy() < spec.connections
     }
-}
-
-const fn target(index: u16) -> Target {
-    let kind = kind::PROXY;
-    Target { kind, index }
 }
 
 /// Whether the caller of a waiting query has gone since. Nobody ever waited for a query without a session.

@@ -3,7 +3,8 @@
 use crate::kernel::{Duration, Sampler};
 use crate::model::mechanism::contract::Reading;
 use crate::model::parts::initial::Initial;
-use crate::model::request::kind;
+use crate::model::request::id::Id;
+use crate::model::request::kind::DATABASE;
 use crate::scenario::{Block, Field, Kind, Table, Target};
 
 /// The fields of a proxy.
@@ -72,7 +73,7 @@ pub struct ProxyPlan {
     /// Its name's part of every stream key.
     pub name: String,
     /// The database behind it.
-    pub database: u16,
+    pub database: Id<DATABASE>,
     /// Connections that the pool may open.
     pub connections: u64,
     /// How long a query waits for a connection.
@@ -92,16 +93,13 @@ pub struct ProxyPlan {
 impl ProxyPlan {
     /// The database behind it.
     pub const fn behind(&self) -> Target {
-        Target {
-            kind: kind::DATABASE,
-            index: self.database,
-        }
+        self.database.target()
     }
 
     /// Reads a proxy; `None` after reporting that its database cannot be there.
     pub fn read(block: &Block, reading: &Reading) -> Option<Self> {
         let to = block.target("to")?;
-        let database = to.index;
+        let database = to.into();
         let behind = reading.profile(to)?;
         let share = block.share("maximum_connections_percent");
         let connections = ((behind.connections as f64 * share) as u64).max(1);

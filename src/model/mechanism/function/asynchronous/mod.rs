@@ -25,8 +25,10 @@ use crate::model::request::desk::Cx;
 use crate::model::request::effects::Handed;
 use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
+use crate::model::request::payload;
 use crate::model::request::retry::{Jitter, RetryPolicy};
-use crate::model::request::{kind, payload};
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use record::{Reason, Record};
 
@@ -299,26 +301,24 @@ impl AsyncQueues {
     }
 
     /// An event that waits for another try has become too old.
-    pub fn expire(&mut self, plan: &[FunctionPlan], function: u16, event: u32, cx: &mut Cx) {
-        let (kind, index) = (kind::FUNCTION, function);
-        cx.hit_by(Limit::EventAge, Target { kind, index }, None);
-        self.state[function as usize].give_up(&plan[function as usize], event, Reason::Age, cx);
+    pub fn expire(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, event: u32, cx: &mut Cx) {
+        cx.hit_by(Limit::EventAge, function.target(), None);
+        self.state[usize::from(function)].give_up(&plan[usize::from(function)], event, Reason::Age, cx);
     }
 
     /// A sender's request becomes an event, and the sender hears that it was accepted.
-    pub fn accept(&mut self, plan: &[FunctionPlan], function: u16, request: Key, cx: &mut Cx) {
+    pub fn accept(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, request: Key, cx: &mut Cx) {
         // A caller that gave up meanwhile has sent the event all the same.
         if !cx.requests.contains(request) {
             return;
         }
-        let spec = &plan[function as usize];
-        if let Some(limit) = spec.asynchronous.payload_limit.filter(|_| cx.faults.armed) {
-            let (kind, index) = (kind::FUNCTION, function);
-            if payload::exceeds(Target { kind, index }, limit, request, cx) {
-                return cx.reply(request, Status::TooLarge);
-            }
+        let spec = &plan[usize::from(function)];
+        if let Some(limit) = spec.asynchronous.payload_limit.filter(|_| cx.faults.armed)
+            && payload::exceeds(function.target(), limit, request, cx)
+        {
+            return cx.reply(request, Status::TooLarge);
         }
-        let state = &mut self.state[function as usize];
+        let state = &mut self.state[usize::from(function)];
         let sent = &cx.requests[request];
         let luck = sent.luck.derive(step::EVENT);
         let pending = Pending {
@@ -349,9 +349,9 @@ impl AsyncQueues {
     }
 
     /// The function has answered for an event.
-    pub fn answered(&mut self, plan: &[FunctionPlan], function: u16, event: u32, key: Key, cx: &mut Cx) {
-        let spec = &plan[function as usize];
-        self.state[function as usize].answered(spec, function, event, key, cx);
+    pub fn answered(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, event: u32, key: Key, cx: &mut Cx) {
+        let spec = &plan[usize::from(function)];
+        self.state[usize::from(function)].answered(spec, function, event, key, cx);
     }
 
     /// Ends a window.
@@ -386,7 +386,7 @@ impl AsyncQueues {
 
 impl Queue {
     /// An event is in the queue; its first try is on the way, unless the function is switched off.
-    fn enqueue(&mut self, spec: &FunctionPlan, function: u16, pending: Pending, cx: &mut Cx) {
+    fn enqueue(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, pending: Pending, cx: &mut Cx) {
         let now = cx.now();
         self.record.depth.add(now.0, 1);
         let event = self.free.pop().unwrap_or(self.events.len() as u32);
@@ -399,8 +399,7 @@ impl Queue {
             return self.give_up(spec, event, Reason::SwitchedOff, cx);
         }
         let caller = Caller::Sender {
-            kind: kind::FUNCTION,
-            index: function,
+            from: function.target(),
             ticket: event,
         };
         let handed = Handed {
@@ -419,7 +418,7 @@ impl Queue {
 
     /// Invokes the function with an event when the delays that are accounted to it have passed, or gives the event up
     /// when it becomes too old before.
-    fn send(&mut self, spec: &FunctionPlan, function: u16, mut request: Request, cx: &mut Cx) {
+    fn send(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, mut request: Request, cx: &mut Cx) {
         let Caller::Sender { ticket: event, .. } = request.caller else {
             return;
         };
@@ -433,14 +432,10 @@ impl Queue {
             request.frame.batch_fate = BatchFate::Doomed;
         }
         let key = cx.requests.insert(request);
-        let to = Target {
-            kind: kind::FUNCTION,
-            index: function,
-        };
-        cx.offer_at_mark(to, key);
+        cx.offer_at_mark(function.target(), key);
     }
 
-    fn answered(&mut self, spec: &FunctionPlan, function: u16, event: u32, key: Key, cx: &mut Cx) {
+    fn answered(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, event: u32, key: Key, cx: &mut Cx) {
         let now = cx.now();
         if cx.requests[key].mark < now {
             cx.requests[key].spend_until(Cause::Waiting, now);

@@ -23,6 +23,8 @@ use super::{Cx, Event, Function};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream};
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
+use crate::model::request::id::Id;
+use crate::model::request::kind::FUNCTION;
 use crate::stats::Gauge;
 use autoscaler::Autoscaler;
 use plan::ScaledPlan;
@@ -114,7 +116,7 @@ impl Function {
     }
 
     /// The start of a run: the first instances are ready.
-    pub(super) fn begin_scaled(&mut self, spec: &FunctionPlan, function: u16, cx: &mut Cx) {
+    pub(super) fn begin_scaled(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, cx: &mut Cx) {
         let now = cx.now();
         for _ in 0..self.pool().plan.initial.max(spec.initial.count) {
             let instance = self.instances.create_apart(spec, now);
@@ -131,7 +133,7 @@ impl Function {
     }
 
     /// A request comes.
-    pub(super) fn offer_scaled(&mut self, spec: &FunctionPlan, function: u16, key: Key, cx: &mut Cx) {
+    pub(super) fn offer_scaled(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let pool = self.pool();
         if pool.alive() == 0
@@ -165,7 +167,7 @@ impl Function {
     }
 
     /// Starts what the waiting requests need: slots for all of them, or the first instance.
-    fn start_for_waiting(&mut self, spec: &FunctionPlan, function: u16, cx: &mut Cx) {
+    fn start_for_waiting(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, cx: &mut Cx) {
         let pool = self.pool();
         let starting = pool.starting.len() as u64;
         let needed = if pool.plan.on_demand {
@@ -181,7 +183,7 @@ impl Function {
     }
 
     /// Starts one more instance, if the limits allow it.
-    fn start_instance(&mut self, spec: &FunctionPlan, function: u16, cx: &mut Cx) -> bool {
+    fn start_instance(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, cx: &mut Cx) -> bool {
         let now = cx.now();
         if spec.maximum_instances.is_some_and(|most| self.pool().alive() >= most) {
             self.reap_scaled(spec, now, cx);
@@ -224,7 +226,7 @@ impl Function {
     }
 
     /// An instance has started: it serves those who waited for it, or nobody any more.
-    pub(super) fn up(&mut self, spec: &FunctionPlan, function: u16, instance: u32, cx: &mut Cx) {
+    pub(super) fn up(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, instance: u32, cx: &mut Cx) {
         let now = cx.now();
         let Some(start) = self.pool().starting.remove(&instance) else {
             return;
@@ -321,7 +323,7 @@ impl Function {
     }
 
     /// Puts a request on an instance with a free slot.
-    fn seat(&mut self, spec: &FunctionPlan, function: u16, key: Key, instance: u32, cx: &mut Cx) {
+    fn seat(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, key: Key, instance: u32, cx: &mut Cx) {
         let now = cx.now();
         let (used, created, _) = self.instances.state_apart(instance);
         self.instances.occupy_apart(instance, now);
@@ -341,7 +343,14 @@ impl Function {
     }
 
     /// A request on an instance is done, or was cut off with it (`gone`).
-    pub(super) fn leave(&mut self, spec: &FunctionPlan, function: u16, instance: u32, gone: bool, cx: &mut Cx) {
+    pub(super) fn leave(
+        &mut self,
+        spec: &FunctionPlan,
+        function: Id<FUNCTION>,
+        instance: u32,
+        gone: bool,
+        cx: &mut Cx,
+    ) {
         let now = cx.now();
         let (used, created, _) = self.instances.state_apart(instance);
         self.instances.vacate_apart(spec, instance, now);
@@ -371,7 +380,7 @@ impl Function {
     }
 
     /// Instances that were cut off with their requests are replaced.
-    fn keep_minimum(&mut self, spec: &FunctionPlan, function: u16, cx: &mut Cx) {
+    fn keep_minimum(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, cx: &mut Cx) {
         let missing = self.pool().plan.minimum.saturating_sub(self.pool().alive());
         for _ in 0..missing {
             self.start_instance(spec, function, cx);
@@ -379,7 +388,7 @@ impl Function {
     }
 
     /// Hands waiting requests to instances with free slots, and starts what those that are left need.
-    pub(super) fn pull(&mut self, spec: &FunctionPlan, function: u16, cx: &mut Cx) {
+    pub(super) fn pull(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, cx: &mut Cx) {
         let now = cx.now();
         self.pool().pulling = false;
         while !self.pool().waiting.is_empty() {
@@ -401,7 +410,7 @@ impl Function {
         }
         let _ = self.take_waiting(now);
         self.pool().load(now, -1);
-        cx.hit(Limit::PendingRequests, super::target(cx.requests[key].worker), key);
+        cx.hit(Limit::PendingRequests, cx.requests[key].worker(), key);
         cx.requests[key].spend_until(Cause::Queued, now);
         let full = spec.maximum_instances.is_some_and(|most| self.pool().alive() >= most);
         self.record.throttled(Throttle::Pending);
@@ -409,7 +418,7 @@ impl Function {
     }
 
     /// The autoscaler decides.
-    pub(super) fn scale(&mut self, spec: &FunctionPlan, function: u16, cx: &mut Cx) {
+    pub(super) fn scale(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, cx: &mut Cx) {
         let now = cx.now();
         let looks = spec
             .platform
@@ -428,7 +437,7 @@ impl Function {
     }
 
     /// Has so many instances serve, or start.
-    fn approach(&mut self, spec: &FunctionPlan, function: u16, wanted: u64, cx: &mut Cx) {
+    fn approach(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, wanted: u64, cx: &mut Cx) {
         let now = cx.now();
         self.reap_scaled(spec, now, cx);
         let coming = |pool: &Scaled| (pool.serving.len() + pool.starting.len()) as u64;
@@ -460,7 +469,7 @@ impl Function {
     }
 
     /// Idle instances are gone with their zone; others start in their place, as far as a minimum asks for them.
-    pub(super) fn drop_idle(&mut self, spec: &FunctionPlan, function: u16, gone: &[(u32, u64)], cx: &mut Cx) {
+    pub(super) fn drop_idle(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, gone: &[(u32, u64)], cx: &mut Cx) {
         let now = cx.now();
         for &(instance, created) in gone {
             let pool = self.pool();
