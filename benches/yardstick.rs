@@ -4,6 +4,7 @@
 
 // Benches and examples share this file, and none of them uses all of it.
 #![allow(dead_code, missing_docs)]
+#![allow(clippy::cast_possible_truncation, reason = "a yardstick is as plain as can be")]
 
 use coldcurve::kernel::sample::exp1;
 use coldcurve::kernel::{Duration, Luck, Sampler, Stream, StreamKey};

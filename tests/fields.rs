@@ -4,7 +4,7 @@
 use crate::support::Scratch;
 use coldcurve::model::handler::read::{CACHE, CALL, IDEMPOTENT, LOOP};
 use coldcurve::model::world::build::ROOT;
-use coldcurve::run::{Options, load};
+use coldcurve::run::{Loaded, Options, load};
 use coldcurve::scenario::{Field, Kind, Presence, Range, Severity, Table};
 
 /// What no field takes.
@@ -140,15 +140,20 @@ const BESIDE: [(&str, &str, &str); 16] = [
     ("loop.steps", "loop: {", "loop: { times: 2,"),
 ];
 
-/// Whether a problem is told at this value, with a remedy.
-fn refused(scratch: &Scratch, place: &Place, value: &str) -> bool {
+/// Reads the scenario with this value at its place.
+fn read(scratch: &Scratch, place: &Place, value: &str) -> Loaded {
     let mut before = place.before.clone();
     for (_, from, to) in BESIDE.iter().filter(|(path, ..)| place.path.starts_with(path)) {
         before = before.replacen(from, to, 1);
     }
     let text = format!("{before}\n  {value}\n{}\n", place.after);
     let name = scratch.write("field.yaml", &text);
-    let loaded = load(&scratch.path().join(name), &Options::default());
+    load(&scratch.path().join(name), &Options::default())
+}
+
+/// Whether a problem is told at this value, with a remedy.
+fn refused(scratch: &Scratch, place: &Place, value: &str) -> bool {
+    let loaded = read(scratch, place, value);
     loaded.diagnostics.sorted().iter().any(|problem| {
         problem.severity == Severity::Error
             && loaded.sources.slice(problem.primary.0).contains(value)
@@ -165,22 +170,26 @@ fn of_another_kind(kind: &Kind) -> Option<String> {
     }
 }
 
+/// A value as it is written; `None` if the field takes no figures.
+fn write(field: &Field, value: f64) -> Option<String> {
+    match field.kind {
+        Kind::Duration | Kind::Sampler => Some(format!("{value} ns")),
+        Kind::Size => Some(format!("{value} B")),
+        Kind::Rate => Some(format!("{value}/s")),
+        Kind::Count | Kind::Number | Kind::Share => Some(format!("{value}")),
+        _ => None,
+    }
+}
+
 /// Values out of the range, as they are written.
 fn out_of_range(field: &Field) -> Vec<String> {
-    let write = |v: f64| match field.kind {
-        Kind::Duration | Kind::Sampler => Some(format!("{v} ns")),
-        Kind::Size => Some(format!("{v} B")),
-        Kind::Rate => Some(format!("{v}/s")),
-        Kind::Count | Kind::Number | Kind::Share => Some(format!("{v}")),
-        _ => None,
-    };
     let values = match field.range {
         Range::Any => vec![],
         Range::Positive => vec![0.0],
         Range::AtLeast(low) => vec![low - 1.0],
         Range::Within(low, high) => vec![low - 1.0, high * 10.0 + 1.0],
     };
-    values.into_iter().filter_map(write).collect()
+    values.into_iter().filter_map(|value| write(field, value)).collect()
 }
 
 #[test]
@@ -200,6 +209,25 @@ fn every_field_refuses_what_it_cannot_be_at_its_place() {
     }
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tried > 600, "only {tried} values");
+}
+
+#[test]
+fn the_largest_value_of_every_field_has_room() {
+    let scratch = Scratch::new("largest");
+    let mut tried = 0;
+    for place in all() {
+        let values = match place.field.range {
+            Range::Within(_, high) => vec![high],
+            // What no field says is said by the units: more than a double or 64 bits hold as a whole is refused.
+            _ => vec![65_536.0, 4_294_967_296.0, 9e15, 9e18],
+        };
+        for value in values.into_iter().filter_map(|value| write(place.field, value)) {
+            tried += 1;
+            let reading = std::panic::AssertUnwindSafe(|| read(&scratch, &place, &value));
+            assert!(std::panic::catch_unwind(reading).is_ok(), "{}: {value}", place.path);
+        }
+    }
+    assert!(tried > 800, "only {tried} values");
 }
 
 #[test]

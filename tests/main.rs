@@ -1,5 +1,11 @@
 //! All integration tests in one binary: one link step, one command.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_lossless,
+    reason = "the numbers of a test are known"
+)]
 #![allow(clippy::too_many_lines, reason = "a group of cases is a list, and lists are long")]
 
 mod broken;

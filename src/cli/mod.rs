@@ -9,6 +9,7 @@ mod explain;
 mod new;
 
 use self::display::Display;
+use crate::kernel::number::whole;
 use crate::report;
 use crate::run::summary::{Outcome, Summary};
 use crate::run::{Loaded, Options, load_telling};
@@ -97,7 +98,7 @@ fn memory(text: &str) -> Result<u64, String> {
     };
     let size = number.parse::<f64>().ok().map(|size| size * (1_u64 << shift) as f64);
     match size {
-        Some(size) if (1e6..1e18).contains(&size) => Ok(size as u64),
+        Some(size) if (1e6..1e18).contains(&size) => Ok(whole(size)),
         _ => Err("at least 1MB, such as `8GB`".to_owned()),
     }
 }

@@ -10,6 +10,7 @@
 use super::heap::{Entry, RadixHeap, Rank};
 use super::pack::{Pack, Words};
 use super::time::{Duration, Instant};
+use crate::kernel::number::fit;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 
@@ -179,7 +180,7 @@ impl<E: Pack> Agenda<E> {
 
     #[cold]
     fn new_lane(&mut self, place: usize, delay: Duration, class: Class) -> LaneId {
-        let id = self.lanes.len() as u32;
+        let id = fit(self.lanes.len());
         self.lanes_for.insert(place, (delay, class, LaneId(id)));
         let leaf = self.add_track(Track::Lane(id));
         self.lanes.push(Lane {
@@ -195,7 +196,7 @@ impl<E: Pack> Agenda<E> {
 
     /// A new source. Its arrivals are of class [`Class::Arrival`].
     pub fn source(&mut self) -> SourceId {
-        let id = self.sources.len() as u32;
+        let id = fit(self.sources.len());
         let leaf = self.add_track(Track::Source(id));
         self.sources.push(Source { next: None, leaf });
         SourceId(id)
@@ -204,7 +205,7 @@ impl<E: Pack> Agenda<E> {
     fn add_track(&mut self, track: Track) -> u32 {
         self.tracks.push(track);
         self.tournament.grow(self.tracks.len());
-        self.tracks.len() as u32 - 1
+        fit(self.tracks.len() - 1)
     }
 
     #[inline]
@@ -468,7 +469,7 @@ struct Tournament {
 impl Tournament {
     fn new(leaves: usize) -> Self {
         let size = leaves.next_power_of_two();
-        let leaf = |node: usize| node.saturating_sub(size) as u32;
+        let leaf = |node: usize| fit(node.saturating_sub(size));
         let nodes = (0..2 * size).map(|node| Player {
             key: Rank::LAST.key,
             leaf: leaf(node),
@@ -487,7 +488,7 @@ impl Tournament {
         if leaves > self.size {
             self.play(self.winner, self.best);
             let mut larger = Self::new(leaves);
-            for leaf in 0..self.size as u32 {
+            for leaf in 0..fit(self.size) {
                 let rank = self.rank_of(self.nodes[self.size + leaf as usize]);
                 larger.set(leaf, rank);
             }
@@ -615,25 +616,25 @@ mod tests {
                         agenda.hand_over(id);
                     }
                     1 => {
-                        let class = classes[below(&mut rng, 4) as usize];
+                        let class = classes[fit::<usize, _>(below(&mut rng, 4))];
                         let spread = 1 << below(&mut rng, 20);
                         let at = now + below(&mut rng, spread);
                         expect(at, class);
                         agenda.at(Instant(at), class, id);
                     }
                     2 => {
-                        let lane = below(&mut rng, 4) as usize;
+                        let lane: usize = fit(below(&mut rng, 4));
                         expect(now + delays[lane], classes[lane]);
                         agenda.after(lanes[lane], id);
                     }
                     _ => {
-                        let source = below(&mut rng, 3) as usize;
+                        let source: usize = fit(below(&mut rng, 3));
                         if !pending[source] {
                             pending[source] = true;
                             let at = now + below(&mut rng, 50);
                             expect(at, Class::Arrival);
                             // The low bits tell which source to set free again.
-                            agenda.next_arrival(sources[source], Instant(at), id | (source as u32 + 1) << 28);
+                            agenda.next_arrival(sources[source], Instant(at), id | (fit::<u32, _>(source) + 1) << 28);
                         }
                     }
                 }

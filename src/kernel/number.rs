@@ -33,6 +33,17 @@ pub const fn whole(number: f64) -> u64 {
     number as u64
 }
 
+/// The same for small counts.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "this is what the function is for"
+)]
+pub const fn whole_u32(number: f64) -> u32 {
+    number as u32
+}
+
 /// The same for counts of what is in memory.
 #[inline(always)]
 #[expect(
@@ -60,6 +71,13 @@ pub const fn whole_u128(number: f64) -> u128 {
 #[expect(clippy::cast_possible_truncation, reason = "this is what the function is for")]
 pub const fn whole_i64(number: f64) -> i64 {
     number as i64
+}
+
+/// The same for places in a picture.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "this is what the function is for")]
+pub const fn whole_i32(number: f64) -> i32 {
+    number as i32
 }
 
 #[cfg(test)]

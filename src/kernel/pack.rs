@@ -19,7 +19,7 @@ impl Words {
     /// The tag.
     #[inline(always)]
     pub const fn tag(self) -> u8 {
-        self.head as u8
+        self.head.to_le_bytes()[0]
     }
 
     /// The same with a mark, which is no part of the event: tags stay below it.
@@ -87,6 +87,7 @@ macro_rules! unsigned {
             u64::from(self)
         }
         #[inline(always)]
+        #[allow(clippy::cast_possible_truncation, reason = "bits above the width are ignored")]
         fn from_bits(bits: u64) -> Self {
             bits as Self
         }
@@ -133,7 +134,7 @@ impl Cursor {
             head_used: TAG,
             body_used: 0,
         };
-        (words.head as u8, cursor)
+        (words.head.to_le_bytes()[0], cursor)
     }
 
     /// Writes a field.
@@ -194,7 +195,7 @@ impl Pack for u32 {
         }
     }
     fn unpack(words: Words) -> Self {
-        words.body as Self
+        Self::from_bits(words.body)
     }
 }
 

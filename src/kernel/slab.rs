@@ -2,6 +2,7 @@
 //! A [`Key`] carries the generation of its place, so that a late event can tell that what it meant is gone.
 
 use super::pack::Bits;
+use crate::kernel::number::fit;
 
 /// A place in a slab and the generation that lived there when the key was made. Eight bytes, so that it fits an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +22,7 @@ impl Bits for Key {
     #[inline(always)]
     fn from_bits(bits: u64) -> Self {
         Self {
-            index: bits as u32,
+            index: u32::from_bits(bits),
             generation: (bits >> 32) as u32,
         }
     }
@@ -89,7 +90,7 @@ impl<T> Slab<T> {
     where
         T: Default,
     {
-        let index = self.entries.len() as u32;
+        let index = fit(self.entries.len());
         assert!(index < u32::MAX, "more than four billion entries alive at once");
         self.entries.push(T::default());
         self.generations.push(0);

@@ -69,7 +69,7 @@ pub fn unit_open(rng: &mut impl Rng) -> f64 {
 #[inline]
 pub fn below(rng: &mut impl Rng, n: u64) -> u64 {
     debug_assert!(n > 0, "nothing to choose from");
-    ((rng.next_u64() as u128 * n as u128) >> 64) as u64
+    ((u128::from(rng.next_u64()) * u128::from(n)) >> 64) as u64
 }
 
 /// True with probability `p`.
@@ -167,6 +167,7 @@ impl TryRng for Dice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::fit;
 
     #[test]
     fn a_luck_can_be_traced_back() {
@@ -195,7 +196,7 @@ mod tests {
         let mut cells = [0_u32; 100];
         for _ in 0..100_000 {
             let mut dice = Luck(stream.next_u64()).dice(3);
-            cells[below(&mut dice, 100) as usize] += 1;
+            cells[fit::<usize, _>(below(&mut dice, 100))] += 1;
         }
         let chi: f64 = cells.iter().map(|&n| (f64::from(n) - 1000.0).powi(2) / 1000.0).sum();
         assert!((chi - 99.0).abs() < 4.0 * 14.07, "chi-square {chi}");

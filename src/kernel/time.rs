@@ -1,6 +1,7 @@
 //! Integer time: nanoseconds since the start of a run (584 years fit), as two types so that a point in time and a
 //! length of time cannot be mixed up. There is no epsilon anywhere because there is no rounding anywhere.
 
+use crate::kernel::number::whole_i64;
 use std::ops::{Add, AddAssign, Sub};
 
 /// A point in simulated time: nanoseconds since the start of the run.
@@ -63,7 +64,7 @@ impl Duration {
     pub fn from_nanos_f64(ns: f64) -> Self {
         // A float-to-integer cast saturates and sends NaN to zero, which is what the docstring promises. To a signed
         // integer it is one instruction, to an unsigned one a dozen.
-        let rounded = ((ns + 0.5) as i64).max(0) as u64;
+        let rounded = whole_i64(ns + 0.5).max(0).cast_unsigned();
         Self(if rounded < Self::FOREVER.0 {
             rounded
         } else {

@@ -1,6 +1,7 @@
 //! Numbers as a person reads them: three significant digits, a unit, thousands separators, and the half-width of the
 //! confidence interval in the same unit (`182 ms ±4`). Sizes count in steps of 1024, as scenarios write them.
 
+use crate::kernel::number::whole_usize;
 use crate::run::summary::{Estimate, Unit};
 
 /// What stands where there is no number.
@@ -69,7 +70,7 @@ fn decimals_of(number: f64) -> usize {
     } else if number >= 0.9995 {
         2
     } else {
-        let leading = (-libm::log10(number)).ceil().max(0.0) as usize;
+        let leading = whole_usize((-libm::log10(number)).ceil().max(0.0));
         (leading + 2).min(12)
     }
 }
@@ -112,7 +113,7 @@ fn unit_decimals(unit: Unit, shown: f64) -> usize {
         Unit::Dollars => decimals_of(shown).min(10),
         Unit::Count => usize::from(shown.fract() != 0.0 && shown.abs() < 100.0),
         // What was seen at all is not shown like what was not.
-        Unit::Ratio if shown > 0.0 && shown < 0.0005 => ((1.0 - libm::log10(shown).floor()) as usize).min(8),
+        Unit::Ratio if shown > 0.0 && shown < 0.0005 => whole_usize(1.0 - libm::log10(shown).floor()).min(8),
         Unit::Ratio => decimals_of(shown).min(3),
         _ => decimals_of(shown),
     }

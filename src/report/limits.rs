@@ -1,6 +1,7 @@
 //! Limits that were run into and faults, in words and as tables: what the terminal, the page and the CSV files share.
 
 use super::format::{self, MISSING, span_ns};
+use crate::kernel::number::whole;
 use crate::run::summary::{Cell, FaultSummary, LimitHit, Unit};
 use std::fmt::Write as _;
 
@@ -35,7 +36,7 @@ pub fn fields(hit: &LimitHit) -> [String; 8] {
         format!(
             "{} at {}",
             format::value(Unit::Count, hit.worst_window_hits),
-            span_ns((hit.worst_window_s * 1e9).round() as u64)
+            span_ns(whole((hit.worst_window_s * 1e9).round()))
         )
     } else {
         MISSING.to_owned()
@@ -54,7 +55,7 @@ pub fn fields(hit: &LimitHit) -> [String; 8] {
 
 /// A fault in one line, and what it did in these cells.
 fn in_words(fault: &FaultSummary, cells: &[(String, &FaultSummary)]) -> String {
-    let seconds = |value: f64| span_ns((value * 1e9).round() as u64);
+    let seconds = |value: f64| span_ns(whole((value * 1e9).round()));
     let when = match fault.spans[..] {
         _ if !fault.fixed => format!(
             "at random, {} times for {} in all",

@@ -1,5 +1,6 @@
 //! Made-up summaries of every shape, for the tests of the reports.
 
+use crate::kernel::number::whole;
 use crate::run::differences;
 use crate::run::summary::{
     Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
@@ -215,8 +216,8 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
     Cell {
         variant: variant.into(),
         point,
-        requests: (172_000_000.0 * load) as u64,
-        events: (1_900_000_000.0 * load) as u64,
+        requests: whole(172_000_000.0 * load),
+        events: whole(1_900_000_000.0 * load),
         metrics: vec![
             metric(name::OFFERED, Unit::PerSecond, 3000.0 * load, 0.002),
             metric(name::THROUGHPUT, Unit::PerSecond, 2998.0 * load, 0.002),

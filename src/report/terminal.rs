@@ -1,6 +1,7 @@
 //! The summary for a person at a terminal: a table with one row per cell, what the slowest requests waited for, the
 //! expectations, the warnings. It fits 80 columns by moving intervals to a second line, and has colour only if asked.
 
+use crate::kernel::number::fit;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -286,7 +287,7 @@ fn table(summary: &Summary, view: View) -> String {
     }
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(view.width as u16);
+        .set_width(fit(view.width));
     lines(&table)
 }
 
@@ -431,7 +432,7 @@ fn limits_table(out: &mut String, summary: &Summary, view: View) {
         table = limits_in(&rows, true);
         table
             .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(view.width as u16);
+            .set_width(fit(view.width));
     }
     let _ = writeln!(out, "{}", lines(&table));
     if left_out > 0 {

@@ -10,6 +10,7 @@ use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Tim
 use super::tally::{Line, Packed, Seen};
 use super::{coarse, levels, limits, mean_month};
 use crate::kernel::Duration;
+use crate::kernel::number::{fit, whole, whole_usize};
 use crate::model::request::entry::{CAUSES, Cause};
 use crate::model::request::hits::Limit;
 use crate::model::world::run::World;
@@ -285,8 +286,8 @@ fn timeline(plan: &Plan, name: String, kind: SeriesUnit, lines: &[Vec<f64>]) -> 
     let windows = lines.iter().map(Vec::len).max().unwrap_or(0);
     let (unit, factor) = unit_of(kind);
     // Windows are counted from the start of the run; those of the warm-up were not measured.
-    let before = (plan.warmup.0 as f64 / plan.window.0 as f64).round() as usize;
-    let together = coarse::factor(plan) as usize;
+    let before = whole_usize((plan.warmup.0 as f64 / plan.window.0 as f64).round());
+    let together = fit(coarse::factor(plan));
     let mut timeline = Timeline {
         name,
         unit,
@@ -332,7 +333,7 @@ fn causes(plan: &Plan, results: &[&Packed], threshold_s: f64) -> Vec<CauseBreakd
             causes,
         }
     };
-    let slowest = table.above((threshold_s * 1e9) as u64);
+    let slowest = table.above(whole(threshold_s * 1e9));
     vec![
         breakdown(name::CAUSES_ALL, table.total()),
         breakdown(name::CAUSES_SLOWEST, slowest),

@@ -6,6 +6,7 @@ use super::load::quantity;
 use super::study::CellPlan;
 use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Outcome, Unit, name};
 use super::tally::Packed;
+use crate::kernel::number::whole;
 use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
 use crate::stats::figure::quotient;
 
@@ -446,7 +447,7 @@ fn decide(seen: &Estimate, thin: Option<f64>, bounds: (Option<f64>, Option<f64>)
         1.0
     };
     let more = (to_low.max(to_high) - 1.0) * runs;
-    let more = (more.is_finite() && more < 1e6).then(|| more.ceil().max(1.0) as u64);
+    let more = (more.is_finite() && more < 1e6).then(|| whole(more.ceil().max(1.0)));
     (Outcome::Undecided, more)
 }
 

@@ -2,6 +2,7 @@
 //! ([`crate::stats::figure`]), and with what it takes to compare it with that of another cell.
 
 use super::summary::{Distribution, Estimate, Metric, Unit};
+use crate::kernel::number::fit;
 use crate::stats::figure::{self, Figure};
 use crate::stats::{Histogram, SparseHistogram, Value};
 
@@ -18,7 +19,7 @@ pub fn estimate_of(found: &crate::stats::Estimate) -> Estimate {
     Estimate {
         mean: found.mean,
         interval: found.low.zip(found.high),
-        replications: found.n as u32,
+        replications: fit(found.n),
     }
 }
 
@@ -158,7 +159,7 @@ pub fn latency(
                 all.max() as f64 / 1e9
             },
             interval: None,
-            replications: histograms.iter().filter(|h| !h.is_empty()).count() as u32,
+            replications: fit(histograms.iter().filter(|h| !h.is_empty()).count()),
         },
         ..metric_of(
             format!("{stem}.max"),

@@ -12,6 +12,7 @@ use super::summary::{BillLine, BillSummary, Estimate, Metric, Unit, name};
 use super::tally::Packed;
 use crate::cost::{Bill, MeterSet};
 use crate::kernel::Duration;
+use crate::kernel::number::whole_u128;
 use crate::model::Plan;
 use crate::stats::figure::{self, CONFIDENCE, Figure};
 use crate::stats::interval::student_t_quantile;
@@ -112,7 +113,7 @@ fn shifted(results: &[Usage], component: usize, pooled: &MeterSet, direction: f6
         let off = |result: &Usage| result.meters[component].get(meter) as f64 - mean;
         let squares: f64 = results.iter().map(|result| off(result) * off(result)).sum();
         let half = t * (squares * n / (n - 1.0)).sqrt();
-        (all as f64 + direction * half).max(0.0).round() as u128
+        whole_u128((all as f64 + direction * half).max(0.0).round())
     })
 }
 

@@ -10,6 +10,7 @@ use super::failure::{Cause, Failure};
 use super::progress::Progress;
 use super::study::CellPlan;
 use crate::kernel::Duration;
+use crate::kernel::number::whole;
 use crate::model::Plan;
 use crate::model::mechanism::fleet::plan::SizeGoal;
 use crate::model::parts::budget::{Crowd, Holder};
@@ -108,13 +109,15 @@ fn smallest(plan: &Plan, fleet: usize, goal: &SizeGoal, progress: &dyn Progress)
             }));
         }
         let wanted = seen.load / goal.utilisation.unwrap_or(0.9);
-        high = (wanted.ceil() as u64).clamp(high * 2, high * 4);
+        high = whole(wanted.ceil()).clamp(high * 2, high * 4);
         seen = with(high)?;
     }
     // The load alone rules out everything below this; it is often enough, so the search gallops up from it.
-    let least = (seen.load / goal.utilisation.unwrap_or(1.0))
-        .ceil()
-        .max(goal.minimum as f64) as u64;
+    let least = whole(
+        (seen.load / goal.utilisation.unwrap_or(1.0))
+            .ceil()
+            .max(goal.minimum as f64),
+    );
     let (mut low, mut step) = (least - 1, 1);
     while low + step < high {
         if with(low + step)?.enough {

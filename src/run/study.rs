@@ -15,6 +15,7 @@ use super::tally::{Origin, Packed, Tallies, TallyError};
 use super::warmup::{self, Clock, Warmed};
 use super::{differences, verdict};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::Plan;
 use crate::model::world::run::{Halt, RunResult, World};
 use crate::scenario::units::show_duration;
@@ -172,7 +173,7 @@ impl Study {
             schema: SCHEMA,
             scenario: self.name,
             title: self.title,
-            replications: self.replications as u32,
+            replications: fit(self.replications),
             seed: self.seed,
             length_ns: time(|plan| plan.length),
             warmup_ns: time(|plan| plan.warmup),
@@ -245,7 +246,7 @@ pub fn summarise(mut study: Study, sets: Vec<Tallies>) -> Result<Summary, TallyE
             regime
                 .runs
                 .iter_mut()
-                .for_each(|run| *run = numbers[*run as usize] as u32);
+                .for_each(|run| *run = fit(numbers[*run as usize]));
         }
         Ok(figures)
     };

@@ -17,6 +17,7 @@ use super::memory::{self, Memory};
 use super::progress::{Progress, Quiet, Silent};
 use super::study::{CellPlan, Study, side_by_side};
 use super::summary::WarmupSummary;
+use crate::kernel::number::{self, fit};
 use crate::kernel::{Duration, Instant};
 use crate::model::mechanism::client::Load;
 use crate::model::mechanism::client::arrivals::ArrivalPlan;
@@ -221,7 +222,7 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool, (shown, progress): (Option<&
         floor_ns: floor.0,
         floor_of: memory.as_ref().map(named),
         transient_ns: shown.transient.0,
-        pilots: if shown.cells > 0 { PILOTS as u32 } else { 0 },
+        pilots: if shown.cells > 0 { fit(PILOTS) } else { 0 },
         pilot_cells: shown.cells,
         settled: shown.drifting.is_empty() && warmed.warnings.is_empty(),
         drifting: shown.drifting.clone(),
@@ -436,7 +437,7 @@ impl Pilots<'_> {
     /// Runs the pilots of a plan; why, if one had to be given up.
     fn watch(self, plan: &Plan, length: Duration) -> Result<Seen, Halt> {
         let window = Duration((length.0 / PILOT_WINDOWS).max(1));
-        let floor = self.floor.0.div_ceil(window.0) as usize;
+        let floor = fit(self.floor.0.div_ceil(window.0));
         let mut pilot = plan.clone();
         (pilot.warmup, pilot.length, pilot.window) = (Duration::ZERO, length, window);
         // What a fault does is no transient at the start.
@@ -628,7 +629,11 @@ pub fn start_steady(plan: &mut Plan, progress: &dyn Progress) -> Result<(), Caus
                 .map(|o| o.value.clone())
         };
         let level = mean(runs.iter().filter_map(found).filter_map(|value| Value::number(&value)));
-        if level.is_finite() { level.round() as u64 } else { 0 }
+        if level.is_finite() {
+            number::whole(level.round())
+        } else {
+            0
+        }
     };
     for function in plan.functions.iter_mut().filter(|function| function.initial.steady) {
         function.initial.count = steady(function.component, "instances");

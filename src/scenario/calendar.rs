@@ -8,6 +8,7 @@
 use super::cron::Cron;
 use super::{Block, Code, Context, Node, Span, nearest, read_text};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan};
@@ -152,10 +153,10 @@ impl Beginning {
         const WEEK: i64 = 7 * 86_400_000_000_000;
         let (mut found, mut at) = (Vec::new(), self.nanos());
         while let Some((shown, change)) = zone.shown_at(at) {
-            let since = Duration((at - self.nanos()) as u64);
+            let since = Duration(fit(at - self.nanos()));
             found.push((since, (shown + SINCE_MONDAY).rem_euclid(WEEK) as u64));
             match change {
-                Some(next) if next > at && ((next - self.nanos()) as u64) < length.0 => at = next,
+                Some(next) if next > at && (next - self.nanos()).cast_unsigned() < length.0 => at = next,
                 _ => break,
             }
         }

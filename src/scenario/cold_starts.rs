@@ -5,6 +5,7 @@
 //! Source: maxday/lambda-perf (Apache-2.0), see catalog/data/README.md.
 
 use crate::kernel::Sampler;
+use crate::kernel::number::whole;
 use std::sync::LazyLock;
 
 const TEXT: &str = include_str!("../../catalog/data/lambda-cold-starts.csv");
@@ -32,7 +33,7 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
         Row {
             id: record[0].to_owned(),
             name: record[1].to_owned(),
-            memory_mb: number(2) as u64,
+            memory_mb: whole(number(2)),
             arch: record[3].to_owned(),
             package: record[4].to_owned(),
             quantiles_ms: std::array::from_fn(|i| number(5 + i)),

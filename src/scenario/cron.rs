@@ -3,6 +3,7 @@
 //! Sources: Amazon `EventBridge` User Guide, "Cron expressions reference" (fields, wildcards, one of the two day fields
 //! is `?`); crontab(5) of Vixie cron (if both day fields are restricted, either of them fits; Sunday is 0 or 7).
 
+use crate::kernel::number::fit;
 use jiff::civil::{Date, Weekday};
 
 const MONTHS: [&str; 12] = [
@@ -104,7 +105,7 @@ impl Cron {
 
     /// Whether it runs on this day at all.
     pub fn fits(&self, date: Date) -> bool {
-        let year = date.year() as u16;
+        let year = fit(date.year());
         let in_years = self.years.is_empty() || self.years.iter().any(|(a, b)| (*a..=*b).contains(&year));
         if !in_years || self.months >> date.month() & 1 == 0 {
             return false;
@@ -175,7 +176,7 @@ impl Weekdays {
                         "`{item}` is more than one day: list them, such as `2#{n},3#{n}`"
                     ));
                 }
-                weekdays.nth.push((days.trailing_zeros() as u8, n));
+                weekdays.nth.push((fit(days.trailing_zeros()), n));
             } else if let Some(day) = item.strip_suffix('L') {
                 weekdays.last |= one(day)?;
             } else {
@@ -186,8 +187,8 @@ impl Weekdays {
     }
 
     fn fits(&self, date: Date) -> bool {
-        let day = date.weekday().to_sunday_zero_offset() as u8;
-        let week = (date.day() as u8).div_ceil(7);
+        let day = fit(date.weekday().to_sunday_zero_offset());
+        let week = fit::<u8, _>(date.day()).div_ceil(7);
         self.mask >> day & 1 == 1
             || self.last >> day & 1 == 1 && date.day() + 7 > date.days_in_month()
             || self.nth.contains(&(day, week))
@@ -221,7 +222,7 @@ fn set(what: &str, text: &str, low: u32, high: u32, names: &[&str]) -> Result<u6
     let number = |word: &str| {
         // Names of months and of `EventBridge`'s weekdays count from 1, those of classic weekdays from 0.
         let named = names.iter().position(|name| name.eq_ignore_ascii_case(word));
-        let value = named.map_or_else(|| word.parse().ok(), |place| Some(place as u32 + low));
+        let value = named.map_or_else(|| word.parse().ok(), |place| Some(fit::<u32, _>(place) + low));
         value
             .filter(|value| (low..=high).contains(value))
             .ok_or_else(|| format!("`{word}` is not a {what}: it goes from {low} to {high}"))

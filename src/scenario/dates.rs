@@ -5,6 +5,7 @@
 //! `10/Oct/2026:13:55:36 +0000`. `03/04/2026` is not: nobody knows which of the two is the month.
 
 use super::calendar::Zone;
+use crate::kernel::number::whole_i64;
 
 /// Nanoseconds since 1970.
 pub type Nanos = i64;
@@ -156,7 +157,7 @@ pub fn parse_number_ns(text: &str, unit: i64) -> Option<i64> {
     if !plain(whole) || !plain(fraction) || digits.len() > 30 || whole.len() + fraction.len() == 0 {
         let value: f64 = text.parse().ok()?;
         let ns = value * unit as f64;
-        return (ns.abs() < 9e18).then(|| ns.round() as i64);
+        return (ns.abs() < 9e18).then(|| whole_i64(ns.round()));
     }
     let (mut value, mut scale) = (0_i128, 1_i128);
     for b in whole.bytes() {

@@ -18,6 +18,7 @@ mod unit;
 
 pub use own::{read_own, read_service};
 
+use crate::kernel::number::fit;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -104,7 +105,7 @@ pub fn read(file: &str, text: &str) -> Result<PriceBook, Vec<PriceFileError>> {
         let e = e.without_snippet();
         vec![PriceFileError {
             file: file.to_owned(),
-            place: e.location().map(|l| (l.line() as u32, l.column() as u32)),
+            place: e.location().map(|l| (fit(l.line()), fit(l.column()))),
             message: e.to_string(),
         }]
     })?;
@@ -347,10 +348,10 @@ impl Reader {
             machines.push(MachineType {
                 table: table.to_owned(),
                 name,
-                vcpu_milli: vcpu.unwrap_or_default() as u32,
-                memory_mb: memory.unwrap_or_default() as u64,
+                vcpu_milli: fit(vcpu.unwrap_or_default()),
+                memory_mb: fit(memory.unwrap_or_default()),
                 architecture: m.architecture,
-                baseline_milli: baseline.map(|b| b as u32),
+                baseline_milli: baseline.map(|b| fit(b)),
                 hourly,
                 provenance,
             });

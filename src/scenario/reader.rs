@@ -12,6 +12,7 @@ use super::sampler;
 use super::table::{Field, Kind, Presence, Range, Table, list_words};
 use super::tree::{Key, Node, NodeKind, Span, shorten};
 use super::units::{self, Problem};
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Sampler};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -226,9 +227,9 @@ macro_rules! getters {
 
 getters! {
     "duration" Duration duration duration_opt Duration, read_duration, |v| Duration::from_nanos_f64(v);
-    "size in bytes" Size size size_opt u64, read_size, |v| v as u64;
+    "size in bytes" Size size size_opt u64, read_size, |v| whole(v);
     "rate per second" Rate rate rate_opt f64, read_rate, |v| v;
-    "whole number" Count count count_opt u64, read_count, |v| v as u64;
+    "whole number" Count count count_opt u64, read_count, |v| whole(v);
     "number" Number number number_opt f64, read_number, |v| v;
     "share of one" Share share share_opt f64, read_share, |v| v;
     "amount in US dollars" Money money money_opt f64, read_money, |v| v;
@@ -402,9 +403,9 @@ macro_rules! readers {
 
 readers! {
     "a duration" read_duration Duration parse_duration Duration, |v| v.0 as f64, |h| Duration::from_nanos_f64(h);
-    "a size in bytes" read_size Size parse_size u64, |v| v as f64, |h| h as u64;
+    "a size in bytes" read_size Size parse_size u64, |v| v as f64, |h| whole(h);
     "a rate per second" read_rate Rate parse_rate f64, |v| v, |h| h;
-    "a whole number" read_count Count parse_count u64, |v| v as f64, |h| h as u64;
+    "a whole number" read_count Count parse_count u64, |v| v as f64, |h| whole(h);
     "a number" read_number Number parse_number f64, |v| v, |h| h;
     "an amount in US dollars" read_money Money parse_money f64, |v| v, |h| h;
 }

@@ -10,6 +10,7 @@ use super::diagnostic::Code;
 use super::reader::{Block, read_text};
 use super::sheet::{Cell, SEPARATORS, Sheet};
 use super::table::{Field, Kind};
+use crate::kernel::number::whole_i64;
 use std::sync::Arc;
 
 /// Which rows are meant.
@@ -195,7 +196,7 @@ impl Trace {
                 let value = measure.value(&sheet, line, text, numbers[i].number(line, text))?;
                 trace.values[i].push(value);
                 if ends && i == 0 {
-                    instant -= value.round() as Nanos;
+                    instant -= whole_i64(value.round());
                 }
             }
             order.next(line, instant);

@@ -11,6 +11,7 @@ use super::dates::{Nanos, parse_date, parse_number_ns, unit_of};
 use super::diagnostic::nearest;
 use super::recording::{Fault, Wanted};
 use super::tree::shorten;
+use crate::kernel::number::fit;
 use std::collections::BTreeMap;
 
 /// What may stand between two columns.
@@ -121,7 +122,7 @@ impl Index {
         let mut rows: BTreeMap<Vec<String>, Vec<_>> = BTreeMap::new();
         let mut reader = sheet.reader();
         reader.headers().map_err(|error| sheet.broken(&error, 0))?;
-        let place = |reader: &csv::Reader<&[u8]>| reader.position().byte() as usize;
+        let place = |reader: &csv::Reader<&[u8]>| fit(reader.position().byte());
         let body = place(&reader);
         let (mut record, mut begin, mut lines) = (csv::StringRecord::new(), body, Lines::of(&sheet.bytes));
         while reader

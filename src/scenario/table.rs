@@ -3,6 +3,7 @@
 
 use super::units;
 use crate::kernel::Duration;
+use crate::kernel::number::whole;
 
 /// The fields of a block of a scenario.
 #[derive(Debug)]
@@ -284,9 +285,9 @@ impl Kind {
     pub fn show(&self, v: f64) -> String {
         match self {
             Self::Duration | Self::Sampler => units::show_duration(Duration::from_nanos_f64(v)),
-            Self::Size => units::show_size(v as u64),
+            Self::Size => units::show_size(whole(v)),
             Self::Rate => units::show_rate(v),
-            Self::Count => units::show_count(v as u64),
+            Self::Count => units::show_count(whole(v)),
             Self::Share => units::show_share(v),
             Self::Money => units::show_money(v),
             _ => units::show_number(v),

@@ -6,6 +6,7 @@
 //! and alias expansion have budgets.
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, floor_boundary};
+use crate::kernel::number::fit;
 use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::path::Path;
@@ -194,7 +195,7 @@ impl Sources {
     /// Adds a text and returns its index.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> u32 {
         self.files.push((name.into(), text.into()));
-        (self.files.len() - 1) as u32
+        fit(self.files.len() - 1)
     }
 
     /// The name of a text.

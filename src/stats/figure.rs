@@ -27,6 +27,7 @@
 use super::histogram::{PRECISION, index_of};
 use super::interval::{Estimate, incomplete_beta, normal_quantile, student_t_quantile};
 use super::{Histogram, SparseHistogram};
+use crate::kernel::number::whole;
 
 /// Confidence of all intervals.
 pub const CONFIDENCE: f64 = 0.95;
@@ -354,7 +355,7 @@ pub fn quantile(runs: &[&SparseHistogram], pooled: &Histogram, q: f64) -> Figure
 /// How many values of each run lie beyond the value of which `beyond` of all runs' are: those in its bucket are split
 /// as those of all runs together are, also where all of them are one value.
 fn beyond_each(runs: &[&SparseHistogram], pooled: &Histogram, value: f64, beyond: f64) -> Vec<f64> {
-    let index = index_of::<PRECISION>(value as u64);
+    let index = index_of::<PRECISION>(whole(value));
     let rest = beyond - pooled.above_bucket(index) as f64;
     let share = (rest / pooled.at(index).max(1) as f64).clamp(0.0, 1.0);
     runs.iter()
@@ -364,7 +365,7 @@ fn beyond_each(runs: &[&SparseHistogram], pooled: &Histogram, value: f64, beyond
 
 /// The pooled quantile without each of the runs: never far from the one with all of them, so the walk begins there.
 fn without_each(runs: &[&SparseHistogram], pooled: &Histogram, q: f64) -> Vec<f64> {
-    let home = index_of::<PRECISION>(pooled.quantile_at(q) as u64);
+    let home = index_of::<PRECISION>(whole(pooled.quantile_at(q)));
     let (before_home, last) = (pooled.below_bucket(home), index_of::<PRECISION>(pooled.max()));
     let without = |run: &&SparseHistogram| {
         let rank = q * (pooled.count() - run.count()) as f64 * (1.0 - 4.0 * f64::EPSILON);
@@ -411,7 +412,7 @@ fn jump(pooled: &Histogram, low: f64, high: f64) -> Option<(f64, f64)> {
         last = Some(to);
     }
     let (a, b) = widest?;
-    let near = |from: f64, to: f64| (pooled.above(from) - pooled.above(to)).round() as u64;
+    let near = |from: f64, to: f64| whole((pooled.above(from) - pooled.above(to)).round());
     let dense = near(a / JUMP, a + 1.0) >= BESIDE_A_JUMP && near(b - 1.0, b * JUMP) >= BESIDE_A_JUMP;
     (b > JUMP * a && b - a > 0.5 * (high - low) && dense).then_some((a, b))
 }

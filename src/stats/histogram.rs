@@ -12,6 +12,7 @@
 //! of a number of decimal digits.
 
 use super::paged::Paged;
+use crate::kernel::number::whole;
 
 /// Sub-buckets per octave of [`Histogram`], as a power of two: 256.
 pub const PRECISION: u32 = 8;
@@ -21,6 +22,7 @@ const PAGE_BITS: u32 = 4;
 
 /// The bucket that holds `value` when every octave has `2^P` buckets.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "it is shifted to less than 2 << P")]
 pub const fn index_of<const P: u32>(value: u64) -> usize {
     // Setting bit P makes the first two octaves share shift 0, where a bucket is one value wide: no branch is needed.
     let shift = (value | (1 << P)).ilog2() - P;
@@ -190,7 +192,7 @@ impl Histogram {
     pub fn quantiles<const N: usize>(&self, q: [f64; N]) -> [u64; N] {
         // Rounding must not lead past the greatest value, which a float may not be able to tell.
         self.quantiles_at(q)
-            .map(|value| ((value + 0.5) as u64).clamp(self.min(), self.max))
+            .map(|value| whole(value + 0.5).clamp(self.min(), self.max))
     }
 
     /// The `q`-quantile, `q` in 0..=1: the value with a fraction `q` of all values at or below it, to within 0.4 %.
@@ -211,7 +213,7 @@ impl Histogram {
             // 0.07 x 100 is a little more than 7 in binary; that must not lead to the next value.
             let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
             // At least the first value; a whole number is compared faster.
-            let wanted = (rank.ceil() as u64).max(1);
+            let wanted = whole(rank.ceil()).max(1);
             while let Some((first, counts)) = page {
                 let all: u64 = counts.iter().sum();
                 if below + all < wanted {
@@ -251,7 +253,7 @@ impl Histogram {
         if self.min() == self.max || self.count == 0 {
             return 0.0;
         }
-        let index = index_of::<PRECISION>((value as u64).clamp(self.min, self.max));
+        let index = index_of::<PRECISION>(whole(value).clamp(self.min, self.max));
         let (low, high) = self.ends(index);
         let beside = [
             index.checked_sub(1).map_or(0, |before| self.at(before)),
@@ -271,7 +273,7 @@ impl Histogram {
         if !value.is_finite() || self.count == 0 {
             return value;
         }
-        let index = index_of::<PRECISION>((value as u64).clamp(self.min, self.max));
+        let index = index_of::<PRECISION>(whole(value).clamp(self.min, self.max));
         let beside_a_gap = self.at(index + 1) == 0 || index == 0 || self.at(index - 1) == 0;
         let (low, high) = self.ends(index);
         match (beside_a_gap, up) {
@@ -316,7 +318,7 @@ impl Histogram {
         if value < self.min as f64 {
             return self.count as f64;
         }
-        let index = index_of::<PRECISION>(value as u64);
+        let index = index_of::<PRECISION>(whole(value));
         let (low, high) = self.ends(index);
         let share = if high > low {
             ((high - value) / (high - low)).clamp(0.0, 1.0)
@@ -353,13 +355,12 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::{fit, whole_usize};
     use crate::kernel::stream::{Stream, StreamKey, unit_open};
 
     fn lognormal_like(n: usize, run: u64) -> Vec<u64> {
         let mut rng = Stream::new(7, run, StreamKey::new("histogram", "values"));
-        (0..n)
-            .map(|_| (20.0e6 * unit_open(&mut rng).powf(-0.7)) as u64)
-            .collect()
+        (0..n).map(|_| whole(20.0e6 * unit_open(&mut rng).powf(-0.7))).collect()
     }
 
     fn of(values: &[u64]) -> Histogram {
@@ -419,12 +420,12 @@ mod tests {
         let h = of(&values);
         values.sort_unstable();
         for q in [0.001, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999] {
-            let exact = values[(q * values.len() as f64).ceil() as usize - 1] as f64;
+            let exact = values[whole_usize((q * values.len() as f64).ceil()) - 1] as f64;
             let error = (h.quantile(q) as f64 - exact).abs() / exact;
             assert!(error <= 0.004, "quantile {q}: {error}");
             // The inverse: the bucket of the quantile holds at most a few thousandths of all values here.
             assert!(
-                (h.fraction_above(exact as u64) - (1.0 - q)).abs() < 2e-3,
+                (h.fraction_above(whole(exact)) - (1.0 - q)).abs() < 2e-3,
                 "fraction above quantile {q}"
             );
         }
@@ -437,7 +438,9 @@ mod tests {
 
     #[test]
     fn merging_in_any_order_equals_recording_at_once() {
-        let parts: Vec<Vec<u64>> = (0..5).map(|run| lognormal_like(2000 + run as usize, run)).collect();
+        let parts: Vec<Vec<u64>> = (0..5)
+            .map(|run| lognormal_like(2000 + fit::<usize, _>(run), run))
+            .collect();
         let whole = of(&parts.concat());
         let (mut forward, mut backward) = (Histogram::new(), Histogram::new());
         for part in &parts {

@@ -12,6 +12,7 @@
 //! Abramowitz and Stegun 26.7.1; its expansion for many degrees of freedom, Abramowitz and Stegun 26.7.5.
 
 use super::Histogram;
+use crate::kernel::number::whole_usize;
 use std::f64::consts::{PI, SQRT_2};
 use std::sync::OnceLock;
 
@@ -146,7 +147,7 @@ const KEPT: usize = 1024;
 /// intervals, which every figure of every window asks for, is found once for each number of runs.
 pub fn student_t_quantile(p: f64, freedom: f64) -> f64 {
     static FOUND: [OnceLock<f64>; KEPT] = [const { OnceLock::new() }; KEPT];
-    let whole = freedom as usize;
+    let whole = whole_usize(freedom);
     let usual = p.to_bits() == USUAL.to_bits() && (whole as f64).to_bits() == freedom.to_bits();
     match FOUND.get(whole).filter(|_| usual && whole > 0) {
         Some(found) => *found.get_or_init(|| find_t_quantile(p, freedom)),
@@ -244,6 +245,7 @@ fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::whole;
     use crate::kernel::sample::exp1;
     use crate::kernel::stream::{Stream, StreamKey, unit};
 
@@ -366,7 +368,7 @@ mod tests {
         let mut h = Histogram::new();
         for _ in 0..n {
             let service = exp1(&mut rng);
-            h.record(((wait + service) * 1e9) as u64);
+            h.record(whole((wait + service) * 1e9));
             wait = (wait + service - exp1(&mut rng) / rho).max(0.0);
         }
         h

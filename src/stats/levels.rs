@@ -5,6 +5,7 @@
 //! Adding runs up in any order gives the same bytes.
 
 use super::histogram::{bounds_of, index_of, room_for};
+use crate::kernel::number::{fit, whole_u128};
 
 /// Sub-buckets per octave of high levels, as a power of two.
 const PRECISION: u32 = 6;
@@ -47,7 +48,7 @@ impl Levels {
     /// The level was `level` for `ns` more.
     #[inline(always)]
     pub fn add(&mut self, level: u64, ns: u64) {
-        match self.exact.get_mut(level as usize) {
+        match self.exact.get_mut(fit::<usize, _>(level)) {
             Some(time) => *time += ns,
             None => self.add_rare(level, ns),
         }
@@ -62,7 +63,7 @@ impl Levels {
         if level < EXACT {
             // Doubled, so that levels that rise one by one are seldom new.
             self.exact.resize((2 * level).clamp(16, EXACT) as usize, 0);
-            self.exact[level as usize] += ns;
+            self.exact[fit::<usize, _>(level)] += ns;
             return;
         }
         let index = index_of::<PRECISION>(level);
@@ -77,7 +78,7 @@ impl Levels {
     /// The places that hold time, ascending, each with its ns: a level below `EXACT`, or that plus the bucket of
     /// higher ones. With the highest level and the area of what is in buckets they are all there is.
     pub fn places(&self) -> impl Iterator<Item = (u32, u64)> {
-        let all = self.exact.iter().zip(0..).chain(self.coarse.iter().zip(EXACT as u32..));
+        let all = self.exact.iter().zip(0..).chain(self.coarse.iter().zip(fit(EXACT)..));
         all.filter(|(ns, _)| **ns > 0).map(|(&ns, place)| (place, ns))
     }
 
@@ -89,14 +90,14 @@ impl Levels {
     /// Time at these places, as [`Self::places`] and [`Self::beyond_exact`] have it; `None` if that is not time by
     /// level.
     pub fn from_places(places: &[(u32, u64)], top: u64, coarse_area: u128) -> Option<Self> {
-        let exact = EXACT as u32;
-        let most = exact + index_of::<PRECISION>(u64::MAX) as u32;
+        let exact = fit(EXACT);
+        let most = exact + fit::<u32, _>(index_of::<PRECISION>(u64::MAX));
         let sorted = places.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let last = places.last().map_or(0, |place| place.0);
         let highest = if top == 0 {
             0
         } else {
-            exact + index_of::<PRECISION>(top) as u32
+            exact + fit::<u32, _>(index_of::<PRECISION>(top))
         };
         let beyond = if last < exact {
             (0, 0, 0)
@@ -162,7 +163,7 @@ impl Levels {
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let total = self.total_ns();
         // At least one nanosecond, so that the least level is one that there was.
-        let wanted = ((q * total as f64).ceil().max(1.0) as u128).min(total);
+        let wanted = whole_u128((q * total as f64).ceil().max(1.0)).min(total);
         let mut below = 0;
         let found = self.parts().find(|(_, _, ns)| {
             below += u128::from(*ns);

@@ -7,6 +7,7 @@
 use super::histogram::{Histogram, bounds_of, index_of};
 use super::levels::Levels;
 use super::paged::Paged;
+use crate::kernel::number::fit;
 
 /// One component's metric over the measured period of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,6 +164,10 @@ impl CauseTable {
     }
 
     /// The bucket of a latency; it is less than [`Self::BUCKETS`].
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "there are fewer than 64 << CAUSE_PRECISION"
+    )]
     pub const fn bucket_of(latency_ns: u64) -> u32 {
         index_of::<CAUSE_PRECISION>(latency_ns) as u32
     }
@@ -293,7 +298,7 @@ impl<const N: usize> CauseRecorder<N> {
 
     #[cold]
     fn spill(table: &mut CauseTable, index: usize, row: &mut Row<N>) {
-        table.add(index as u32, row.count, &row.sums_ns.map(u128::from));
+        table.add(fit(index), row.count, &row.sums_ns.map(u128::from));
         *row = Row::EMPTY;
     }
 

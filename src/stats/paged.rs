@@ -2,6 +2,8 @@
 //! quiet component has a few values in a wide range; a dense table would be nearly all zeros, and clearing and merging
 //! it would cost as much as that of a busy one.
 
+use crate::kernel::number::fit;
+
 /// Cells by number, in pages of `2^BITS`. A number is below `2^BITS x 65,535`.
 #[derive(Clone, Debug)]
 pub struct Paged<T, const BITS: u32> {
@@ -84,7 +86,7 @@ impl<T: Copy + Default, const BITS: u32> Paged<T, BITS> {
             if end == self.cells.capacity() {
                 self.cells.reserve_exact(((end >> BITS) / 2 + 1) << BITS);
             }
-            self.places[page] = (end >> BITS) as u16;
+            self.places[page] = fit(end >> BITS);
             self.cells.resize(end + (1 << BITS), T::default());
         }
         let start = usize::from(self.places[page]) << BITS;

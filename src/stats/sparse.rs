@@ -5,6 +5,7 @@
 //! one run, bucket by bucket the same as the histogram that it was made of, and adds up into a [`Histogram`].
 
 use super::histogram::{Histogram, PRECISION, bounds_of, index_of};
+use crate::kernel::number::{fit, whole};
 
 /// The buckets of a [`Histogram`] that are not empty, with its exact count, sum, least and greatest value.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +21,7 @@ pub struct SparseHistogram {
 impl SparseHistogram {
     /// What `histogram` holds.
     pub fn of(histogram: &Histogram) -> Self {
-        let bucket = |(low, _, count)| (index_of::<PRECISION>(low) as u32, count);
+        let bucket = |(low, _, count)| (fit(index_of::<PRECISION>(low)), count);
         Self {
             buckets: histogram.buckets().map(bucket).collect(),
             count: histogram.count(),
@@ -99,7 +100,7 @@ impl SparseHistogram {
     /// The `q`-quantile, `q` in 0..=1, as [`Histogram::quantile_at`] has it. 0 if there are no values.
     pub fn quantile_at(&self, q: f64) -> f64 {
         let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
-        let wanted = (rank.ceil() as u64).max(1);
+        let wanted = whole(rank.ceil()).max(1);
         let mut seen = 0;
         for &(index, n) in &self.buckets {
             if seen + n >= wanted {
@@ -114,7 +115,7 @@ impl SparseHistogram {
 
     /// The same to the nearest integer, as [`Histogram::quantile`] has it.
     pub fn quantile(&self, q: f64) -> u64 {
-        ((self.quantile_at(q) + 0.5) as u64).clamp(self.min, self.max)
+        whole(self.quantile_at(q) + 0.5).clamp(self.min, self.max)
     }
 
     /// Adds everything that this one holds to `all`.
@@ -158,7 +159,7 @@ mod tests {
     fn dense(n: usize, run: u64) -> Histogram {
         let mut rng = Stream::new(7, run, StreamKey::new("sparse", "values"));
         let mut histogram = Histogram::new();
-        (0..n).for_each(|_| histogram.record((20.0e6 * unit_open(&mut rng).powf(-0.7)) as u64));
+        (0..n).for_each(|_| histogram.record(whole(20.0e6 * unit_open(&mut rng).powf(-0.7))));
         histogram
     }
 
@@ -198,7 +199,7 @@ mod tests {
     fn sparse_ones_add_up_like_dense_ones() {
         let (mut all, mut expected) = (Histogram::new(), Histogram::new());
         for run in 0..5 {
-            let dense = dense(300 * run as usize, run);
+            let dense = dense(300 * fit::<usize, _>(run), run);
             SparseHistogram::of(&dense).add_to(&mut all);
             expected.merge(&dense);
         }

@@ -1,6 +1,7 @@
 //! Handlers as scenarios write them: a list of steps, read into a program with its loops unrolled.
 
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::handler::run::{Program, STEPS_MAX, Step};
 use crate::model::request::call::CallPlan;
 use crate::model::request::guard::{Guarding, HEDGE, breaker};
@@ -249,13 +250,13 @@ pub fn read_program(block: &Block, paths: &[String]) -> Program {
             continue;
         };
         entries.resize(entries.len().max(path + 1), 0);
-        entries[path] = reader.steps.len() as u16;
+        entries[path] = fit(reader.steps.len());
         reader.sequence(steps.items());
         reader.steps.push(Step::End);
     }
     // Branches follow the main program; a branch may have branches of its own.
     while let Some((step, place, node)) = reader.branches.pop() {
-        let start = reader.steps.len() as u16;
+        let start = fit(reader.steps.len());
         if let Step::Parallel(starts) = &mut reader.steps[step] {
             starts[place] = start;
         }
@@ -338,7 +339,7 @@ impl<'a> Reader<'a> {
                     to: 0,
                 });
                 self.sequence(block.list("miss"));
-                let after = self.steps.len() as u16;
+                let after = fit(self.steps.len());
                 if let Some(Step::Skip { to, .. }) = self.steps.get_mut(skip) {
                     *to = after;
                 }
@@ -384,7 +385,7 @@ impl<'a> Reader<'a> {
         let last = self.steps.len();
         self.steps.push(Step::Last { to: 0 });
         self.sequence(value.items());
-        let after = self.steps.len() as u16;
+        let after = fit(self.steps.len());
         if let Some(Step::Last { to }) = self.steps.get_mut(last) {
             *to = after;
         }
@@ -398,7 +399,7 @@ impl<'a> Reader<'a> {
             self.effects.push(name);
             self.effects.len() - 1
         });
-        self.steps.push(Step::Effect(number as u16));
+        self.steps.push(Step::Effect(fit(number)));
     }
 
     /// Look-up, claim, steps, and the note that they are done.
@@ -422,14 +423,14 @@ impl<'a> Reader<'a> {
             payload: None,
         };
         self.calls.extend([look_up.clone(), look_up]);
-        let calls = self.calls.len() as u16;
+        let calls: u16 = fit(self.calls.len());
         self.steps.push(Step::Call(calls - 2));
         let start = self.steps.len();
         self.steps.push(Step::Claim { claim, to: 0 });
         self.sequence(block.list("steps"));
         self.steps
             .extend([Step::Call(calls - 1), Step::Settle { claim, window }]);
-        let after = self.steps.len() as u16;
+        let after = fit(self.steps.len());
         if let Some(Step::Claim { to, .. }) = self.steps.get_mut(start) {
             *to = after;
         }
@@ -493,7 +494,7 @@ impl<'a> Reader<'a> {
             }
         };
         self.calls.push(call);
-        Some(self.calls.len() as u16 - 1)
+        Some(fit(self.calls.len() - 1))
     }
 }
 

@@ -10,6 +10,7 @@
 //! Units: durations of computing are at one full vCPU.
 //! Validated by: hand-computed traces (tests/theory), fork-join and tandem formulas.
 
+use crate::kernel::number::fit;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Purpose, Sampler};
 use crate::model::request::call::CallPlan;
@@ -272,7 +273,7 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
             }
             Step::Parallel(branches) => {
                 entry.frame.step += 1;
-                entry.frame.pending = branches.len() as u16;
+                entry.frame.pending = fit(branches.len());
                 for &branch in branches {
                     start_branch(cx, request, branch);
                 }
@@ -337,7 +338,7 @@ fn next_message(program: &Program, entry: &mut Request) -> bool {
         frame.worst = Status::Ok;
         // The first end from here on is that of the main program: branches stand behind it.
         let rest = program.steps[frame.step as usize..].iter();
-        frame.step += rest.take_while(|step| **step != Step::End).count() as u16;
+        frame.step += fit::<u16, _>(rest.take_while(|step| **step != Step::End).count());
     }
     if frame.batch_left == 1 {
         return false;

@@ -8,6 +8,7 @@
 //!
 //! Units: bytes, of entries and not of what the allocator makes of them. Looked at every 65,536 events.
 
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Instant};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -263,7 +264,7 @@ impl History {
         if seconds <= 0.0 {
             return Growth::AtOnce;
         }
-        Growth::Steady(((items - before) as f64 / seconds) as u64)
+        Growth::Steady(whole((items - before) as f64 / seconds))
     }
 }
 
@@ -274,12 +275,12 @@ mod tests {
     fn grown(items: impl Fn(f64) -> f64, until: f64) -> Growth {
         let mut history = History::default();
         let (mut t, step) = (0.0, until / 20_000.0);
-        let holding = |t: f64| Holding::of::<u64>(Holder::Messages, Some(0), items(t) as u64);
+        let holding = |t: f64| Holding::of::<u64>(Holder::Messages, Some(0), whole(items(t)));
         while t < until {
-            history.note(Instant(libm::round(t * 1e9) as u64), &[holding(t)]);
+            history.note(Instant(whole(libm::round(t * 1e9))), &[holding(t)]);
             t += step;
         }
-        history.growth(0, Instant(libm::round(t * 1e9) as u64), holding(t).items)
+        history.growth(0, Instant(whole(libm::round(t * 1e9))), holding(t).items)
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Numbered places: like a slab, for what lives exactly as long as the request that carries its number.
 
+use crate::kernel::number::fit;
+
 /// The places. A freed one is used again.
 #[derive(Clone, Debug)]
 pub struct Places<T> {
@@ -30,7 +32,7 @@ impl<T: Copy> Places<T> {
             return place;
         }
         self.list.push(value);
-        self.list.len() as u32 - 1
+        fit(self.list.len() - 1)
     }
 
     /// What is in a place that is taken.

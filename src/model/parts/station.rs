@@ -8,6 +8,7 @@
 //! Sources: Kleinrock (1967), "Time-shared systems"; Gunther, "Guerrilla Capacity Planning" (2007), chapter 4.
 //! Validated by: M/G/1-PS and M/M/c response times (tests/theory), throughput against the law (unit test).
 
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Instant, Key};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -131,7 +132,7 @@ impl Station {
         let n = self.jobs.len();
         while self.table.len() <= n {
             let speed = self.speeds.of(self.table.len()) * (1_u64 << POINT) as f64;
-            self.table.push((speed.round() as u64).max(1));
+            self.table.push(whole(speed.round()).max(1));
         }
         self.table[n]
     }

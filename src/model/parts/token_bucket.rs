@@ -5,6 +5,7 @@
 //! Validated by: the blocking probability under Poisson traffic is that of M/D/1/K with K = burst (docs/validation.md).
 //! Sources: ITU-T I.371 (2004), annex A; API Gateway developer guide, "Throttle requests".
 
+use crate::kernel::number::{fit, whole_u128};
 use crate::kernel::{Duration, Instant};
 use crate::scenario::{Block, Field, Kind, Table};
 
@@ -42,8 +43,8 @@ pub struct TokenBucket {
 impl TokenBucket {
     /// A full bucket. `rate` in tokens a second (positive), `burst` in tokens (at least one).
     pub fn new(rate: f64, burst: f64) -> Self {
-        let interval = ((1e9 * FINE / rate).round() as u128).max(1);
-        let tolerance = (burst.max(1.0) * interval as f64).round() as u128;
+        let interval = whole_u128((1e9 * FINE / rate).round()).max(1);
+        let tolerance = whole_u128((burst.max(1.0) * interval as f64).round());
         Self {
             interval,
             tolerance,
@@ -54,15 +55,15 @@ impl TokenBucket {
     /// Whether there are as many as `tokens`.
     #[inline]
     pub fn holds(&self, now: Instant, tokens: u64) -> bool {
-        let now = now.0 as u128 * FINE as u128;
-        self.full_at.max(now) + self.interval * tokens as u128 <= now + self.tolerance
+        let now = u128::from(now.0) * whole_u128(FINE);
+        self.full_at.max(now) + self.interval * u128::from(tokens) <= now + self.tolerance
     }
 
     /// Takes `tokens` if there are as many; otherwise takes none and says so.
     #[inline]
     pub fn take(&mut self, now: Instant, tokens: u64) -> bool {
-        let now = now.0 as u128 * FINE as u128;
-        let full_at = self.full_at.max(now) + self.interval * tokens as u128;
+        let now = u128::from(now.0) * whole_u128(FINE);
+        let full_at = self.full_at.max(now) + self.interval * u128::from(tokens);
         let allowed = full_at <= now + self.tolerance;
         if allowed {
             self.full_at = full_at;
@@ -72,22 +73,26 @@ impl TokenBucket {
 
     /// Takes a token now or in advance, and says after how long it is there: who asks first is served first.
     pub fn reserve(&mut self, now: Instant) -> Duration {
-        let now = now.0 as u128 * FINE as u128;
+        let now = u128::from(now.0) * whole_u128(FINE);
         self.full_at = self.full_at.max(now) + self.interval;
         let early = self.full_at.saturating_sub(now + self.tolerance);
-        Duration(early.div_ceil(FINE as u128).min(u128::from(Duration::FOREVER.0)) as u64)
+        Duration(fit(early
+            .div_ceil(whole_u128(FINE))
+            .min(u128::from(Duration::FOREVER.0))))
     }
 
     /// How long until it holds a token; nothing if it does.
     pub fn next_in(&self, now: Instant) -> Duration {
-        let now = now.0 as u128 * FINE as u128;
+        let now = u128::from(now.0) * whole_u128(FINE);
         let early = (self.full_at.max(now) + self.interval).saturating_sub(now + self.tolerance);
-        Duration(early.div_ceil(FINE as u128).min(u128::from(Duration::FOREVER.0)) as u64)
+        Duration(fit(early
+            .div_ceil(whole_u128(FINE))
+            .min(u128::from(Duration::FOREVER.0))))
     }
 
     /// From now on it refills at another rate and holds another burst. What is in it stays, as far as it fits.
     pub fn change(&mut self, now: Instant, rate: f64, burst: f64) {
-        let now = now.0 as u128 * FINE as u128;
+        let now = u128::from(now.0) * whole_u128(FINE);
         let room = (now + self.tolerance).saturating_sub(self.full_at.max(now));
         let changed = Self::new(rate, burst);
         let kept = (room * changed.interval / self.interval).min(changed.tolerance);

@@ -7,6 +7,7 @@
 //! Sources: EC2 Auto Scaling and Application Auto Scaling user guides, "Target tracking scaling policies"; the two
 //! generated alarms (3 of 3 minutes, 15 of 15 minutes at 90 % or 70 % of the target) as seen in public alarm listings.
 
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Instant};
 
 /// A policy, checked.
@@ -52,7 +53,7 @@ impl Tracking {
         } else {
             0
         };
-        let proportional = (current as f64 * metric / plan.target).ceil() as u64;
+        let proportional = whole((current as f64 * metric / plan.target).ceil());
         let wanted = proportional.clamp(plan.minimum, plan.maximum);
         let rested = |since: Option<Instant>, wait: Duration| since.is_none_or(|since| now.since(since) >= wait);
         if self.above >= plan.out_periods && wanted > current && rested(self.last_out, plan.out_cooldown) {

@@ -14,6 +14,7 @@ use super::fault::{Change, Quota};
 use super::id::Id;
 use super::kind::FUNCTION;
 use crate::kernel::Instant;
+use crate::kernel::number::whole;
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::scenario::{Block, Field, Kind, Table};
 use std::cmp::Reverse;
@@ -180,7 +181,7 @@ impl Account {
                 self.neighbours = neighbours;
             }
             Change::Lower(Quota::Concurrency, to) => {
-                let concurrency = to.map_or(plan.concurrency, |to| plan.concurrency.min(to as u64));
+                let concurrency = to.map_or(plan.concurrency, |to| plan.concurrency.min(whole(to)));
                 self.free += concurrency.cast_signed() - self.concurrency.cast_signed();
                 self.concurrency = concurrency;
             }

@@ -15,6 +15,7 @@
 use super::desk::{Cx, Desk, Event};
 use super::entry::{Caller, Cause, Request, Status};
 use super::retry::{Jitter, RetryPolicy};
+use crate::kernel::number::fit;
 use crate::kernel::{Class, Duration, Instant, Luck};
 use crate::scenario::{Block, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Histogram, Value};
@@ -86,7 +87,7 @@ impl PolicyPlan {
     pub fn read(block: &Block) -> Self {
         let wait = block.duration("wait");
         Self {
-            attempts: block.count("attempts") as u32,
+            attempts: fit(block.count("attempts")),
             waits: RetryPolicy {
                 base: wait,
                 base_throttled: wait,
@@ -182,7 +183,7 @@ impl Deliveries {
         let now = cx.now();
         self.tally.begun += 1;
         self.tally.pending.add(now.0, 1);
-        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        let slot = self.free.pop().unwrap_or_else(|| fit(self.slots.len()));
         if slot as usize == self.slots.len() {
             self.slots.push(delivery);
         } else {

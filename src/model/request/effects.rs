@@ -18,6 +18,7 @@ use super::common::{Common, Component};
 use super::desk::Cx;
 use super::entry::Caller;
 use super::kind::KINDS;
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant, Key, Luck};
 use crate::model::parts::budget::{Holder, Holding};
 use crate::scenario::Target;
@@ -131,7 +132,7 @@ impl Effects {
             let mut push = |metric, count| {
                 let value = Value::Count(count);
                 out.push(Observation {
-                    component: place as u32,
+                    component: fit(place),
                     metric,
                     value,
                 });
@@ -263,6 +264,7 @@ impl Cx<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::kernel::number::fit;
     use crate::model::world::build::build;
     use crate::model::world::run::World;
     use crate::scenario::{Catalog, Diagnostics, Files, Sources, parse};
@@ -292,7 +294,7 @@ mod tests {
             .0;
         let result = World::new(&plan, 0).run();
         move |name, metric| {
-            let component = plan.components.iter().position(|c| c.name == name).unwrap() as u32;
+            let component: u32 = fit(plan.components.iter().position(|c| c.name == name).unwrap());
             let mine = |o: &&crate::stats::Observation| o.component == component && o.metric == metric;
             match result.observations.iter().find(mine).map(|o| &o.value) {
                 Some(Value::Count(n)) => *n,

@@ -270,7 +270,7 @@ impl Faults {
         }
         if sizes || !plan.faults.is_empty() {
             for (kind, first) in faults.first.iter_mut().enumerate() {
-                *first = faults.doors.len() as u32;
+                *first = fit(faults.doors.len());
                 let of_kind = plan.components.iter().filter(|c| usize::from(c.target.kind) == kind);
                 for component in of_kind {
                     faults.doors.push(Door {

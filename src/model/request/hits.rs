@@ -12,6 +12,7 @@ use super::desk::Cx;
 use super::entry::Caller;
 use super::id::Id;
 use super::kind::ACCOUNT;
+use crate::kernel::number::{fit, whole_u32};
 use crate::kernel::{Duration, Instant, Key};
 use crate::scenario::Target;
 use std::collections::BTreeMap;
@@ -147,7 +148,7 @@ impl Limits {
 
     /// Forgets what was counted: the warm-up is over.
     pub fn reset(&mut self, now: Instant) {
-        let over = (now.0 as f64 / self.window.0 as f64).round() as u32;
+        let over = whole_u32((now.0 as f64 / self.window.0 as f64).round());
         *self = Self::new(self.window, std::mem::take(&mut self.components));
         (self.began, self.windows_before) = (now, over);
         self.current = (over, now + self.window);
@@ -160,7 +161,7 @@ impl Limits {
         if now >= self.current.1 {
             let over = now.since(self.began).0 / self.window.0;
             let ends = Duration(self.window.0.saturating_mul(over + 1));
-            self.current = (self.windows_before + over as u32, self.began + ends);
+            self.current = (self.windows_before + fit::<u32, _>(over), self.began + ends);
         }
         if self.hits.get(self.last).is_none_or(|last| last.hit != hit) {
             let next = self.hits.len();

@@ -14,6 +14,7 @@ use super::common::Common;
 use super::desk::Cx;
 use super::entry::Caller;
 use super::hits::Limit;
+use crate::kernel::number::whole;
 use crate::kernel::{Key, Purpose, Sampler};
 use crate::scenario::{Block, Code, Field, Kind, Target};
 
@@ -98,7 +99,7 @@ fn size(request: Key, cx: &Cx) -> Option<u64> {
             .call(request, &cx.requests)
             .and_then(|call| call.payload.as_ref()),
     };
-    sampler.map(|sampler| sampler.value(&mut entry.first_luck().dice(SIZE_STEP)).round() as u64)
+    sampler.map(|sampler| whole(sampler.value(&mut entry.first_luck().dice(SIZE_STEP)).round()))
 }
 
 /// Whether a request is larger than what the component `to` takes, which counts as a hit of that limit.

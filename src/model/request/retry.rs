@@ -11,6 +11,7 @@
 //! Validated by: waits and budgets by hand below; retries of whole systems in tests/properties.rs.
 
 use super::entry::{Request, Status};
+use crate::kernel::number::fit;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Luck, Purpose};
 use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, nearest};
@@ -304,7 +305,7 @@ impl RetryPolicy {
     fn read_block(block: &Block) -> Self {
         let base = block.duration("base");
         Self {
-            attempts: block.count("attempts") as u8,
+            attempts: fit(block.count("attempts")),
             base,
             base_throttled: block.duration_opt("base_throttled").unwrap_or(base),
             cap: block.duration("cap"),
@@ -406,6 +407,7 @@ pub fn observe(component: u32, retriers: &[Retrier], out: &mut Vec<Observation>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::whole;
 
     fn policy(name: &str) -> RetryPolicy {
         RetryPolicy::NAMED.iter().find(|p| p.0 == name).unwrap().1
@@ -466,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_success_gives_back_what_its_own_retry_took() {
-        let tokens = |retrier: &Retrier| retrier.tokens as u64;
+        let tokens = |retrier: &Retrier| whole(retrier.tokens);
         for (name, before, taken) in [
             ("aws-sdk-standard", Status::TimedOut, 10),
             ("aws-sdk-standard", Status::Throttled, 5),
@@ -484,7 +486,7 @@ mod tests {
             assert!(!after(&mut retrier, (2, Status::Failed), Status::Ok));
             assert_eq!(
                 tokens(&retrier) - left,
-                policy(name).budget.map_or(0, |b| b.cost as u64)
+                policy(name).budget.map_or(0, |b| whole(b.cost))
             );
             let mut retrier = Retrier::new(policy(name));
             assert!(after(&mut retrier, FIRST, before));

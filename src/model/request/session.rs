@@ -10,6 +10,7 @@
 use super::common::Common;
 use super::desk::Cx;
 use super::entry::Caller;
+use crate::kernel::number::fit;
 use crate::kernel::{Instant, Key};
 use crate::scenario::Target;
 use std::cmp::Reverse;
@@ -142,7 +143,7 @@ impl Sessions {
 
     /// A component calls a database: its instances will hold sessions there.
     fn calls(&mut self, caller: Target, component: u32, database: usize) {
-        self.called[component as usize].push(database as u32);
+        self.called[component as usize].push(fit(database));
         let host = &mut self.hosts[database];
         host.callers.push((caller, component));
         host.due = host.due.min(self.due[component as usize]);
@@ -202,7 +203,7 @@ impl Sessions {
             .is_none_or(|holder| holder.database as usize != database)
         {
             let holder = Holder {
-                database: database as u32,
+                database: fit(database),
                 open: 0,
                 instances: Vec::new(),
             };

@@ -347,7 +347,7 @@ impl<'a> Builder<'a> {
         let clients: Vec<&Node> = clients.iter().map(|(_, node)| node).collect();
         look(&mut self.clock, self.cx, &clients);
         for (number, section) in KINDS.iter().enumerate() {
-            self.plan.common.first[number] = self.plan.common.components.len() as u32;
+            self.plan.common.first[number] = fit(self.plan.common.components.len());
             let entries = root.get(section).map_or(&[][..], Node::entries);
             for (index, (key, node)) in entries.iter().enumerate() {
                 let node = self.catalog.apply(section, node, self.cx.diagnostics);
@@ -361,7 +361,7 @@ impl<'a> Builder<'a> {
         let cx = self.cx;
         let service = node.get("service").and_then(Node::scalar).map(str::to_owned);
         let block = |table| Block::keyed(cx, key, node, table);
-        let place = self.plan.common.components.len() as u32;
+        let place = fit(self.plan.common.components.len());
         let mut attributes = Attributes::new();
         let profile = if target.kind == kind::ACCOUNT {
             let account = AccountPlan::read(&block(&account::TABLE));
@@ -468,7 +468,7 @@ impl Plan {
         );
         for (kind, first) in self.common.first.iter_mut().enumerate() {
             let before = |component: &Component| usize::from(component.target.kind) < kind;
-            *first = self.common.components.partition_point(before) as u32;
+            *first = fit(self.common.components.partition_point(before));
         }
         let components = self.common.components.iter();
         self.common.profiles = components.map(|c| self.profile_now(c.target)).collect();

@@ -1,6 +1,7 @@
 //! Faults as scenarios write them.
 
 use super::registry::{Plan, harm};
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::request::entry::Status;
 use crate::model::request::fault::{Effect, FaultPlan, Quota, Zones};
@@ -246,7 +247,7 @@ fn read_effect(block: &Block, word: &str, on: &[(Target, &Node)], plan: &Plan) -
         "neighbours" => *kind == kind::ACCOUNT,
         _ => kind::abilities(*kind).called,
     };
-    let kinds = (0..KINDS.len() as u8).filter(can);
+    let kinds = (0..fit(KINDS.len())).filter(can);
     let sections: Vec<&str> = kinds.map(|kind| KINDS[usize::from(kind)]).collect();
     if !fits(block, word, on, &sections) {
         return None;
@@ -290,7 +291,7 @@ fn read_zones(block: &Block, on: &[(Target, &Node)], plan: &Plan) -> Option<Zone
         }
     }
     Some(Zones {
-        lost: lost as u16,
+        lost: fit(lost),
         hang: block.flag("hang"),
         detection: block.duration("detection"),
         replace: block.flag("replace"),

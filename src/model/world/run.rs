@@ -2,6 +2,7 @@
 
 use super::registry::{Part, Parts, Plan};
 use crate::cost::MeterSet;
+use crate::kernel::number::fit;
 use crate::kernel::pack::Words;
 use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack, Slab};
 use crate::model::mechanism::contract::{Mechanism, Report};
@@ -414,7 +415,7 @@ impl<'p> World<'p> {
         self.cx.guards.observe(&mut report.observations);
         told.push((DESK_TOLD, Part::cut(&mut report)));
         told.sort_by_key(|part| part.0);
-        let windows = (measured.0 / plan.window.0) as usize;
+        let windows = fit(measured.0 / plan.window.0);
         let mut result = RunResult {
             observations: Vec::new(),
             series: Vec::new(),

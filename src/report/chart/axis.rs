@@ -1,5 +1,6 @@
 //! Axes: where a value stands between 0 and 1, and which round values get a label.
 
+use crate::kernel::number::{whole_i64, whole_usize};
 use libm::{floor, log10, pow};
 
 use crate::report::format::tick;
@@ -60,7 +61,7 @@ impl Axis {
             count = count.min(floor(1.0 / step + 1e-9));
         }
         let high = step * count;
-        let ticks = (0..=count as usize)
+        let ticks = (0..=whole_usize(count))
             .map(|index| step * index as f64)
             .map(|at| (at, tick(unit, at, step, high)))
             .collect();
@@ -89,16 +90,12 @@ impl Axis {
     pub fn log(label: impl Into<String>, unit: Unit, least: f64, largest: f64) -> Self {
         let spread = log10(largest / least);
         let mantissas: &[f64] = if spread > 3.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-        let first = floor(log10(least)) as i32 - 1;
-        let last = floor(log10(largest)) as i32 + 1;
+        let first = whole_i64(floor(log10(least))) - 1;
+        let last = whole_i64(floor(log10(largest))) + 1;
         let every = ((last - first) / 8).max(1);
         let mut candidates: Vec<f64> = Vec::new();
         for exponent in (first..=last).filter(|exponent| spread <= 3.5 || (exponent - first) % every == 0) {
-            candidates.extend(
-                mantissas
-                    .iter()
-                    .map(|mantissa| mantissa * pow(10.0, f64::from(exponent))),
-            );
+            candidates.extend(mantissas.iter().map(|mantissa| mantissa * pow(10.0, exponent as f64)));
         }
         let low = candidates
             .iter()
@@ -172,7 +169,7 @@ impl Axis {
             s if s >= 0.5 => (1.0, "s"),
             _ => (1e-3, "ms"),
         };
-        let count = floor(seconds / step + 1e-9) as usize;
+        let count = whole_usize(floor(seconds / step + 1e-9));
         let ticks = (0..=count)
             .map(|index| step * index as f64)
             .map(|at| (at, format!("{} {name}", (at / size * 100.0).round() / 100.0)))

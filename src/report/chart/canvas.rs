@@ -2,6 +2,7 @@
 //! PNG backend. Charts above this file are pure functions from data to shapes, so that tests can look for clipped or
 //! overlapping text without rendering anything.
 
+use crate::kernel::number;
 use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -336,7 +337,7 @@ fn halve(large: &[u8], width: usize, height: usize) -> Vec<u8> {
                     .iter()
                     .map(|&i| u32::from(large[i]))
                     .sum();
-                small.push(((sum + 2) / 4) as u8);
+                small.push(number::fit((sum + 2) / 4));
             }
         }
     }
@@ -347,7 +348,12 @@ type Drawn<B> = Result<(), plotters::drawing::DrawingAreaErrorKind<<B as Drawing
 
 fn draw<B: DrawingBackend>(area: &DrawingArea<B, plotters::coord::Shift>, shape: &Shape, how: Replay) -> Drawn<B> {
     let scale = how.scale;
-    let pixel = |(x, y): Point| ((x * scale).round() as i32, (y * scale).round() as i32);
+    let pixel = |(x, y): Point| {
+        (
+            number::whole_i32((x * scale).round()),
+            number::whole_i32((y * scale).round()),
+        )
+    };
     match shape {
         Shape::Line {
             points,
@@ -358,7 +364,7 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, plotters::coord::Shift>, shape:
             let style = ShapeStyle {
                 color: colour.plotters(),
                 filled: false,
-                stroke_width: (width * scale).round().max(1.0) as u32,
+                stroke_width: number::whole_u32((width * scale).round().max(1.0)),
             };
             for part in dashes(points, *dash) {
                 area.draw(&PathElement::new(

@@ -6,6 +6,7 @@ use super::canvas::Picture;
 use super::lines::{self, Swept};
 use super::plot::{self, Bar, Bars, Entry, Panel};
 use super::{Focus, Named, WIDTH, focus, look, provenance, unlabelled};
+use crate::kernel::number::fit;
 use crate::report::format;
 use crate::run::summary::{Estimate, Summary, Unit, name};
 
@@ -26,9 +27,9 @@ pub fn expected(summary: &Summary) -> Option<Named> {
     let panel_height = if swept {
         LINES_HEIGHT
     } else {
-        96 + 42 * focus.cells.len() as u32
+        96 + 42 * fit::<u32, _>(focus.cells.len())
     };
-    let mut picture = Picture::new(WIDTH, 180 + rows as u32 * (panel_height + 24));
+    let mut picture = Picture::new(WIDTH, 180 + fit::<u32, _>(rows) * (panel_height + 24));
     let title = if summary.title.is_empty() {
         &summary.scenario
     } else {

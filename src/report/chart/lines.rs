@@ -1,5 +1,6 @@
 //! Charts of lines: latency distribution, p99 per window, p99 and bill against a swept parameter, queues over time.
 
+use crate::kernel::number::fit;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::axis::{Axis, sweep_position};
@@ -159,7 +160,7 @@ fn timeline_panel(
     let windows = found.iter().map(|(_, timeline)| timeline.mean.len()).max()?;
     let merged = windows.div_ceil(MOST_WINDOWS);
     // Windows of the run in each that is drawn.
-    let together = merged * summary.coarser.as_ref().map_or(1, |coarser| coarser.windows as usize);
+    let together = merged * summary.coarser.as_ref().map_or(1, |coarser| fit(coarser.windows));
     let mut series: Vec<Series> = found
         .iter()
         .enumerate()

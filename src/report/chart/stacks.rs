@@ -1,5 +1,6 @@
 //! Stacked charts: the bill by line, the causes of the slowest requests, the instances of a function over time.
 
+use crate::kernel::number::fit;
 use std::collections::BTreeMap;
 
 use super::axis::Axis;
@@ -105,7 +106,7 @@ pub fn causes(summary: &Summary) -> Option<Named> {
 
 /// As high as its bars need.
 fn bars_picture(words: &str, subtitle: &str, bars: Bars, entries: &[Entry]) -> Picture {
-    let mut picture = Picture::new(WIDTH, HEIGHT.min(330 + 95 * bars.bars.len() as u32));
+    let mut picture = Picture::new(WIDTH, HEIGHT.min(330 + 95 * fit::<u32, _>(bars.bars.len())));
     let rect = plot::frame(&mut picture, words, subtitle);
     let rect = plot::legend(&mut picture, rect, entries);
     plot::bars(

@@ -1,6 +1,7 @@
 //! Numbers and texts as bytes: integers of any size in groups of seven bits, least first (LEB128), signed ones folded
 //! so that small ones are short. Each number has one spelling only, so that equal contents are equal bytes.
 
+use crate::kernel::number::fit;
 use crate::run::summary::fnv1a;
 
 /// Bytes that are written.
@@ -14,10 +15,10 @@ impl Out {
 
     pub(super) fn wide(&mut self, mut value: u128) {
         while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
+            self.0.push(value.to_le_bytes()[0] | 0x80);
             value >>= 7;
         }
-        self.0.push(value as u8);
+        self.0.push(fit(value));
     }
 
     pub(super) fn number(&mut self, value: u64) {

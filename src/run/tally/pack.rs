@@ -6,6 +6,7 @@
 use super::bytes::Out;
 use super::windows;
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::request::flow::FlowResult;
 use crate::model::request::hits::{Hits, Limit};
 use crate::model::world::run::RunResult;
@@ -154,7 +155,7 @@ fn ascending(pairs: impl Iterator<Item = (u32, u64)> + Clone, out: &mut Out) {
 }
 
 fn latency(histogram: &Histogram, out: &mut Out) {
-    let bucket = |(low, _, count)| (index_of::<PRECISION>(low) as u32, count);
+    let bucket = |(low, _, count)| (fit(index_of::<PRECISION>(low)), count);
     let buckets: Vec<(u32, u64)> = histogram.buckets().map(bucket).collect();
     ascending(buckets.iter().copied(), out);
     if !histogram.is_empty() {

@@ -8,6 +8,7 @@ use super::bytes::In;
 use super::pack::{UNITS, pack, tag};
 use super::windows;
 use crate::cost::{Meter, MeterSet};
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant};
 use crate::model::request::entry::CAUSES;
 use crate::model::request::fault::FaultResult;
@@ -126,10 +127,10 @@ impl Packed {
         for _ in 0..read.length()? {
             series.push(entry(&mut read)?);
             read.number().filter(|unit| *unit < UNITS.len() as u64)?;
-            windows::read(&mut read, window, windows as usize, |_, _| ())?;
+            windows::read(&mut read, window, fit(windows), |_, _| ())?;
         }
         let (flows, [meters, limits, faults]) = index_rest(&mut read, doubted)?;
-        let mut order: Vec<u32> = (0..observations.len() as u32).collect();
+        let mut order: Vec<u32> = (0..fit(observations.len())).collect();
         let key = |place: &u32| {
             (
                 observations[*place as usize].component,
@@ -222,7 +223,7 @@ impl Packed {
         self.names
             .iter()
             .position(|known| **known == *name)
-            .map(|number| number as u16)
+            .map(|number| fit(number))
     }
 
     /// All components' metrics of this name.
@@ -382,7 +383,7 @@ impl<'p> Line<'p> {
     /// What the values are.
     pub fn unit(&self) -> SeriesUnit {
         let unit = self.packed.at(self.entry.at).number().unwrap_or(0);
-        UNITS[unit as usize]
+        UNITS[fit::<usize, _>(unit)]
     }
 
     /// One value per window, in the order of time; NaN where nothing was seen.
@@ -391,7 +392,7 @@ impl<'p> Line<'p> {
         let mut read = self.packed.at(self.entry.at);
         let take = |value, times| values.extend(std::iter::repeat_n(value, times));
         let _ = read.number();
-        let _ = windows::read(&mut read, self.packed.window, MOST_WINDOWS as usize, take);
+        let _ = windows::read(&mut read, self.packed.window, fit(MOST_WINDOWS), take);
         values
     }
 }

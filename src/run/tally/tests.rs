@@ -1,6 +1,7 @@
 //! What is packed is what was counted, and bytes that nobody packed make no run panic.
 
 use super::*;
+use crate::kernel::number::{fit, whole_u32, whole_usize};
 use crate::kernel::stream::{Stream, StreamKey, unit};
 use crate::model::Plan;
 use crate::model::request::entry::CAUSES;
@@ -127,10 +128,10 @@ fn what_is_packed_is_what_was_counted() {
 /// Bytes with a few of them changed, moved, left out or put in.
 fn mutated(bytes: &[u8], dice: &mut Stream) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    for _ in 0..=(unit(dice) * 3.0) as usize {
-        let at = (unit(dice) * bytes.len() as f64) as usize;
-        let byte = (unit(dice) * 256.0) as u8;
-        match (unit(dice) * 5.0) as u8 {
+    for _ in 0..=whole_usize(unit(dice) * 3.0) {
+        let at = whole_usize(unit(dice) * bytes.len() as f64);
+        let byte = fit(whole_u32(unit(dice) * 256.0));
+        match whole_u32(unit(dice) * 5.0) {
             0 => bytes[at] = byte,
             1 => bytes[at] ^= 1 << (byte % 8),
             2 => drop(bytes.remove(at)),

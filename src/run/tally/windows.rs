@@ -9,6 +9,7 @@
 
 use super::bytes::{In, Out, folded, unfolded};
 use crate::kernel::Duration;
+use crate::kernel::number::{fit, whole, whole_u128};
 use crate::stats::SeriesUnit;
 
 /// What an integer is divided by.
@@ -88,7 +89,7 @@ impl Scale {
         // Beyond 2^53 the product may be the neighbour of the integer that was divided.
         let near = [about.round(), about.next_down(), about.next_up()];
         let quotient = |part: &f64| Quotient {
-            part: *part as i128,
+            part: fit(whole_u128(*part)),
             whole: 1,
         };
         let fits = |found: &Quotient| self.value(*found, window).to_bits() == value.to_bits();
@@ -106,8 +107,8 @@ fn share(value: f64) -> Option<Quotient> {
     let (mut rest, mut this, mut before) = (value, (value.floor(), 1.0), (1.0, 0.0));
     while this.1 <= MOST {
         let found = Quotient {
-            part: this.0 as i128,
-            whole: this.1 as u64,
+            part: fit(whole_u128(this.0)),
+            whole: whole(this.1),
         };
         if Scale::Whole.value(found, Duration::ZERO).to_bits() == value.to_bits() {
             return Some(found);
@@ -163,7 +164,7 @@ pub(super) fn write(values: &[f64], unit: SeriesUnit, window: Duration, out: &mu
             Some(this) => {
                 if scale == Scale::Whole {
                     out.wide(SAME + u128::from(this.whole));
-                    out.wide(this.part as u128);
+                    out.wide(fit(this.part));
                 } else {
                     out.wide(SAME + folded(this.part - before.part));
                 }

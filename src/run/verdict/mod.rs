@@ -18,6 +18,7 @@ use super::study::CellPlan;
 use super::summary::{Cell, name};
 use super::tally::{Line as Windows, Packed};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::mechanism::client::Load;
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::world::run::World;
@@ -226,7 +227,7 @@ fn regimes(cell: &CellPlan, results: &[&Packed], upper: &[bool]) -> Vec<Regime> 
         Regime {
             name: if fails { "collapse" } else { "run well" }.to_owned(),
             fails,
-            runs: runs.map(|(run, _)| run as u32).collect(),
+            runs: runs.map(|(run, _)| fit(run)).collect(),
             cell: part,
         }
     };
@@ -288,19 +289,19 @@ fn ramped(plan: &Plan) -> Option<(Plan, Duration)> {
 fn courses(plan: &Plan, results: &[&Packed], lines: &[Line], input: &Input, cells: usize, found: &mut Vec<Verdict>) {
     let alpha = 1.0 / (FALSE_ALARMS * cells.max(1) as f64 * lines.len().max(1) as f64);
     let window = plan.window.as_secs_f64();
-    let from = input
+    let from: usize = fit(input
         .last_change
         .0
         .saturating_sub(plan.warmup.0)
-        .div_ceil(plan.window.0) as usize;
+        .div_ceil(plan.window.0));
     let period = input
         .periods
         .iter()
         .rev()
-        .map(|(_, period)| (period.0 / plan.window.0) as usize);
+        .map(|(_, period)| fit::<usize, _>(period.0 / plan.window.0));
     let seen = results
         .first()
-        .map_or(0, |run| (run.measured().0 / plan.window.0) as usize);
+        .map_or(0, |run| fit::<usize, _>(run.measured().0 / plan.window.0));
     let enough = seen.saturating_sub(from) >= LEAST_WINDOWS;
     let from = if enough { from } else { 0 };
     // The longest period of which there are two; a longer one has its own verdict.
@@ -308,7 +309,7 @@ fn courses(plan: &Plan, results: &[&Packed], lines: &[Line], input: &Input, cell
     let unseen = input
         .periods
         .iter()
-        .any(|(_, p)| (p.0 / plan.window.0) as usize * 2 > seen);
+        .any(|(_, p)| fit::<usize, _>(p.0 / plan.window.0) * 2 > seen);
     for line in lines {
         let runs = windows(results, line.index, from);
         let add = |class, words: String, trend: Trend| Verdict {

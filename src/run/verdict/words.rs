@@ -1,6 +1,7 @@
 //! The words of verdicts: part of the result, the same in `summary.json`, on the terminal and in the report.
 
 use super::Regime;
+use crate::kernel::number::whole;
 use crate::model::kind;
 use crate::run::summary::{Cell, name};
 
@@ -43,7 +44,7 @@ fn count(value: u64) -> String {
 fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 99.5 {
-        return count(size.round() as u64);
+        return count(whole(size.round()));
     }
     let places = match size {
         s if s >= 9.95 => 0,

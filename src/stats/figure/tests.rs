@@ -1,6 +1,7 @@
 //! Figures against tables, hand computations and what must not happen.
 
 use super::*;
+use crate::kernel::number::whole;
 use crate::kernel::sample::exp1;
 use crate::kernel::stream::{Stream, StreamKey, unit};
 use crate::stats::SparseHistogram;
@@ -149,7 +150,7 @@ fn a_quantile_on_a_jump_holds_both_sides() {
 fn a_quantile_beyond_the_data_has_no_upper_limit() {
     let mut rng = Stream::new(5, 1, StreamKey::new("figure", "tail"));
     let runs: Vec<Histogram> = (0..8)
-        .map(|_| of(&(0..100).map(|_| (exp1(&mut rng) * 1e9) as u64).collect::<Vec<_>>()))
+        .map(|_| of(&(0..100).map(|_| whole(exp1(&mut rng) * 1e9)).collect::<Vec<_>>()))
         .collect();
     let runs: Vec<SparseHistogram> = runs.iter().map(SparseHistogram::of).collect();
     let refs: Vec<&SparseHistogram> = runs.iter().collect();

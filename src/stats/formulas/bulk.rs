@@ -1,6 +1,7 @@
 //! Requests that arrive together, and requests that are served together.
 
 use super::erlang::invert;
+use crate::kernel::number::whole_usize;
 
 /// The bulk-service queue M/M(1,K)/1: Poisson arrivals, one server that takes all who wait, up to K of them and at
 /// least one, and needs an exponential time for them together; who comes meanwhile waits for the next turn. The number
@@ -86,7 +87,7 @@ impl BulkArrivals {
         // Without a limit, to where the tail is beyond the digits of a double.
         let most = capacity.unwrap_or_else(|| {
             let scale = 40.0 * batch as f64 / (1.0 - load).max(1e-3);
-            servers as usize + scale as usize
+            servers as usize + whole_usize(scale)
         });
         let mut weights = vec![1.0];
         for n in 0..most {
@@ -144,6 +145,7 @@ pub fn fork_join_of_two(lambda: f64, mu: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::fit;
     use crate::stats::formulas::{Mm1, Mmc, MmcK, erlang_b};
 
     fn near(a: f64, b: f64) {
@@ -186,7 +188,7 @@ mod tests {
         for (batch, lambda) in [(2, 0.3), (5, 0.15)] {
             let x = f64::from(batch);
             let rho = lambda * x;
-            let queue = BulkArrivals::new(lambda, batch as usize, 1.0, 1, None);
+            let queue = BulkArrivals::new(lambda, fit(batch), 1.0, 1, None);
             near(queue.mean_number(), rho * (x + 1.0) / (2.0 * (1.0 - rho)));
             near(queue.mean_busy(), rho);
         }

@@ -1,5 +1,7 @@
 //! Deliveries that come again, and work that is done in batches.
 
+use crate::kernel::number::whole_usize;
+
 /// How often a message is received on average if it is received again every visibility timeout until the first of these
 /// handlings ends. `above(j)` is the probability that a handling takes longer than `j` visibility timeouts; handlings
 /// are independent.
@@ -35,7 +37,7 @@ impl BulkQueue {
     pub fn new(lambda: f64, service: f64, batch: usize) -> Self {
         let load = lambda * service;
         // Long enough that its end is never reached: geometric tails with the ratio of the load.
-        let most = batch * 4 + (60.0 * load / (1.0 - load / batch as f64).max(0.01)) as usize + 60;
+        let most = batch * 4 + whole_usize(60.0 * load / (1.0 - load / batch as f64).max(0.01)) + 60;
         let mut arrivals = vec![libm::exp(-load)];
         while arrivals.len() <= most {
             arrivals.push(arrivals[arrivals.len() - 1] * load / arrivals.len() as f64);

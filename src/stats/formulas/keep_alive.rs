@@ -16,6 +16,7 @@
 //! form of birth-death passage times, Keilson, *Markov Chain Models: Rarity and Exponentiality* (1979), chapter 5.
 
 use super::tridiagonal::diagonalise;
+use crate::kernel::number::whole_usize;
 
 /// Probabilities below this are taken to be zero: less than what rounding does to the others.
 const NEGLIGIBLE: f64 = 1e-18;
@@ -165,7 +166,7 @@ impl Killed<'_> {
 
 /// Poisson probabilities of mean `a` from 0 up to where they vanish, from the likeliest outwards.
 fn poisson(a: f64) -> Vec<f64> {
-    let mode = a.floor() as usize;
+    let mode = whole_usize(a.floor());
     let mut weights = vec![0.0; mode + 1];
     weights[mode] = 1.0;
     for n in (1..=mode).rev() {

@@ -7,6 +7,7 @@
 //! 6(1).
 
 use super::erlang::invert;
+use crate::kernel::number::whole_usize;
 
 /// M/M/1, first come first served.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,7 +114,7 @@ impl Md1 {
         if self.rho() >= 1.0 {
             return 1.0;
         }
-        let whole = (t / self.service).floor() as usize + 1;
+        let whole = whole_usize((t / self.service).floor()) + 1;
         self.wait_above_given(t, &cumulative_number(self.rho(), whole))
     }
 
@@ -131,7 +132,7 @@ impl Md1 {
     /// come before ours. Within k D a busy server finishes exactly k, so ours has started t after it arrived exactly if
     /// n + j <= k; n and j are independent (Franx). No term of the sum is negative.
     fn wait_above_given(self, t: f64, cumulative: &[f64]) -> f64 {
-        let whole = (t / self.service).floor() as usize + 1;
+        let whole = whole_usize((t / self.service).floor()) + 1;
         let mean = self.lambda * (whole as f64 * self.service - t);
         let mut poisson = libm::exp(-mean);
         let mut sum = 0.0;
@@ -176,7 +177,7 @@ fn departure_weights(rho: f64, states: usize) -> Vec<f64> {
 
 /// P(more than m arrivals) for m in 0..`n`, of Poisson with this `mean`, summed from the small end.
 fn poisson_tails(mean: f64, n: usize) -> Vec<f64> {
-    let last = n + 40 + (mean + 12.0 * mean.sqrt()) as usize;
+    let last = n + 40 + whole_usize(mean + 12.0 * mean.sqrt());
     let log_mean = libm::log(mean);
     let mut tails = vec![0.0; last + 1];
     for m in (0..last).rev() {
@@ -207,6 +208,7 @@ pub fn token_bucket_refusals(lambda: f64, rate: f64, burst: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::whole_i32;
     use crate::kernel::sample::exp1;
     use crate::kernel::stream::{Stream, StreamKey};
 
@@ -250,7 +252,7 @@ mod tests {
             let q = Md1::new(lambda, service);
             for t in [0.0, 0.3, 1.0, 1.7, 3.999, 6.5] {
                 let (mut series, mut factorial) = (0.0, 1.0);
-                for k in 0..=(t / service) as i32 {
+                for k in 0..=whole_i32(t / service) {
                     let x = lambda * (t - f64::from(k) * service);
                     factorial *= f64::from(k.max(1));
                     series += x.exp() * (-x).powi(k) / factorial;

@@ -9,6 +9,7 @@
 //! Sources: inversion of the cumulative rate, Cinlar, "Introduction to Stochastic Processes" (1975), section 4.7.
 //! Validated by: counts and gaps against their exact distributions (unit tests), M/G/1 and MMPP formulas.
 
+use crate::kernel::number::{fit, whole};
 use crate::kernel::sample::exp1;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Instant, Sampler, Stream};
@@ -271,12 +272,12 @@ impl ArrivalPlan {
                 repeats,
                 ..
             } => {
-                let wanted = (length.0 / interval_ns.max(&1)).max(1) as usize;
+                let wanted = fit((length.0 / interval_ns.max(&1)).max(1));
                 let n = if *repeats { counts.len().max(1) } else { wanted };
                 let late = if *repeats {
                     0
                 } else {
-                    (begin_ns / interval_ns.max(&1)) as usize
+                    fit(begin_ns / interval_ns.max(&1))
                 };
                 let sum: u64 = counts.iter().take(n.saturating_sub(late)).map(|&c| u64::from(c)).sum();
                 sum as f64 / (n as f64 * *interval_ns as f64) * 1e9
@@ -450,12 +451,12 @@ impl Arrivals {
             match spread {
                 Spread::Even => {
                     let gap = interval_ns as f64 / f64::from(count.max(1));
-                    let place = |i: u32| begin + ((f64::from(i) + 0.5) * gap) as u64;
+                    let place = |i: u32| begin + whole((f64::from(i) + 0.5) * gap);
                     self.pending.extend((0..count).rev().map(place));
                 }
                 Spread::Uniform => {
                     self.pending
-                        .extend((0..count).map(|_| begin + (unit(dice) * interval_ns as f64) as u64));
+                        .extend((0..count).map(|_| begin + whole(unit(dice) * interval_ns as f64)));
                     self.pending.sort_unstable_by(|a, b| b.cmp(a));
                 }
             }
@@ -471,6 +472,7 @@ const MAX_PIECES_WITHOUT_ARRIVAL: usize = 1_000_000;
 mod tests {
     use super::*;
     use crate::kernel::StreamKey;
+    use crate::kernel::number::whole_usize;
 
     fn times(plan: &ArrivalPlan, until_s: f64) -> Vec<f64> {
         let mut dice = Stream::new(5, 0, StreamKey::new("client", "arrivals"));
@@ -543,7 +545,7 @@ mod tests {
         let times = times(&plan, 20_000.0);
         let mut counts = vec![0.0_f64; 20_000];
         for t in &times {
-            counts[t.floor().min(19_999.0) as usize] += 1.0;
+            counts[whole_usize(t.floor().min(19_999.0))] += 1.0;
         }
         for (parity, mean) in [(0, 100.0), (1, 40.0)] {
             let sample: Vec<f64> = counts.iter().copied().skip(parity).step_by(2).collect();

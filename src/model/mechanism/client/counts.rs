@@ -9,6 +9,7 @@
 use super::arrivals::{ArrivalPlan, Spread};
 use super::recorded::{Heard, Pace, Part, load, moment, zero};
 use crate::kernel::Duration;
+use crate::kernel::number::{self, fit};
 use crate::model::parts::clock::Clock;
 use crate::scenario::calendar::Zone;
 use crate::scenario::data::keep;
@@ -37,7 +38,7 @@ struct Counts {
 pub fn read_counts(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
     let pace = Pace::read(block);
     let interval = block.duration("interval");
-    let interval_ns = ((interval.0 as f64 / pace.speed).round() as u64).max(1);
+    let interval_ns = number::whole((interval.0 as f64 / pace.speed).round()).max(1);
     let counted = if block.has("at") {
         placed(block, clock, interval)
     } else {
@@ -98,7 +99,7 @@ fn whole(values: &[f64], scale: f64) -> Arc<[u32]> {
         rest += count * scale;
         let whole = (rest + 0.5_f64).floor().max(0.0);
         rest -= whole;
-        whole as u32
+        number::whole_u32(whole)
     };
     values.iter().map(next).collect()
 }
@@ -151,7 +152,7 @@ fn in_turn(block: &Block, interval: Duration) -> Result<Counts, Fault> {
             gaps.help.as_str(),
         );
     }
-    let place = |field| moment(block, field, false).map(|at| (at as u64).div_ceil(interval.0) as usize);
+    let place = |field| moment(block, field, false).map(|at| fit(fit::<u64, _>(at).div_ceil(interval.0)));
     let high = place("until").unwrap_or(values.len()).min(values.len());
     let low = place("from").unwrap_or(0).min(high);
     let question = format!("played {:p} {low} {high} {}", values.as_ptr(), block.number("scale"));
@@ -188,7 +189,7 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
     if let Some(stray) = rows.iter().find(|at| (**at - first) % width != 0) {
         let message = format!(
             "a row is {} after the first: that is no whole number of intervals",
-            units::show_duration(Duration((stray - first) as u64))
+            units::show_duration(Duration(fit(stray - first)))
         );
         return Err(Fault::new(
             "interval",
@@ -196,7 +197,7 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
             "give the interval that the file was written with",
         ));
     }
-    let length = ((last - first) / width + 1) as u64;
+    let length: u64 = fit((last - first) / width + 1);
     if length > INTERVALS_MAX {
         let help = "give a longer `interval`, or `from` and `until`";
         return Err(Fault::new("interval", format!("{length} intervals are too many"), help));
@@ -207,18 +208,18 @@ fn placed(block: &Block, clock: &Clock, interval: Duration) -> Result<Counts, Fa
         block.number("scale")
     );
     let counts = keep(block.context().files, question, || {
-        let mut sums = vec![0.0; length as usize];
+        let mut sums = vec![0.0; fit(length)];
         for (at, value) in rows.iter().zip(&trace.values[0][low + early..high]) {
-            sums[((at - first) / width) as usize] += value;
+            sums[fit::<usize, _>((at - first) / width)] += value;
         }
         to_counts(block, &sums)
     });
     let counts = counts.as_ref().clone()?;
     Ok(Counts {
-        begin: (first - part.zero) as u64,
+        begin: fit(first - part.zero),
         rows: counts.iter().map(|count| u64::from(*count)).sum(),
         each: counts,
-        early: trace.values[0][low..low + early].iter().sum::<f64>() as u64,
+        early: number::whole(trace.values[0][low..low + early].iter().sum::<f64>()),
         blank: trace.blank,
     })
 }

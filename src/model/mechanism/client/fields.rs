@@ -5,6 +5,7 @@ use super::counts::read_counts;
 use super::diurnal::{DIURNAL, read_diurnal};
 use super::recorded::{COUNTS, TIMES, read_times};
 use super::{ClientPlan, Load};
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Sampler};
 use crate::model::mechanism::contract::Reading;
 use crate::model::parts::clock::Clock;
@@ -202,7 +203,7 @@ impl ClientPlan {
         let load = match (block.block("arrivals"), block.block("users")) {
             (Some(arrivals), None) => read_arrivals(&arrivals, &reading.clock),
             (None, Some(users)) => Some(Load::Closed {
-                users: users.count("count") as u32,
+                users: fit(users.count("count")),
                 think: users.sampler("think"),
             }),
             (both, _) => {
@@ -257,7 +258,7 @@ fn read_paths(block: &Block, paths: &[String]) -> Vec<(f64, u16)> {
         .iter()
         .map(|(key, node)| {
             let number = paths.iter().position(|path| *path == key.text).unwrap_or(0);
-            (read_number(cx, node, Range::AtLeast(0.0)), number as u16)
+            (read_number(cx, node, Range::AtLeast(0.0)), fit(number))
         })
         .collect();
     cumulative(&weights)

@@ -16,6 +16,7 @@ pub mod diurnal;
 pub mod fields;
 pub mod recorded;
 
+use crate::kernel::number::whole;
 use crate::kernel::stream::unit;
 use crate::kernel::{
     Class, Duration, Instant, Key, LaneId, Luck, Purpose, Sampler, SourceId, Stream, StreamKey, Ticket,
@@ -407,7 +408,7 @@ impl Client {
     /// Several requests arrive at once.
     #[inline(never)]
     fn arrive_together(&mut self, size: &Sampler, spec: &ClientPlan, client: Id<CLIENT>, cx: &mut Cx) {
-        let count = (libm::round(size.value(&mut self.luck_dice)).max(0.0) as u64).min(fields::BATCH_MAX);
+        let count = whole(libm::round(size.value(&mut self.luck_dice)).max(0.0)).min(fields::BATCH_MAX);
         for _ in 0..count {
             self.start(spec, Caller::Client(client), cx);
         }

@@ -11,6 +11,7 @@
 
 use super::arrivals::{ArrivalPlan, Recording, Rows};
 use crate::kernel::Duration;
+use crate::kernel::number::{fit, whole};
 use crate::model::parts::clock::Clock;
 use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::data::keep;
@@ -343,11 +344,11 @@ impl Pace {
 
     /// When something is played that was recorded so long after zero.
     pub(super) fn at(self, since: Nanos) -> u64 {
-        let since = since.max(0) as u64;
+        let since = fit(since.max(0));
         let played = if self.speed - 1.0 == 0.0 {
             since
         } else {
-            (since as f64 / self.speed).round() as u64
+            whole((since as f64 / self.speed).round())
         };
         played.saturating_add(self.offset)
     }
@@ -383,7 +384,7 @@ pub fn read_times(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
     let (has_duration, has_size) = (block.has("duration"), block.has("size"));
     let played = keep(files, question, || {
         let range = part.low + early..part.high;
-        let whole = |values: &Vec<f64>| values[range.clone()].iter().map(|v| v.round() as u64).collect();
+        let whole = |values: &Vec<f64>| values[range.clone()].iter().map(|v| whole(v.round())).collect();
         let (durations, sizes) = match trace.values.as_slice() {
             [sizes] if !has_duration => (Vec::new(), whole(sizes)),
             [durations] => (whole(durations), Vec::new()),
@@ -418,7 +419,7 @@ pub fn read_times(block: &Block, clock: &Clock) -> Option<ArrivalPlan> {
 
 /// Says that rows do not come in the order of their instants, by much: it may be several recordings.
 fn say_jump(block: &Block, trace: &Trace, jump: Jump) {
-    let shown = |span: Nanos| units::show_duration(Duration(span as u64 / 1_000_000 * 1_000_000));
+    let shown = |span: Nanos| units::show_duration(Duration(fit::<u64, _>(span) / 1_000_000 * 1_000_000));
     let message = format!(
         "`{}`, line {}: the clock goes back by {} in a recording of {}",
         block.text("file"),

@@ -1,6 +1,7 @@
 //! Recordings played by hand.
 
 use super::*;
+use crate::kernel::number::whole_usize;
 use crate::kernel::{Instant, Stream, StreamKey};
 use crate::model::mechanism::client::Load;
 use crate::model::mechanism::client::arrivals::Arrivals;
@@ -47,9 +48,9 @@ fn played(run: &str, files: &'static [(&'static str, &'static str)], clients: &[
 }
 
 fn counts(times: &[f64], width: f64) -> Vec<usize> {
-    let mut counts = vec![0; (60.0 / width) as usize];
+    let mut counts = vec![0; whole_usize(60.0 / width)];
     for at in times {
-        counts[(at / width) as usize] += 1;
+        counts[whole_usize(at / width)] += 1;
     }
     counts
 }

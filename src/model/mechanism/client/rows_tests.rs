@@ -1,5 +1,6 @@
 //! Recorded durations and sizes, by hand: five calls, in no order, each with how long it took and how large it was.
 
+use crate::kernel::number::whole;
 use crate::model::Plan;
 use crate::model::world::run::{RunResult, World};
 use crate::scenario::{Catalog, Diagnostics, Files, Sources, parse};
@@ -38,7 +39,7 @@ fn ends(plan: &Plan, result: &RunResult) -> Vec<(u64, u64)> {
     let longest = |series: &&crate::stats::Series| series.component == client && series.metric == "latency.max";
     let windows = &result.series.iter().find(longest).expect("a client's series").values;
     let some = windows.iter().zip(1_u64..).filter(|(ns, _)| **ns > 0.0);
-    some.map(|(ns, window)| (window * 1_000_000, *ns as u64)).collect()
+    some.map(|(ns, window)| (window * 1_000_000, whole(*ns))).collect()
 }
 
 /// The latencies of the first client in the order in which requests end; each ends in a millisecond of its own.

@@ -2,6 +2,7 @@
 
 use super::plan::DatabasePlan;
 use super::{Databases, Phase, proxy};
+use crate::kernel::number::whole;
 use crate::kernel::{Instant, Key};
 use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
@@ -44,7 +45,7 @@ impl Databases {
                 state.schedule_cores(database, cx);
             }
             Change::Lower(_, to) => {
-                state.connections = to.map_or(spec.connections, |to| spec.connections.min(to as u64));
+                state.connections = to.map_or(spec.connections, |to| spec.connections.min(whole(to)));
             }
             Change::Zones(zones) if zones.lost > 0 => self.lose_zone(database, now, cx),
             Change::Zones(_) | Change::Recycle(..) | Change::Neighbours(_) => {}

@@ -1,6 +1,7 @@
 //! A database as scenarios write it, and checked: everything that stays the same while the simulation runs.
 
 use super::serverless::{SERVERLESS, ServerlessPlan};
+use crate::kernel::number::{fit, whole};
 use crate::kernel::{Duration, Sampler};
 use crate::model::request::fault;
 use crate::scenario::machines::{self, Machine};
@@ -211,7 +212,7 @@ impl DatabasePlan {
             let by_memory = block.number("connections_per_gib") * machine.memory_gib;
             let few = serverless.filter(|_| capacity.as_ref().is_some_and(|moving| moving.minimum <= 1));
             let ceiling = few.map_or(u64::MAX, |block| block.count("low_minimum_connections"));
-            (by_memory as u64).min(block.count("connections_ceiling")).min(ceiling)
+            whole(by_memory).min(block.count("connections_ceiling")).min(ceiling)
         });
         if maximum <= reserved {
             block.error(
@@ -236,7 +237,7 @@ impl DatabasePlan {
                 .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
             statement_timeout: block.duration_opt("statement_timeout").unwrap_or(Duration::FOREVER),
             linger: block.duration("connection_linger"),
-            zones: block.count("zones") as u16,
+            zones: fit(block.count("zones")),
             failover: block.duration("failover"),
             storage_mb: block.size("storage").div_ceil(1 << 20),
             serverless: capacity,

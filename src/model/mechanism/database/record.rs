@@ -2,6 +2,7 @@
 
 use super::plan::DatabasePlan;
 use crate::cost::{Meter, MeterSet};
+use crate::kernel::number::{self, fit};
 use crate::kernel::{Duration, Instant};
 use crate::stats::{Gauge, Histogram, Observation, Series, SeriesUnit, Value, WindowLatency};
 
@@ -93,7 +94,7 @@ impl Record {
 
     #[inline]
     pub(super) fn cores_in_use(&mut self, now: Instant, cores: f64) {
-        self.milli_cores.set(now.0, (cores * MILLI).round() as u64);
+        self.milli_cores.set(now.0, number::whole((cores * MILLI).round()));
     }
 
     pub(super) fn close_window(&mut self, now: Instant) {
@@ -167,8 +168,8 @@ impl Record {
         push(
             "cpu",
             Value::Ratio {
-                part: (total.milli_cores / 1_000) as u64,
-                whole: core_ns(spec, &total) as u64,
+                part: fit(total.milli_cores / 1_000),
+                whole: number::whole(core_ns(spec, &total)),
             },
         );
         observe_capacity(&total, self.resumes, &mut push);

@@ -12,6 +12,7 @@
 //! faster, pause and resume); figures and confidence in `catalog/aws/aurora.serverless_v2.yaml`.
 //! Validated by: a ramp, a fall, a pause and a resume by hand (tests/theory/stores.rs).
 
+use crate::kernel::number::{fit, whole};
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::scenario::{Block, Code, Field, Kind, Table};
 
@@ -127,7 +128,7 @@ impl ServerlessPlan {
                     format!("write `{}`", halves / HALVES),
                 );
             }
-            halves as u64
+            whole(halves)
         };
         let (minimum, maximum) = (halves("minimum"), halves("maximum").max(1));
         if minimum > maximum {
@@ -145,7 +146,7 @@ impl ServerlessPlan {
             cores_per_half: block.number("cores_per_unit") / HALVES,
             target: block.share("target"),
             growth: block.share("growth"),
-            shrink_after: (block.duration("shrink_after").0 / TICK.0) as u32,
+            shrink_after: fit(block.duration("shrink_after").0 / TICK.0),
             pause_after: block.duration("pause_after"),
             resume: block.sampler("resume_time"),
         }
@@ -213,7 +214,7 @@ impl Capacity {
         let used = std::mem::take(&mut self.used) / passed.max(1.0) / cores;
         self.looked_at = now;
         // What rounding adds to a use that is exactly on target is no reason to grow.
-        let wanted = (self.halves as f64 * used / plan.target - 1e-9).ceil().max(0.0) as u64;
+        let wanted = whole((self.halves as f64 * used / plan.target - 1e-9).ceil().max(0.0));
         let wanted = wanted.clamp(plan.least_awake(), plan.maximum);
         if wanted < self.halves {
             self.below += 1;
@@ -223,7 +224,7 @@ impl Capacity {
             }
             return;
         }
-        let most = ((self.halves as f64 * plan.growth).floor() as u64).max(1);
+        let most = whole((self.halves as f64 * plan.growth).floor()).max(1);
         self.halves += (wanted - self.halves).min(most);
         self.below = 0;
     }

@@ -4,6 +4,7 @@ use super::Databases;
 use super::plan::DatabasePlan;
 use super::proxy::ProxyPlan;
 use crate::cost::Meter;
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Sampler};
 use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
@@ -182,7 +183,7 @@ fn plan(
     };
     let mut number = 0;
     let mut next = |kind, index: usize, components: &mut Vec<Component>| {
-        let index = index as u16;
+        let index = fit(index);
         components.push(Component {
             target: Target { kind, index },
             name: format!("{kind}.{index}"),

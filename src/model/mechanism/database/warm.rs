@@ -2,6 +2,7 @@
 
 use super::Databases;
 use crate::kernel::Instant;
+use crate::kernel::number::fit;
 use crate::model::request::desk::Cx;
 use crate::model::request::id::Id;
 use crate::model::request::kind::DATABASE;
@@ -21,7 +22,7 @@ impl Databases {
             };
             let mut leases = Vec::new();
             for (component, count, pooled) in cx.plan.warm_callers(index.target()) {
-                let instance = |n: u64| if pooled { 0 } else { n as u32 };
+                let instance = |n: u64| if pooled { 0 } else { fit(n) };
                 leases.extend((0..count).filter_map(|n| open(component, instance(n), cx)));
             }
             // All are opened before the first is idle, so that no two are the same.

@@ -14,6 +14,7 @@
 mod metrics;
 
 use crate::cost::Meter;
+use crate::kernel::number::whole;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Sampler};
 use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
@@ -318,7 +319,7 @@ impl Mechanism for Externals {
         let state = |spec: &ExternalPlan| External {
             calls: bucket(spec.calls),
             items: bucket(spec.items),
-            item_burst: spec.items.map_or(u64::MAX, |(_, burst)| burst as u64),
+            item_burst: spec.items.map_or(u64::MAX, |(_, burst)| whole(burst)),
             concurrency: spec.concurrency,
             slow: 1.0,
             under_way: Gauge::new(),
@@ -381,7 +382,7 @@ impl Mechanism for Externals {
         match (change, &mut state.calls, spec.calls) {
             (Change::Slow(factor), ..) => state.slow = factor,
             (Change::Lower(Quota::MaximumConcurrency, to), ..) => {
-                state.concurrency = to.map_or(spec.concurrency, |to| spec.concurrency.min(to as u64));
+                state.concurrency = to.map_or(spec.concurrency, |to| spec.concurrency.min(whole(to)));
             }
             (Change::Lower(_, to), Some(bucket), Some((rate, burst))) => {
                 bucket.change(cx.now(), to.map_or(rate, |to| rate.min(to)), burst);

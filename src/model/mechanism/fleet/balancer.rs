@@ -3,6 +3,7 @@
 //! Sources: Elastic Load Balancing user guide, "Routing algorithms" (round robin by default, least outstanding
 //! requests).
 
+use crate::kernel::number::fit;
 use crate::kernel::stream::below;
 use crate::kernel::{Luck, Purpose};
 
@@ -68,7 +69,7 @@ impl Balancer {
     pub(super) fn join(&mut self, instance: u32) -> u32 {
         self.members.push(instance);
         self.load.push(0);
-        self.members.len() as u32 - 1
+        fit(self.members.len() - 1)
     }
 
     /// Takes the instance at a place out of service; those behind it move up by one place.
@@ -104,7 +105,7 @@ impl Balancer {
             return None;
         }
         let place = match dispatch {
-            Dispatch::Random => return Some(below(&mut luck.dice(DISPATCH_STEP), n as u64) as usize),
+            Dispatch::Random => return Some(fit(below(&mut luck.dice(DISPATCH_STEP), n as u64))),
             Dispatch::RoundRobin => self.turn,
             Dispatch::LeastOutstanding | Dispatch::SharedQueue => self.least(),
         };
@@ -160,7 +161,7 @@ mod tests {
         let mut places = Vec::new();
         for _ in 0..5 {
             let place = balancer.choose(Dispatch::LeastOutstanding, Luck(0)).unwrap();
-            balancer.more(place as u32);
+            balancer.more(fit(place));
             places.push(place);
         }
         assert_eq!(places, [0, 1, 2, 0, 1]);

@@ -4,6 +4,7 @@ use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Machine, Metric, ScalingPlan, SizeGoal};
 use super::shedding::{self, SheddingPlan};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::handler::read::{HEEDS_DEADLINES, read_program};
 use crate::model::mechanism::contract::{Attributes, Reading};
 use crate::model::parts::tracking::{PERIOD, TrackingPlan};
@@ -283,7 +284,7 @@ impl FleetPlan {
             speed: block.number("speed"),
             memory_mb,
             baseline: known.and_then(|m| m.baseline),
-            slots: block.count_opt("slots").map_or(u32::MAX, |n| n as u32),
+            slots: block.count_opt("slots").map_or(u32::MAX, |n| fit(n)),
             queue: block.count_opt("queue").unwrap_or(u64::MAX),
             shedding: block.block("shedding").map(|block| SheddingPlan::read(&block)),
             dispatch: Dispatch::ALL[block.choice("dispatch")],
@@ -293,7 +294,7 @@ impl FleetPlan {
                 .map(|quota| (quota.count("burst"), quota.rate("refill"))),
             program,
             failure: block.share("failure"),
-            zones: block.count("zones") as u16,
+            zones: fit(block.count("zones")),
             billing,
             billing_minimum: block.duration("billing_minimum"),
             disk_mb: block
@@ -362,7 +363,7 @@ fn read_scaling(block: &Block) -> Option<ScalingPlan> {
     let cooldowns = block.block("cooldowns");
     let cooldown = |field| cooldowns.map_or(Duration::ZERO, |block| block.duration(field));
     let periods = block.block("alarm_periods");
-    let minutes = |field| periods.map_or(1, |block| block.duration(field).0.div_ceil(PERIOD.0).max(1) as u32);
+    let minutes = |field| periods.map_or(1, |block| fit(block.duration(field).0.div_ceil(PERIOD.0).max(1)));
     Some(ScalingPlan {
         metric,
         tracking: TrackingPlan {

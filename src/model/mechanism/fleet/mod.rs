@@ -26,6 +26,7 @@ pub mod shedding;
 #[cfg(test)]
 mod tests;
 
+use crate::kernel::number::{fit, whole_u32};
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Purpose, Stream, StreamKey};
 use crate::model::handler::run as program;
@@ -359,10 +360,10 @@ impl Fleet {
         let index = self.balancer.member(place);
         let instance = &mut self.instances[index as usize];
         if instance.state == State::Dark {
-            return self.meet_the_dark(place as u32, key, fleet, cx);
+            return self.meet_the_dark(fit(place), key, fleet, cx);
         }
         if self.balancer.load(place) < spec.slots {
-            self.balancer.more(place as u32);
+            self.balancer.more(fit(place));
             instance.used += 1;
             self.levels.busy.add(now.0, 1);
             self.start(index, key, cx);
@@ -387,7 +388,7 @@ impl Fleet {
         queue.push_back(key);
         self.levels.queued.add(now.0, 1);
         if spec.dispatch != Dispatch::SharedQueue {
-            self.balancer.more(place as u32);
+            self.balancer.more(fit(place));
         }
     }
 
@@ -435,7 +436,7 @@ impl Fleet {
     fn look_at_cores(&mut self, fleet: Id<FLEET>, index: u32, cx: &mut Cx) {
         let now = cx.now();
         let instance = &mut self.instances[index as usize];
-        let cores = (instance.station.cores_in_use() * 1000.0).round() as u32;
+        let cores = whole_u32((instance.station.cores_in_use() * 1000.0).round());
         if cores != instance.cores {
             self.levels.cores.add(now, i64::from(cores) - i64::from(instance.cores));
             instance.cores = cores;
@@ -526,7 +527,7 @@ impl Fleet {
                 noticed_at: Instant::NEVER,
                 cores: 0,
             });
-            self.instances.len() as u32 - 1
+            fit(self.instances.len() - 1)
         });
         let instance = &mut self.instances[index as usize];
         debug_assert!(
@@ -627,7 +628,7 @@ impl Fleet {
     fn drain(&mut self, spec: &FleetPlan, cx: &mut Cx) {
         let index = self.balancer.leave(0);
         for place in 0..self.balancer.len() {
-            self.instances[self.balancer.member(place) as usize].place = place as u32;
+            self.instances[self.balancer.member(place) as usize].place = fit(place);
         }
         let instance = &mut self.instances[index as usize];
         // One that is gone with its zone, which nobody has noticed yet, has nothing left to do.

@@ -1,6 +1,7 @@
 //! What faults do to a fleet: slower computing, and instances that go with their zone.
 
 use super::{Event, Fleet, Fleets, State};
+use crate::kernel::number::fit;
 use crate::kernel::{Class, Instant, Key};
 use crate::model::mechanism::fleet::plan::FleetPlan;
 use crate::model::request::desk::Cx;
@@ -35,7 +36,7 @@ impl Trouble {
     pub(super) fn zone(&self, launch: u32, zones: u16) -> u16 {
         let turn = (launch - 1) % u32::from(u16::MAX);
         let lost = if self.zones.lost < zones { self.zones.lost } else { 0 };
-        lost + turn as u16 % (zones - lost)
+        lost + fit::<u16, _>(turn) % (zones - lost)
     }
 }
 
@@ -62,7 +63,7 @@ impl Fleets {
 impl Fleet {
     fn slow_down(&mut self, fleet: Id<FLEET>, factor: f64, cx: &mut Cx) {
         self.trouble.slow = factor;
-        for index in 0..self.instances.len() as u32 {
+        for index in 0..fit(self.instances.len()) {
             self.instances[index as usize].station.slow_down(cx.now(), factor);
             self.look_at_cores(fleet, index, cx);
         }
@@ -77,7 +78,7 @@ impl Fleet {
             let instance = &fleet.instances[index as usize];
             there(instance.state) && instance.zone < zones.lost
         };
-        let dark: Vec<u32> = (0..self.instances.len() as u32)
+        let dark: Vec<u32> = (0..fit(self.instances.len()))
             .filter(|&index| gone(index, self))
             .collect();
         for key in cx.requests.alive() {
@@ -159,7 +160,7 @@ impl Fleet {
     /// The balancer notices which instances are gone; others are launched in their place.
     pub(super) fn noticed(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let now = cx.now();
-        for index in 0..self.instances.len() as u32 {
+        for index in 0..fit(self.instances.len()) {
             let instance = &self.instances[index as usize];
             if instance.state != State::Dark || instance.noticed_at > now {
                 continue;
@@ -177,7 +178,7 @@ impl Fleet {
     /// Zones are back: instances that nobody missed serve again, and those that were not replaced boot.
     fn come_back(&mut self, spec: &FleetPlan, fleet: Id<FLEET>, cx: &mut Cx) {
         let now = cx.now();
-        for index in 0..self.instances.len() as u32 {
+        for index in 0..fit(self.instances.len()) {
             let instance = &self.instances[index as usize];
             if instance.state == State::Dark && instance.zone >= self.trouble.zones.lost {
                 self.withdraw(index);
@@ -194,7 +195,7 @@ impl Fleet {
     fn withdraw(&mut self, index: u32) {
         self.balancer.leave(self.instances[index as usize].place as usize);
         for place in 0..self.balancer.len() {
-            self.instances[self.balancer.member(place) as usize].place = place as u32;
+            self.instances[self.balancer.member(place) as usize].place = fit(place);
         }
     }
 }

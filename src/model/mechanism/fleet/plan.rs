@@ -2,6 +2,7 @@
 
 use super::balancer::Dispatch;
 use super::shedding::SheddingPlan;
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Sampler};
 use crate::model::handler::run::Program;
 use crate::model::parts::tracking::TrackingPlan;
@@ -120,6 +121,6 @@ pub struct FleetPlan {
 impl FleetPlan {
     /// Thousandths of a virtual CPU that an instance has.
     pub fn vcpu_milli(&self) -> u64 {
-        (self.vcpus * 1000.0).round() as u64
+        whole((self.vcpus * 1000.0).round())
     }
 }

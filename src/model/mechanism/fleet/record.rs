@@ -2,6 +2,7 @@
 
 use super::plan::{Billing, FleetPlan};
 use crate::cost::{Meter, MeterSet};
+use crate::kernel::number::{fit, whole_u128};
 use crate::kernel::{Duration, Instant};
 use crate::model::request::baggage::Criticality;
 use crate::stats::{Gauge, Histogram, Observation, Series, SeriesUnit, Value};
@@ -231,8 +232,8 @@ impl Record {
         push("queue", mean(self.total.queued));
         push("queue.peak", Value::Peak(self.total.queued_peak));
         // In thousandths of a virtual CPU times microseconds, of which 64 bits hold centuries of a large fleet.
-        let busy = (self.total.cores / 1_000) as u64;
-        let all = (self.total.running * u128::from(spec.vcpu_milli()) / 1_000) as u64;
+        let busy = fit(self.total.cores / 1_000);
+        let all = fit(self.total.running * u128::from(spec.vcpu_milli()) / 1_000);
         push("cpu_utilisation", share(busy, all));
         push("response_time", Value::Latency(Box::new(self.response)));
         push("service_time", Value::Latency(Box::new(self.service)));
@@ -241,7 +242,7 @@ impl Record {
     }
 
     fn meter(&self, spec: &FleetPlan, meters: &mut MeterSet) {
-        let ms = ((self.total.instances + u128::from(self.unused_ns)) / 1_000_000) as u64;
+        let ms = fit((self.total.instances + u128::from(self.unused_ns)) / 1_000_000);
         match spec.billing {
             Billing::Instance => meters.add(Meter::InstanceMs, ms),
             Billing::Task => {
@@ -258,9 +259,9 @@ impl Record {
         }
         if let Some(baseline) = spec.baseline {
             // Credits are earned whenever the machine runs and last for a day, so only the balance of the whole counts.
-            let earned = (baseline * spec.vcpu_milli() as f64 * self.total.running as f64) as u128;
+            let earned = whole_u128(baseline * spec.vcpu_milli() as f64 * self.total.running as f64);
             let surplus = self.total.cores.saturating_sub(earned) / 1_000_000;
-            meters.add(Meter::SurplusVcpuMs, surplus as u64);
+            meters.add(Meter::SurplusVcpuMs, fit(surplus));
         }
     }
 }

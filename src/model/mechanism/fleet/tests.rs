@@ -4,6 +4,7 @@
 use super::balancer::Dispatch;
 use super::plan::{Billing, FleetPlan, Metric, ScalingPlan};
 use crate::cost::Meter;
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Sampler};
 use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, Piece, RateCurve};
@@ -66,7 +67,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
     };
     let mut components = vec![component(target(kind::CLIENT, 0), "client")];
     for (index, fleet) in fleets.iter().enumerate() {
-        components.push(component(target(kind::FLEET, index as u16), &fleet.name));
+        components.push(component(target(kind::FLEET, fit(index)), &fleet.name));
     }
     let common = Common {
         components,
@@ -407,7 +408,7 @@ fn capacity_follows_a_step_after_more_than_four_minutes() {
             (number(&result, "launches"), number(&result, "instances.peak")),
             (2.0, 6.0)
         );
-        let billed = (4 * 840 + 6 * (2_760 - 840) + 2 * (3_000 - 2_760)) as f64;
+        let billed = f64::from(4 * 840 + 6 * (2_760 - 840) + 2 * (3_000 - 2_760));
         let metered = result.meters[1].get(Meter::InstanceMs) as f64 / 1e3;
         assert!((metered - billed).abs() < 1.0, "{metered} s against {billed} s");
         assert_eq!(value(&result, 1, "refused").number(), Some(0.0));

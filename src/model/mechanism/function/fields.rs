@@ -5,6 +5,7 @@ use super::changes::{CHANGE, When, read_changes};
 use super::plan::{FunctionPlan, ProvisionedPlan, Recycle};
 use super::pool::Choice;
 use super::scaled::plan::{AUTOSCALER, Billing, PENDING, Platform};
+use crate::kernel::number::{fit, whole};
 use crate::kernel::{Duration, Instant, Sampler};
 use crate::model::handler::read::{HEEDS_DEADLINES, read_program};
 use crate::model::mechanism::contract::{Attributes, Reading};
@@ -368,7 +369,7 @@ const EPHEMERAL_FREE_MB: u64 = 512;
 impl FunctionPlan {
     /// Reads a function.
     pub fn read(block: &Block, reading: &Reading) -> Self {
-        let memory_mb = (block.size("memory") as f64 / MB).round().max(1.0) as u64;
+        let memory_mb = whole((block.size("memory") as f64 / MB).round().max(1.0));
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block
             .number_opt("cpu")
@@ -392,7 +393,7 @@ impl FunctionPlan {
             Some(_) => Duration::FOREVER,
             None => block.duration("init_limit"),
         };
-        let most = block.count_opt("maximum_instances").unwrap_or(INSTANCES_MAX as u64);
+        let most = block.count_opt("maximum_instances").unwrap_or(whole(INSTANCES_MAX));
         Self {
             component: reading.component,
             name: reading.name.to_owned(),
@@ -401,7 +402,7 @@ impl FunctionPlan {
             vcpus,
             timeout: block.duration("timeout"),
             program,
-            concurrency_per_instance: block.count("concurrency_per_instance") as u16,
+            concurrency_per_instance: fit(block.count("concurrency_per_instance")),
             placement,
             init,
             code_init,
@@ -420,7 +421,7 @@ impl FunctionPlan {
             init_billed: block.flag("init_billed"),
             billing_step: block.duration("billing_granularity"),
             billing_minimum: block.duration("minimum_billed"),
-            ephemeral_mb: ((block.size("ephemeral_storage") as f64 / MB).round() as u64)
+            ephemeral_mb: whole((block.size("ephemeral_storage") as f64 / MB).round())
                 .saturating_sub(EPHEMERAL_FREE_MB),
             log_bytes: block.size("log_size"),
             transfer: TransferPlan::read(block),
@@ -429,7 +430,7 @@ impl FunctionPlan {
                 .map_or_else(AsyncPlan::default, |events| AsyncPlan::read(&events)),
             platform,
             payload_limit: block.size_opt("payload_limit"),
-            zones: block.count("zones") as u16,
+            zones: fit(block.count("zones")),
             holds_sessions: false,
         }
     }

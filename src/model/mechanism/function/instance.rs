@@ -4,6 +4,7 @@ mod placed;
 
 use super::plan::FunctionPlan;
 use super::pool::Pool;
+use crate::kernel::number::fit;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Instant, Key, Stream};
 use crate::model::parts::station::{Speeds, Station};
@@ -185,7 +186,7 @@ impl Instances {
     }
 
     fn place(&mut self, spec: &FunctionPlan, instance: Instance) -> u32 {
-        let index = self.free.pop().unwrap_or(self.list.len() as u32);
+        let index = self.free.pop().unwrap_or_else(|| fit(self.list.len()));
         if index as usize == self.list.len() {
             self.list.push(instance);
             if self.slots > 1 {
@@ -359,7 +360,7 @@ impl Instances {
         self.stations
             .iter_mut()
             .for_each(|station| station.slow_down(now, factor));
-        self.stations.len() as u32
+        fit(self.stations.len())
     }
 
     /// The instances alive in the first `lost` of so many zones, provisioned ones left out unless `apart`. Those that

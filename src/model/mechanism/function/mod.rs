@@ -30,6 +30,7 @@ mod work;
 
 pub use event::Event;
 
+use crate::kernel::number::fit;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Pack, Stream, StreamKey};
 use crate::model::handler::run as program;
@@ -246,7 +247,7 @@ impl Mechanism for Functions {
             for (i, recycle) in spec.recycles.iter().enumerate() {
                 let event = Event::Recycle {
                     function,
-                    index: i as u16,
+                    index: fit(i),
                 };
                 cx.at(recycle.at, Class::Timer, event);
             }

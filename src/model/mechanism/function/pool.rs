@@ -6,6 +6,7 @@
 //! 99.5-99.7 % of 23,000 choices (docs/validation.md).
 
 use crate::kernel::Stream;
+use crate::kernel::number::fit;
 use crate::kernel::stream::below;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -101,7 +102,7 @@ impl Pool {
             Self::Newest(heap) => heap.pop().map(|(_, instance)| instance),
             Self::Oldest(heap) => heap.pop().map(|Reverse((_, instance))| instance),
             Self::Random(list) if list.is_empty() => None,
-            Self::Random(list) => Some(list.swap_remove(below(dice, list.len() as u64) as usize)),
+            Self::Random(list) => Some(list.swap_remove(fit(below(dice, list.len() as u64)))),
         }
     }
 

@@ -8,6 +8,7 @@
 use super::Event;
 use super::instance::Instances;
 use super::plan::{FunctionPlan, ProvisionedPlan};
+use crate::kernel::number::fit;
 use crate::kernel::{Class, Duration, Instant, Stream};
 use crate::model::parts::token_bucket::TokenBucket;
 use crate::model::parts::tracking::{PERIOD, Tracking};
@@ -186,7 +187,7 @@ impl Provisioned {
             let at = now + self.plan.preparation.draw(&mut self.dice) + more;
             let event = Event::Prepared {
                 function,
-                count: count as u32,
+                count: fit(count),
                 epoch: self.epoch,
             };
             cx.at(at, Class::Timer, event);

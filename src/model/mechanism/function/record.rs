@@ -5,6 +5,7 @@ use super::plan::FunctionPlan;
 use super::provisioned::ProvisionedLevels;
 use super::scaled::plan::Billing;
 use crate::cost::{Meter, MeterSet};
+use crate::kernel::number::{fit, whole};
 use crate::kernel::{Duration, Instant};
 use crate::model::request::entry::{Request, Status};
 use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value};
@@ -219,14 +220,14 @@ impl Record {
         meters.add(Meter::LogBytes, invocations * spec.log_bytes);
         let measured = Duration(self.total.length_ns);
         spec.transfer.meter(invocations, measured, meters);
-        let provisioned_ms = (self.provisioned.allocated / 1_000_000) as u64;
+        let provisioned_ms = fit(self.provisioned.allocated / 1_000_000);
         meters.add_product(Meter::ProvisionedMbMs, spec.memory_mb, provisioned_ms);
         meters.add_product(
             Meter::ProvisionedComputeMbMs,
             spec.memory_mb,
             self.billed_ms.provisioned,
         );
-        meters.add(Meter::CpuUs, (self.cpu_ns / 1_000) as u64);
+        meters.add(Meter::CpuUs, fit(self.cpu_ns / 1_000));
         match spec.platform.billing {
             Billing::Invocation => self.meter_invocations(spec, meters),
             Billing::Request => self.meter_requests(spec, meters),
@@ -250,8 +251,8 @@ impl Record {
     /// Instances while they serve or start; those of the minimum that do not, apart; and the same without the minimum,
     /// which some platforms bill at another price.
     fn meter_requests(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
-        let vcpu_milli = (spec.vcpus * 1000.0).round() as u64;
-        let boost = (vcpu_milli as f64 * spec.platform.startup_boost.max(1.0)).round() as u64;
+        let vcpu_milli = whole((spec.vcpus * 1000.0).round());
+        let boost = whole((vcpu_milli as f64 * spec.platform.startup_boost.max(1.0)).round());
         let (busy, starting) = (whole_ms(self.total.busy), whole_ms(self.total.initialising));
         meters.add_product(Meter::ActiveVcpuMs, vcpu_milli, busy);
         meters.add_product(Meter::ActiveVcpuMs, boost, starting);
@@ -269,18 +270,18 @@ impl Record {
 
     fn meter_instances(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
         let alive_ms = whole_ms(self.total.alive);
-        let vcpu_milli = (spec.vcpus * 1000.0).round() as u64;
+        let vcpu_milli = whole((spec.vcpus * 1000.0).round());
         meters.add_product(Meter::VcpuMs, vcpu_milli, alive_ms);
         meters.add_product(Meter::MemoryMbMs, spec.memory_mb, alive_ms);
         if let Some(vcpus) = spec.platform.machine_vcpus {
             let machines_ms = alive_ms as f64 * spec.vcpus / vcpus;
-            meters.add(Meter::InstanceMs, machines_ms.round() as u64);
+            meters.add(Meter::InstanceMs, whole(machines_ms.round()));
         }
     }
 }
 
 fn whole_ms(area_ns: u128) -> u64 {
-    (area_ns / 1_000_000) as u64
+    fit(area_ns / 1_000_000)
 }
 
 fn observe_windows(lines: &[Window], component: u32, window: Duration, series: &mut Vec<Series>) {

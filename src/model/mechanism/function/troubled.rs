@@ -2,6 +2,7 @@
 //! their zone.
 
 use super::{Cpu, Function, Functions};
+use crate::kernel::number::whole;
 use crate::kernel::{Instant, Key};
 use crate::model::mechanism::function::plan::FunctionPlan;
 use crate::model::request::desk::Cx;
@@ -20,7 +21,7 @@ impl Functions {
             Change::Slow(factor) => state.slow_down(spec, function, factor, cx),
             Change::Lower(_, to) => {
                 let usual = spec.reserved.unwrap_or(0);
-                let reserved = to.map_or(usual, |to| usual.min(to as u64));
+                let reserved = to.map_or(usual, |to| usual.min(whole(to)));
                 state.reserved_free += reserved.cast_signed() - state.reserved.cast_signed();
                 state.reserved = reserved;
             }

@@ -13,6 +13,7 @@
 mod metrics;
 
 use crate::cost::Meter;
+use crate::kernel::number::whole;
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Key, LaneId, Purpose, Sampler};
 use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
@@ -522,7 +523,7 @@ fn lcu_ms(spec: &GatewayPlan, requests: u64, to_functions: u64) -> u64 {
     let bytes = weighted * (spec.request_bytes + spec.response_bytes) as f64;
     let by_connections_s = connections / 25.0;
     let by_bytes_s = bytes / (1_u64 << 30) as f64 * 3600.0;
-    (by_connections_s.max(by_bytes_s) * 1e6).round() as u64
+    whole((by_connections_s.max(by_bytes_s) * 1e6).round())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 
 use super::plan::{PollerPlan, QueuePlan, RedrivePlan};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::parts::token_bucket::{QUOTA, read_quota};
 use crate::model::request::payload;
 use crate::scenario::Target;
@@ -224,10 +225,10 @@ impl QueuePlan {
             retention: block.duration("retention"),
             delay: block.duration("delay"),
             fifo,
-            groups: block.count("groups") as u32,
+            groups: fit(block.count("groups")),
             dead_letter: block
                 .target_opt("dead_letter")
-                .map(|to| (to.into(), block.count("maximum_receives") as u32)),
+                .map(|to| (to.into(), fit(block.count("maximum_receives")))),
             in_flight_limit: block.count("in_flight_limit"),
             send_latency: block.sampler("send_latency"),
             send_quota: read_quota(block, "send_quota"),
@@ -320,7 +321,7 @@ fn read_poller(block: &Block, fifo: bool) -> Option<PollerPlan> {
     let ceiling = poller.count("ceiling");
     Some(PollerPlan {
         to: to.into(),
-        batch_size: batch_size as u16,
+        batch_size: fit(batch_size),
         batch_window,
         start: poller.count("start"),
         add_per_minute: poller.count("add_per_minute"),

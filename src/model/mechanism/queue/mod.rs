@@ -39,6 +39,7 @@ mod tests;
 
 pub use event::Event;
 
+use crate::kernel::number::fit;
 use crate::kernel::stream::{below, chance};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
 use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
@@ -385,7 +386,7 @@ impl Queues {
         let mut message = Message::new(now, luck);
         message.poison = chance(&mut luck.dice(step::POISON), spec.poison);
         if spec.fifo {
-            message.group = below(&mut luck.dice(step::GROUP), u64::from(spec.groups)) as u32;
+            message.group = fit(below(&mut luck.dice(step::GROUP), u64::from(spec.groups)));
         }
         state.record.counts.sent += 1;
         state.record.counts.metered += spec.metered(1);

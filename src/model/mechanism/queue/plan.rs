@@ -1,5 +1,6 @@
 //! A queue, checked: everything that stays the same while the simulation runs.
 
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Sampler};
 use crate::model::request::id::Id;
 use crate::model::request::kind::{FUNCTION, QUEUE};
@@ -118,7 +119,7 @@ impl QueuePlan {
         let fitting = (PAYLOAD_BYTES / self.message_bytes.max(1)).max(1);
         self.poller
             .as_ref()
-            .map_or(0, |poller| u64::from(poller.batch_size).min(fitting) as usize)
+            .map_or(0, |poller| fit(u64::from(poller.batch_size).min(fitting)))
     }
 
     /// Requests that a call with so many messages in it is metered as.

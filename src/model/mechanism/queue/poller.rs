@@ -1,6 +1,7 @@
 //! The poller's side: how many batches it may have under way, the batches themselves, and its idle polls.
 
 use super::plan::PollerPlan;
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant, Key};
 use std::collections::VecDeque;
 
@@ -83,7 +84,7 @@ impl Batches {
     pub(super) fn begin(&mut self, expires: Instant) -> u32 {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Batch::default());
-            (self.slots.len() - 1) as u32
+            fit(self.slots.len() - 1)
         });
         self.slots[index as usize].expires = expires;
         index
@@ -116,7 +117,7 @@ pub(super) struct IdlePolls {
 
 impl IdlePolls {
     pub(super) fn new(plan: &PollerPlan) -> Self {
-        let pollers = plan.start.min(plan.ceiling) as usize;
+        let pollers = fit(plan.start.min(plan.ceiling));
         Self {
             since: vec![Instant::ZERO; pollers].into(),
             wait: plan.poll_wait,

@@ -304,6 +304,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::fit;
     use crate::kernel::stream::{below, chance};
     use crate::kernel::{Stream, StreamKey};
 
@@ -363,18 +364,18 @@ mod tests {
         // 500 messages of 7 groups; each receipt takes up to 10, then what is in flight is deleted or comes back at
         // random, a batch's messages in order and nothing behind a failed one of its group.
         let mut dice = Stream::new(3, 0, StreamKey::new("store", "order"));
-        let of: Vec<u32> = (0..500).map(|_| below(&mut dice, 7) as u32).collect();
+        let of: Vec<u32> = (0..500).map(|_| fit(below(&mut dice, 7))).collect();
         let (mut store, keys) = filled(Some(7), &of);
         let mut done: Vec<Vec<u64>> = vec![Vec::new(); 7];
         let mut flying: Vec<Vec<Key>> = Vec::new();
         while store.len() > 0 {
             if chance(&mut dice, 0.5) || flying.is_empty() {
-                let most = 1 + below(&mut dice, 10) as usize;
+                let most = 1 + fit::<usize, _>(below(&mut dice, 10));
                 let batch = take(&mut store, most);
                 flying.extend((!batch.is_empty()).then_some(batch));
                 continue;
             }
-            let batch = flying.swap_remove(below(&mut dice, flying.len() as u64) as usize);
+            let batch = flying.swap_remove(fit(below(&mut dice, flying.len() as u64)));
             let mut failed = Vec::new();
             for key in batch {
                 let Message { group, enqueued, .. } = *store.get(key).unwrap();

@@ -1,6 +1,7 @@
 //! Queues in small worlds: traces by hand, and what is conserved. More of them, and theory, in `tests/theory`.
 
 use super::plan::{PollerPlan, QueuePlan};
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Sampler};
 use crate::model::handler::run::{Program, Step};
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
@@ -395,7 +396,7 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
     };
     let mut callee = takes(1);
     (callee.component, callee.failure) = (FUNCTION + 1, f);
-    let mut plan = plan(spec, worker, at_once(n as usize, 0), secs(2_000));
+    let mut plan = plan(spec, worker, at_once(fit(n), 0), secs(2_000));
     plan.functions.push(callee);
     let component = Component {
         target: target(kind::FUNCTION, 1),

@@ -5,6 +5,7 @@ use super::plan::{CALL_MESSAGES, QueuePlan};
 use super::poller::Receipt;
 use super::store::Message;
 use super::{ATTEMPTS_COUNTED, Flight, Queue, THROTTLE_BACKOFF, fails, receipt_luck, step};
+use crate::kernel::number::fit;
 use crate::kernel::{Class, Duration, Instant, Key};
 use crate::model::request::desk::Cx;
 use crate::model::request::effects::Handed;
@@ -260,7 +261,7 @@ impl Queue {
         };
         let mut request = Request::new(caller, luck, cx.now());
         request.spend(Cause::Waiting, spec.receive_latency.draw(&mut luck.dice(step::RECEIVE)));
-        request.frame.batch_left = messages.len() as u16;
+        request.frame.batch_left = fit(messages.len());
         request.frame.batch_fate = match poller.spec.partial_batch_response {
             true => BatchFate::Partial,
             false if doomed => BatchFate::Doomed,
@@ -293,7 +294,7 @@ impl Queue {
         let left = batch.expires.since(now);
         let again = cx.next_attempt(key, if wait < left { wait } else { left });
         let entry = &mut cx.requests[again];
-        entry.frame.batch_left = batch.messages.len() as u16;
+        entry.frame.batch_left = fit(batch.messages.len());
         entry.frame.batch_fate = fate;
         batch.retrying = Some(again);
         let at = entry.mark;

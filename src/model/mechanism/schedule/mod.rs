@@ -15,6 +15,7 @@
 mod metrics;
 
 use crate::cost::Meter;
+use crate::kernel::number::fit;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Instant, Key, Luck, Purpose, SourceId, Stream, StreamKey};
 use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
@@ -142,7 +143,7 @@ impl SchedulePlan {
             component: reading.component,
             name: reading.name.to_owned(),
             times: times?,
-            jobs: block.count("jobs") as u32,
+            jobs: fit(block.count("jobs")),
             window: block.duration("flexible_window"),
             channel: ChannelPlan {
                 to,

@@ -3,6 +3,7 @@
 //! A refusal takes nothing from either. Amounts are in halves of a unit, as an eventually consistent read takes half of
 //! one.
 
+use crate::kernel::number::whole;
 use crate::kernel::stream::mix;
 use crate::kernel::{Duration, Instant};
 use crate::model::parts::token_bucket::TokenBucket;
@@ -100,7 +101,7 @@ impl CapacityPlan {
     pub(super) fn partitions_for(&self, capacity: [f64; SIDES]) -> u64 {
         let needs = |side: usize| {
             let each = self.sides[side].partition?;
-            Some((capacity[side] / each).ceil() as u64)
+            Some(whole((capacity[side] / each).ceil()))
         };
         (0..SIDES).filter_map(needs).max().unwrap_or(1).max(1)
     }
@@ -259,7 +260,7 @@ impl Capacity {
                 }
             } else if let Some(tracking) = spec.tracking.as_ref().filter(|_| !side.changing) {
                 let used = taken as f64 / HALVES / MINUTE.as_secs_f64() / side.capacity;
-                *wish = side.tracking.observe(tracking, now, used, side.capacity.round() as u64);
+                *wish = side.tracking.observe(tracking, now, used, whole(side.capacity.round()));
                 side.changing = wish.is_some();
             }
         }

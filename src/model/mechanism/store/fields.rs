@@ -4,6 +4,7 @@ use super::cached::CachePlan;
 use super::capacity::{CapacityPlan, MINUTE, Mode, PARTITIONS_MAX, SIDES, SidePlan};
 use super::keys::{KEYS, Keys};
 use super::nodes::NodesPlan;
+use crate::kernel::number::{fit, whole};
 use crate::kernel::{Duration, Sampler};
 use crate::model::parts::tracking::TrackingPlan;
 use crate::model::request::entry::Status;
@@ -264,9 +265,9 @@ fn read_capacity(block: &Block) -> CapacityPlan {
         mode,
         sides: SIDE_FIELDS.map(|fields| read_side(block, mode, &fields)),
         bank: block.duration("burst"),
-        growth_minutes: minutes(block.duration("growth_time")) as usize,
+        growth_minutes: fit(minutes(block.duration("growth_time"))),
         partitions: 1,
-        split_after: block.duration_opt("split_after").map(|time| minutes(time) as u32),
+        split_after: block.duration_opt("split_after").map(|time| fit(minutes(time))),
         adaptive: block.flag("adaptive"),
         scaling_delay: Duration::ZERO,
     };
@@ -299,7 +300,7 @@ fn read_capacity(block: &Block) -> CapacityPlan {
 
 fn read_tracking(block: &Block, start: f64, minimum: &str, maximum: &str) -> TrackingPlan {
     let (target, band) = (block.share("target"), block.share("band"));
-    let least = block.count_opt(minimum).unwrap_or(start.ceil() as u64);
+    let least = block.count_opt(minimum).unwrap_or(whole(start.ceil()));
     let most = block.count(maximum);
     if least > most {
         let message = format!("at least {least} and at most {most} units a second leave nothing");
@@ -310,8 +311,8 @@ fn read_tracking(block: &Block, start: f64, minimum: &str, maximum: &str) -> Tra
         target,
         minimum: least.max(1).min(most),
         maximum: most,
-        out_periods: block.count("out_periods") as u32,
-        in_periods: block.count("in_periods") as u32,
+        out_periods: fit(block.count("out_periods")),
+        in_periods: fit(block.count("in_periods")),
         low_ratio: ((target - band) / target).max(0.0),
         out_cooldown: Duration::ZERO,
         in_cooldown: Duration::ZERO,

@@ -6,6 +6,7 @@
 //! Sources: Hörmann and Derflinger (1996), "Rejection-inversion to generate variates from monotone discrete
 //! distributions".
 
+use crate::kernel::number::whole;
 use crate::kernel::stream::{below, chance, unit_open};
 use crate::scenario::{Block, Code, Field, Kind, Table};
 use rand::Rng;
@@ -164,7 +165,7 @@ impl Zipf {
             let x = self.rank_at(area);
             let rank = x.round().clamp(1.0, self.n);
             if rank - x <= self.squeeze || area >= self.area(rank + 0.5) - self.weight(rank) {
-                return rank as u64 - 1;
+                return whole(rank) - 1;
             }
         }
     }
@@ -173,6 +174,7 @@ impl Zipf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::fit;
     use crate::kernel::{Stream, StreamKey};
 
     /// How often the first ranks came in a million draws, in standard deviations from what the law says.
@@ -180,14 +182,14 @@ mod tests {
         let keys = Keys::Zipf(Zipf::new(n, exponent));
         let mut stream = Stream::new(5, n, StreamKey::new("keys", "zipf"));
         let draws = 1_000_000;
-        let mut seen = vec![0_u64; n as usize];
-        (0..draws).for_each(|_| seen[keys.draw(&mut stream) as usize] += 1);
+        let mut seen = vec![0_u64; fit(n)];
+        (0..draws).for_each(|_| seen[fit::<usize, _>(keys.draw(&mut stream))] += 1);
         let weight = |rank: u64| (rank as f64).powf(-exponent);
         let total: f64 = (1..=n).map(weight).sum();
         let score = |rank: u64| {
             let p = weight(rank) / total;
             let mean = f64::from(draws) * p;
-            (seen[rank as usize - 1] as f64 - mean) / (mean * (1.0 - p)).sqrt().max(1e-9)
+            (seen[fit::<usize, _>(rank) - 1] as f64 - mean) / (mean * (1.0 - p)).sqrt().max(1e-9)
         };
         (1..=n.min(5)).map(score).collect()
     }

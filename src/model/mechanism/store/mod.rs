@@ -25,6 +25,7 @@ pub mod keys;
 mod nodes;
 mod record;
 
+use crate::kernel::number::{fit, whole};
 use crate::kernel::stream::{chance, mix};
 use crate::kernel::{Class, Duration, Instant, Key, Luck};
 use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
@@ -197,7 +198,7 @@ impl Mechanism for Stores {
             let mut record = Record::default();
             let capacity = Capacity::new(&spec.capacity);
             for (side, gauge) in record.capacity.iter_mut().enumerate() {
-                gauge.set(0, capacity.of(side).round() as u64);
+                gauge.set(0, whole(capacity.of(side).round()));
             }
             record.partitions = capacity.partitions();
             if spec.capacity.ticks() {
@@ -495,7 +496,7 @@ impl Stores {
             let Some(capacity) = capacity else { continue };
             let event = Event::Scaled {
                 store,
-                side: side as u8,
+                side: fit(side),
                 capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
             };
             cx.at(now + spec.scaling_delay, Class::Release, event);
@@ -520,7 +521,7 @@ impl Store {
     /// Writes down what capacity there is now.
     fn note_capacity(&mut self, now: Instant) {
         for (side, gauge) in self.record.capacity.iter_mut().enumerate() {
-            gauge.set(now.0, self.capacity.of(side).round() as u64);
+            gauge.set(now.0, whole(self.capacity.of(side).round()));
         }
         self.record.partitions = self.capacity.partitions();
     }

@@ -3,6 +3,7 @@
 //! All of it is known when an operation arrives: who comes later cannot overtake, so the time at which it starts and
 //! the time at which it is done are computed at once, and nothing is put on the agenda in between.
 
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant};
 use std::collections::VecDeque;
 
@@ -50,12 +51,12 @@ pub(super) struct Nodes {
 impl Nodes {
     pub(super) fn new(plan: &NodesPlan) -> Self {
         let node = Node {
-            threads: vec![Instant::ZERO; plan.threads.unwrap_or(0) as usize],
+            threads: vec![Instant::ZERO; fit(plan.threads.unwrap_or(0))],
             starts: VecDeque::new(),
             card: Instant::ZERO,
         };
         Self {
-            nodes: vec![node; plan.count as usize],
+            nodes: vec![node; fit(plan.count)],
             next: 0,
         }
     }
@@ -84,7 +85,7 @@ impl Nodes {
             self.next = (self.next + 1) % count;
             self.next
         } else {
-            ((u128::from(hash) * count as u128) >> 64) as usize
+            fit((u128::from(hash) * count as u128) >> 64)
         };
         let node = &mut self.nodes[at];
         while node.starts.front().is_some_and(|start| *start <= now) {

@@ -13,6 +13,7 @@
 
 use super::plan::{Capacity, KeysPlan, MappingPlan, OnDemandPlan, StreamPlan};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::request::id::Id;
 use crate::model::request::{kind, payload};
 use crate::scenario::{Block, Code, Context, Field, Kind, Table, Target};
@@ -271,9 +272,9 @@ impl StreamPlan {
             name: name.to_owned(),
             of: block.target_opt("of").map(Id::from),
             capacity: read_capacity(block),
-            shards: block.count("shards") as u32,
+            shards: fit(block.count("shards")),
             keys: keys.map_or(KeysPlan::new(1, 0.0, 0.0), |keys| {
-                KeysPlan::new(keys.count("count") as u32, keys.number("zipf"), keys.share("hot_share"))
+                KeysPlan::new(fit(keys.count("count")), keys.number("zipf"), keys.share("hot_share"))
             }),
             payload_limit: block.size_opt("payload_limit"),
             record_bytes: block.size("record_size"),
@@ -374,7 +375,7 @@ fn read_capacity(block: &Block) -> Capacity {
             Capacity::OnDemand(OnDemandPlan {
                 headroom: grow.number("headroom"),
                 delay: grow.duration("delay"),
-                maximum: grow.count("maximum_shards") as u32,
+                maximum: fit(grow.count("maximum_shards")),
             })
         }),
         _ => Capacity::Included,
@@ -394,12 +395,12 @@ fn read_mapping(block: &Block) -> Option<MappingPlan> {
     }
     Some(MappingPlan {
         to: to.into(),
-        batch_size: mapping.count("batch_size") as u16,
+        batch_size: fit(mapping.count("batch_size")),
         batch_window: mapping.duration("batch_window"),
-        parallelization_factor: mapping.count("parallelization_factor") as u8,
+        parallelization_factor: fit(mapping.count("parallelization_factor")),
         starts_at,
         from_oldest: !latest,
-        retry_attempts: mapping.count_opt("retry_attempts").map(|n| n as u32),
+        retry_attempts: mapping.count_opt("retry_attempts").map(|n| fit(n)),
         maximum_age: mapping.duration_opt("maximum_record_age"),
         bisect: mapping.flag("bisect_on_error"),
         partial_batch_response: mapping.flag("partial_batch_response"),

@@ -32,6 +32,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::kernel::number::whole_u32;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Stream, StreamKey};
 use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
@@ -407,7 +408,7 @@ impl Streams {
         let by_bytes = spec
             .write_bytes
             .map_or(0.0, |limit| rate * spec.record_bytes as f64 / limit as f64);
-        let wanted = (by_records.max(by_bytes).ceil() as u32).min(growth.spec.maximum);
+        let wanted = whole_u32(by_records.max(by_bytes).ceil()).min(growth.spec.maximum);
         if wanted > growth.wanted {
             growth.wanted = wanted;
             let event = Event::Grown { stream, shards: wanted };

@@ -1,5 +1,6 @@
 //! A stream, checked: everything that stays the same while the simulation runs.
 
+use crate::kernel::number::fit;
 use crate::kernel::stream::{below, chance, mix, unit};
 use crate::kernel::{Duration, Luck, Sampler};
 use crate::model::request::id::Id;
@@ -74,11 +75,11 @@ impl KeysPlan {
         }
         let dice = &mut luck.dice(key);
         if self.cumulative.is_empty() {
-            return below(dice, u64::from(self.count)) as u32;
+            return fit(below(dice, u64::from(self.count)));
         }
         let drawn = unit(dice);
         let rank = self.cumulative.partition_point(|part| *part <= drawn);
-        (rank as u32).min(self.count - 1)
+        fit::<u32, _>(rank).min(self.count - 1)
     }
 }
 
@@ -166,7 +167,7 @@ impl StreamPlan {
         let fitting = (PAYLOAD_BYTES / self.record_bytes.max(1)).max(1);
         self.mapping
             .as_ref()
-            .map_or(0, |mapping| u64::from(mapping.batch_size).min(fitting) as usize)
+            .map_or(0, |mapping| fit(u64::from(mapping.batch_size).min(fitting)))
     }
 
     /// Put units that a record counts as.

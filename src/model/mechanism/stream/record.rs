@@ -2,6 +2,7 @@
 
 use super::plan::{Capacity, StreamPlan};
 use crate::cost::{Meter, MeterSet};
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant};
 use crate::model::request::entry::{CAUSES, Cause, Request};
 use crate::model::request::flow::FlowResult;
@@ -154,7 +155,7 @@ impl Record {
         let counts = self.counts;
         let (length_ms, shard_ms) = (
             self.total.length_ns / 1_000_000,
-            (self.total.levels[level::SHARDS].0 / 1_000_000) as u64,
+            fit(self.total.levels[level::SHARDS].0 / 1_000_000),
         );
         let enhanced = spec.mapping.is_some_and(|mapping| mapping.polls.is_none());
         match spec.capacity {

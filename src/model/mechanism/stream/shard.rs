@@ -1,6 +1,7 @@
 //! Shards: which key belongs to which, how much each takes, and what a consumer has read of each.
 
 use super::plan::{StreamPlan, position};
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant, Luck};
 use crate::model::parts::token_bucket::TokenBucket;
 use std::collections::VecDeque;
@@ -87,12 +88,12 @@ impl Shards {
 
     /// How many are open.
     pub(super) fn open(&self) -> u32 {
-        self.open.len() as u32
+        fit(self.open.len())
     }
 
     /// How many there ever were.
     pub(super) fn ever(&self) -> u32 {
-        self.all.len() as u32
+        fit(self.all.len())
     }
 
     /// Splits the shard that was offered most of late in two halves; says which one it was.
@@ -104,7 +105,7 @@ impl Shards {
         let parent = &self.all[shard as usize];
         let (low, high, recent) = (parent.low, parent.high, parent.recent);
         let middle = low + (high - low) / 2;
-        let first = self.all.len() as u32;
+        let first = fit(self.all.len());
         for range in [(low, middle), (middle + 1, high)] {
             let mut half = Shard::new(spec, range, Some(shard));
             half.recent = recent / 2;
@@ -320,7 +321,7 @@ mod tests {
         assert_eq!(shards.split(&spec), 1);
         assert_eq!((shards.open(), shards.ever()), (4, 5));
         for (key, was) in before.into_iter().enumerate() {
-            let is = shards.of(key as u32);
+            let is = shards.of(fit(key));
             let expected = if was == 1 { [3, 4] } else { [was, was] };
             assert!(expected.contains(&is), "key {key} went from {was} to {is}");
         }

@@ -4,6 +4,7 @@ use super::plan::{self, StreamPlan};
 use super::record::level;
 use super::shard::{Doing, Lane, Reader, Record, Segment};
 use super::{Event, LANE_BITS, State, step};
+use crate::kernel::number::fit;
 use crate::kernel::stream::{below, chance, mix};
 use crate::kernel::{Class, Duration, Instant, Luck};
 use crate::model::request::desk::{self, Cx};
@@ -27,7 +28,7 @@ impl State {
     pub(super) fn open_readers(&mut self) {
         let Some(consumer) = &mut self.consumer else { return };
         let interval = consumer.pace.interval;
-        for shard in consumer.readers.len() as u32..self.shards.ever() {
+        for shard in fit(consumer.readers.len())..self.shards.ever() {
             let mut after = self.shards.get(shard).parent;
             while let Some(parent) = after.map(|parent| &consumer.readers[parent as usize])
                 && parent.is_empty()
@@ -44,9 +45,7 @@ impl State {
     }
 
     pub(super) fn readers(&self) -> u32 {
-        self.consumer
-            .as_ref()
-            .map_or(0, |consumer| consumer.readers.len() as u32)
+        self.consumer.as_ref().map_or(0, |consumer| fit(consumer.readers.len()))
     }
 
     /// A record was put that this consumer will read.
@@ -58,7 +57,7 @@ impl State {
             return;
         }
         let lanes = u64::from(consumer.spec.parallelization_factor);
-        record.lane = (mix(plan::position(partition)) % lanes) as u8;
+        record.lane = fit(mix(plan::position(partition)) % lanes);
         self.books.levels[level::DEPTH].add(cx.now().0, 1);
         consumer.readers[shard as usize].log.push_back(record);
         self.want(plan, shard, cx);
@@ -97,7 +96,7 @@ impl State {
         }
         let read = reader.read(now, of.record_bytes, of.propagation, &consumer.pace);
         self.books.counts.read += read;
-        let lanes = reader.lanes.len() as u8;
+        let lanes = fit(reader.lanes.len());
         for lane in 0..lanes {
             self.fill(plan, (shard, lane), false, cx);
         }
@@ -194,7 +193,7 @@ impl State {
         };
         cx.effects.hand(caller, handed);
         let mut request = Request::new(caller, luck, now);
-        request.frame.batch_left = len as u16;
+        request.frame.batch_left = fit(len);
         request.frame.batch_fate = match spec.partial_batch_response {
             true => BatchFate::Partial,
             false if doomed => BatchFate::Doomed,
@@ -275,9 +274,9 @@ impl State {
             let Some(consumer) = &mut self.consumer else { return };
             if consumer.readers[child].after == Some(shard) {
                 consumer.readers[child].after = None;
-                self.want(plan, child as u32, cx);
+                self.want(plan, fit(child), cx);
                 // A half that was split in its turn and never got a record is at its end, too.
-                self.drained(plan, child as u32, cx);
+                self.drained(plan, fit(child), cx);
             }
         }
     }
@@ -369,7 +368,7 @@ impl State {
         // Calls failed for so many records, which is known, but not for which: any are as likely.
         let dice = &mut invocation.luck.dice(step::PLACE);
         for _ in 0..invocation.frame.batch_failed {
-            good = good.min(below(dice, len as u64) as usize);
+            good = good.min(fit(below(dice, len as u64)));
         }
         good
     }

@@ -12,6 +12,7 @@
 //! ```
 
 use super::{Subscription, TopicPlan};
+use crate::kernel::number::fit;
 use crate::model::parts::token_bucket::{QUOTA, read_quota};
 use crate::model::request::delivery::{self, ChannelPlan, PolicyPlan, TARGETS};
 use crate::model::request::payload;
@@ -254,7 +255,7 @@ fn read_subscriptions(block: &Block, policy: PolicyPlan, attributes: &[Attribute
 
 fn read_subscription(block: &Block, plain: &Subscription, attributes: &[Attribute]) -> Subscription {
     let mut policy = plain.channel.policy;
-    policy.attempts = block.count_opt("attempts").map_or(policy.attempts, |n| n as u32);
+    policy.attempts = block.count_opt("attempts").map_or(policy.attempts, |n| fit(n));
     policy.maximum_age = block.duration_opt("maximum_age").unwrap_or(policy.maximum_age);
     policy.timeout = block.duration_opt("timeout").unwrap_or(policy.timeout);
     let filter = |(key, node): &(Key, Node)| read_match(block.context(), key, node, attributes);
@@ -295,5 +296,5 @@ fn read_match(cx: &Context, key: &Key, node: &Node, attributes: &[Attribute]) ->
         let message = format!("the attribute `{}` never has the value `{value}`", key.text);
         cx.error(Code::UnknownChoice, item.span, message, help);
     }
-    Some((place as u16, passes))
+    Some((fit(place), passes))
 }

@@ -17,6 +17,7 @@ mod metrics;
 pub mod fields;
 
 use crate::cost::Meter;
+use crate::kernel::number::fit;
 use crate::kernel::stream::{chance, unit};
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Sampler};
 use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
@@ -343,7 +344,7 @@ impl Topic {
         cx.reply(key, Status::Ok);
         self.record.published += 1;
         self.record.window += 1;
-        let message = self.free.pop().unwrap_or(self.messages.len() as u32);
+        let message = self.free.pop().unwrap_or_else(|| fit(self.messages.len()));
         let fresh = Message {
             published: now,
             pending: 0,
@@ -360,7 +361,7 @@ impl Topic {
             }
             self.messages[message as usize].pending += 1;
             let delivery = Delivery {
-                channel: index as u16,
+                channel: fit(index),
                 path,
                 published: now,
                 luck: own,

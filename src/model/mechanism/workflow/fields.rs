@@ -17,6 +17,7 @@
 use super::plan::{END, Metering, WorkflowPlan};
 use super::states::{RuleOfSize, read_states};
 use crate::kernel::Duration;
+use crate::kernel::number::fit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::ACCOUNT;
 use crate::scenario::{Block, Code, Field, Kind, Table};
@@ -341,8 +342,8 @@ impl WorkflowPlan {
     /// Reads a workflow; `account` is used if it names none.
     pub fn read(block: &Block, component: u32, account: Option<Id<ACCOUNT>>) -> Self {
         let size = RuleOfSize {
-            inline: block.count("inline_concurrency") as u32,
-            distributed: block.count("distributed_concurrency") as u32,
+            inline: fit(block.count("inline_concurrency")),
+            distributed: fit(block.count("distributed_concurrency")),
             payload: block.size_opt("payload_limit"),
         };
         let quota = |rate: &str, burst: &str| block.rate_opt(rate).map(|rate| (rate, block.count(burst)));

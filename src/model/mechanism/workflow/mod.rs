@@ -24,6 +24,7 @@ mod record;
 mod states;
 mod thread;
 
+use crate::kernel::number::fit;
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck};
 use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
@@ -486,9 +487,9 @@ impl Workflow {
             }
             Action::Parallel(starts) => {
                 thread.fork(now);
-                thread.started = starts.len() as u32;
+                thread.started = fit(starts.len());
                 for (number, &start) in starts.iter().enumerate() {
-                    self.child(key, number as u32, start, false, cx);
+                    self.child(key, fit(number), start, false, cx);
                 }
                 false
             }
@@ -612,7 +613,7 @@ impl Workflow {
         let now = cx.now();
         let luck = self.luck(parent, cx).derive(step::CHILD + u64::from(number));
         let thread = self.at(parent, cx);
-        let (forked, mut execution, place) = (thread.forked, thread.execution, thread.children.len() as u32);
+        let (forked, mut execution, place) = (thread.forked, thread.execution, fit(thread.children.len()));
         if item {
             self.record.counts.items += 1;
             execution = self.executions.insert(Execution {

@@ -2,6 +2,7 @@
 
 use super::plan::{Metering, WorkflowPlan};
 use crate::cost::{Meter, MeterSet};
+use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant};
 use crate::model::request::entry::{CAUSES, Cause, Request, Status};
 use crate::model::request::flow::FlowResult;
@@ -179,7 +180,7 @@ impl Record {
         };
         push("transitions_per_execution", each);
         // In microseconds, so that the sums of long executions fit.
-        let [all, orchestrating, retrying] = self.time_ns.map(|ns| (ns / 1_000) as u64);
+        let [all, orchestrating, retrying] = self.time_ns.map(|ns| fit(ns / 1_000));
         push("orchestration_share", ratio(orchestrating, all));
         push("retry_share", ratio(retrying, all));
         let open = Value::TimeMean {

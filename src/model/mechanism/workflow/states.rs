@@ -6,6 +6,7 @@ use super::plan::{
     Action, END, Errors, MapPlan, RETRIERS_MAX, RetrierPlan, Rule, STATES_MAX, StateMetrics, StatePlan, When,
 };
 use crate::kernel::Duration;
+use crate::kernel::number::{fit, whole_u32};
 use crate::scenario::{Block, Code, Context, Key, Node, NodeKind, Span, nearest, read_text};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -96,7 +97,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let scope = Scope {
-            base: self.states.len() as u16,
+            base: fit(self.states.len()),
             names: entries.iter().map(|(key, _)| key.text.as_str()).collect(),
         };
         for (key, _) in entries {
@@ -139,7 +140,7 @@ impl<'a> Reader<'a> {
     /// The state of a name; the end after reporting that there is none.
     fn arrow(&self, scope: &Scope, name: &str, span: Span) -> u16 {
         if let Some(place) = scope.names.iter().position(|known| *known == name) {
-            return scope.base + place as u16;
+            return scope.base + fit::<u16, _>(place);
         }
         let message = format!("no state beside this one is called `{name}`");
         let help = match nearest(name, scope.names.iter().copied()) {
@@ -250,7 +251,7 @@ impl<'a> Reader<'a> {
                     sum += share;
                     When::Below(sum)
                 }
-                (None, Some(visits)) => When::First(visits as u32),
+                (None, Some(visits)) => When::First(fit(visits)),
                 (None, None) => When::Otherwise,
             };
             let next = rule
@@ -306,8 +307,8 @@ impl<'a> Reader<'a> {
         } else {
             self.limits.inline
         };
-        let items = map.count("items") as u32;
-        let wanted = map.count_opt("concurrency").map_or(limit, |wanted| wanted as u32);
+        let items = fit(map.count("items"));
+        let wanted = map.count_opt("concurrency").map_or(limit, |wanted| fit(wanted));
         if wanted > limit {
             let message = format!("the workflow allows {limit} items of such a map at once");
             let help = if distributed {
@@ -329,7 +330,7 @@ impl<'a> Reader<'a> {
             items,
             concurrency: wanted.min(limit).max(1),
             distributed,
-            tolerated: (map.share("tolerated_failures") * f64::from(items)).floor() as u32,
+            tolerated: whole_u32(map.share("tolerated_failures") * f64::from(items)),
             start,
         };
         Some((Action::Map(plan), result))
@@ -372,7 +373,7 @@ impl<'a> Reader<'a> {
             RetrierPlan {
                 errors: self.errors(&retrier),
                 interval: retrier.duration("interval"),
-                attempts: retrier.count("max_attempts") as u32,
+                attempts: fit(retrier.count("max_attempts")),
                 backoff_rate: retrier.number("backoff_rate"),
                 max_delay: retrier.duration_opt("max_delay").unwrap_or(Duration::FOREVER),
                 full_jitter: retrier.choice("jitter") == 1,

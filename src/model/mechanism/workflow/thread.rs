@@ -2,6 +2,7 @@
 //! each in one state at a time. A thread's time is accounted in a request of its own; the rest is here.
 
 use super::plan::RETRIERS_MAX;
+use crate::kernel::number::fit;
 use crate::kernel::{Instant, Key};
 use crate::model::request::entry::{Cause, Status};
 
@@ -121,7 +122,7 @@ impl<T: Default> Places<T> {
             return place;
         }
         self.list.push(value);
-        self.list.len() as u32 - 1
+        fit(self.list.len() - 1)
     }
 
     #[inline]

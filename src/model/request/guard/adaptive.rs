@@ -10,6 +10,7 @@
 //! Sources: botocore `retries/adaptive.py`, `throttling.py`, `bucket.py`.
 //! Validated by: a trace by hand below and in tests/theory.
 
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Instant, Key};
 use std::collections::VecDeque;
 
@@ -92,7 +93,7 @@ impl Adaptive {
         }
         self.epoch = self.epoch.wrapping_add(1);
         let missing = (1.0 - self.tokens).max(0.0);
-        let wait = Duration((missing / self.rate * 1e9).ceil() as u64);
+        let wait = Duration(whole((missing / self.rate * 1e9).ceil()));
         Some((now + wait, self.epoch))
     }
 

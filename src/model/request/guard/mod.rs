@@ -19,6 +19,7 @@ use super::entry::{Caller, Cause, Request, Status};
 use super::hits::Limit;
 use super::kind::{self, KINDS};
 use super::meaning::Meaning;
+use crate::kernel::number::fit;
 use crate::kernel::{Class, Duration, Key, Purpose, Sampler};
 use crate::model::request::id::GuardId;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
@@ -104,7 +105,7 @@ impl Guarding {
     pub fn read(block: &Block, to: Target) -> Self {
         let hedge = block.block("hedge").map(|hedge| HedgePlan {
             after: hedge.duration("after"),
-            copies: hedge.count("copies") as u8,
+            copies: fit(hedge.count("copies")),
             share: hedge.share_opt("share"),
         });
         if hedge.is_some() && kind::abilities(to.kind).accepts {
@@ -552,7 +553,7 @@ impl Cx<'_> {
             state.copies -= 1.0;
         }
         state.counts.hedged += 1;
-        self.send_copy(guard, call, sent as u8);
+        self.send_copy(guard, call, fit(sent));
         if sent < u16::from(hedge.copies) {
             self.hedge_in(guard, call, hedge);
         }

@@ -17,6 +17,7 @@ mod metrics;
 mod plan;
 mod record;
 
+use crate::kernel::number::fit;
 use crate::kernel::stream::{mix, unit};
 use crate::kernel::{Class, Duration, Instant, Key, LaneId, Luck, Stream, StreamKey};
 use crate::model::mechanism::contract::{Mechanism, Reading, Report, Sent};
@@ -275,7 +276,7 @@ impl Proxies {
     fn begin_warm(&self, cx: &mut Cx) {
         for (state, index) in self.state.iter().zip(Id::<PROXY>::all()) {
             for (component, count, _) in cx.plan.warm_callers(index.target()) {
-                for instance in 0..count as u32 {
+                for instance in 0..fit(count) {
                     let lease = cx.sessions.open(state.host, component, instance);
                     cx.sessions.give_back(state.host, lease);
                 }

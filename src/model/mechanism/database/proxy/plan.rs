@@ -1,5 +1,6 @@
 //! A proxy as scenarios write it, and checked.
 
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Sampler};
 use crate::model::mechanism::contract::Reading;
 use crate::model::parts::initial::Initial;
@@ -102,7 +103,7 @@ impl ProxyPlan {
         let database = to.into();
         let behind = reading.profile(to)?;
         let share = block.share("maximum_connections_percent");
-        let connections = ((behind.connections as f64 * share) as u64).max(1);
+        let connections = whole(behind.connections as f64 * share).max(1);
         Some(Self {
             component: reading.component,
             name: reading.name.to_owned(),

@@ -2,6 +2,7 @@
 
 use super::plan::ProxyPlan;
 use crate::cost::{Meter, MeterSet};
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Instant};
 use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency};
 
@@ -115,7 +116,7 @@ impl Record {
     ) {
         let component = spec.component;
         let total = self.total;
-        let milli_vcpus = (spec.billed_vcpus * 1000.0).round() as u64;
+        let milli_vcpus = whole((spec.billed_vcpus * 1000.0).round());
         meters.add_product(Meter::ProxyVcpuMs, milli_vcpus, measured.millis_ceil());
         let (borrow, lines, _) = self.borrow.finish();
         let mut push = |metric, value| {

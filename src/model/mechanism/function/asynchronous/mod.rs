@@ -17,6 +17,7 @@
 mod record;
 
 use super::plan::FunctionPlan;
+use crate::kernel::number::fit;
 use crate::kernel::stream::chance;
 use crate::kernel::{Class, Duration, Instant, Key, Luck, Sampler};
 use crate::model::mechanism::contract::Report;
@@ -189,7 +190,7 @@ impl AsyncPlan {
         let beyond = block.size("event_size").saturating_sub(EVENT_FREE_BYTES);
         Self {
             used: false,
-            retries: block.count("retries") as u8,
+            retries: fit(block.count("retries")),
             retry_wait: block.duration("retry_wait"),
             throttle_wait: block.duration("throttle_wait"),
             throttle_wait_maximum: block.duration("throttle_wait_maximum"),
@@ -389,7 +390,7 @@ impl Queue {
     fn enqueue(&mut self, spec: &FunctionPlan, function: Id<FUNCTION>, pending: Pending, cx: &mut Cx) {
         let now = cx.now();
         self.record.depth.add(now.0, 1);
-        let event = self.free.pop().unwrap_or(self.events.len() as u32);
+        let event = self.free.pop().unwrap_or_else(|| fit(self.events.len()));
         if event as usize == self.events.len() {
             self.events.push(pending);
         } else {

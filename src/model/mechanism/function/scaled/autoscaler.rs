@@ -10,6 +10,7 @@
 //! Validated by: decisions computed by hand (unit test), traces (tests/theory).
 
 use super::plan::AutoscalerPlan;
+use crate::kernel::number::whole;
 use crate::kernel::{Duration, Instant};
 use std::collections::VecDeque;
 
@@ -114,7 +115,7 @@ impl Autoscaler {
             (requests / plan.target).ceil().max(by_cores)
         };
         let stable = asked(self.means(now, plan.window));
-        let mut wanted = stable.max(least).min(most) as u64;
+        let mut wanted = whole(stable.max(least).min(most));
         if let Some((window, threshold)) = plan.panic {
             let urgent = asked(self.means(now, window));
             let over = urgent / base >= threshold;
@@ -125,7 +126,7 @@ impl Autoscaler {
                 self.panic = None;
             }
             if let Some((since, most_wanted)) = self.panic {
-                wanted = wanted.max(urgent.max(least).min(most) as u64).max(most_wanted);
+                wanted = wanted.max(whole(urgent.max(least).min(most))).max(most_wanted);
                 self.panic = Some((since, wanted));
             }
         }
