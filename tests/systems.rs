@@ -253,7 +253,7 @@ fn windows_add_up(ran: &Ran) -> Result<usize, TestCaseError> {
 /// The causes of a flow add up to the sum of its latencies, and are known of each of them.
 fn causes_add_up(ran: &Ran) -> Result<(), TestCaseError> {
     for flow in &ran.result.flows {
-        let (count, sums) = flow.causes.total();
+        let (count, sums) = flow.causes.table().total();
         let name = &ran.plan.components[flow.component as usize].name;
         let Some(latency) = ran.latency(flow.component) else {
             prop_assert_eq!(count, 0, "{} has causes and no latency", name);

@@ -195,49 +195,52 @@ impl Meter {
 }
 
 /// What one component used in one run, or in several runs added up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MeterSet {
-    /// Quanta by meter number. 128 bits, since months of gigabytes times milliseconds over all replications of a sweep
-    /// come near the end of 64.
-    quanta: [u128; Meter::COUNT],
-}
-
-impl Default for MeterSet {
-    fn default() -> Self {
-        Self::new()
-    }
+    /// The meters that counted something, in the order of their numbers: most components have a few of them. 128 bits,
+    /// since months of gigabytes times milliseconds over all replications of a sweep come near the end of 64.
+    quanta: Vec<(Meter, u128)>,
 }
 
 impl MeterSet {
     /// All meters at zero.
     pub const fn new() -> Self {
-        Self {
-            quanta: [0; Meter::COUNT],
-        }
+        Self { quanta: Vec::new() }
     }
 
     /// Counts `quanta` more on `meter`.
-    #[inline]
     pub fn add(&mut self, meter: Meter, quanta: u64) {
-        self.quanta[meter as usize] += u128::from(quanta);
+        self.count(meter, u128::from(quanta));
+    }
+
+    fn count(&mut self, meter: Meter, quanta: u128) {
+        if quanta == 0 {
+            return;
+        }
+        match self.place(meter) {
+            Ok(place) => self.quanta[place].1 += quanta,
+            Err(place) => self.quanta.insert(place, (meter, quanta)),
+        }
+    }
+
+    fn place(&self, meter: Meter) -> Result<usize, usize> {
+        self.quanta.binary_search_by_key(&meter, |counted| counted.0)
     }
 
     /// Counts `size` MB (or thousandths of a unit) held for `ms` milliseconds; the product may exceed 64 bits.
-    #[inline]
     pub fn add_product(&mut self, meter: Meter, size: u64, ms: u64) {
-        self.quanta[meter as usize] += u128::from(size) * u128::from(ms);
+        self.count(meter, u128::from(size) * u128::from(ms));
     }
 
     /// The quanta counted on `meter`.
-    #[inline]
-    pub const fn get(&self, meter: Meter) -> u128 {
-        self.quanta[meter as usize]
+    pub fn get(&self, meter: Meter) -> u128 {
+        self.place(meter).map_or(0, |place| self.quanta[place].1)
     }
 
     /// Adds all of `other` to this set: shards, replications, instances of one component.
     pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.quanta.iter_mut().zip(other.quanta) {
-            *mine += theirs;
+        for (meter, quanta) in other.iter() {
+            self.count(meter, quanta);
         }
     }
 
@@ -252,19 +255,24 @@ impl MeterSet {
     pub fn map(&self, of: impl Fn(Meter, u128) -> u128) -> Self {
         let mut changed = Self::new();
         for meter in Meter::ALL {
-            changed.quanta[meter as usize] = of(meter, self.get(meter));
+            changed.count(meter, of(meter, self.get(meter)));
         }
         changed
     }
 
     /// The meters that counted something, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (Meter, u128)> + '_ {
-        Meter::ALL.into_iter().map(|m| (m, self.get(m))).filter(|&(_, q)| q > 0)
+        self.quanta.iter().copied()
+    }
+
+    /// Bytes of the memory it holds, beside itself.
+    pub const fn held(&self) -> usize {
+        self.quanta.capacity() * size_of::<(Meter, u128)>()
     }
 
     /// Whether nothing was counted at all.
     pub fn is_empty(&self) -> bool {
-        self.quanta.iter().all(|&q| q == 0)
+        self.quanta.is_empty()
     }
 }
 
@@ -294,5 +302,8 @@ mod tests {
         assert_eq!(a.get(Meter::ComputeMbMs), 2 * u128::from(u64::MAX));
         let listed: Vec<_> = a.iter().map(|(m, _)| m).collect();
         assert_eq!(listed, [Meter::Requests, Meter::ComputeMbMs]);
+        a.add(Meter::CpuUs, 0);
+        assert_eq!(a.map(|_, quanta| quanta), a, "what counted nothing is not there");
+        assert!(a.without(&a).is_empty());
     }
 }

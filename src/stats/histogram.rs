@@ -8,17 +8,23 @@
 //! is addition: the same bytes come out whatever the order of merges, which quantile sketches with centroids cannot
 //! promise.
 //!
+//! Values that are few and far between would each need a page of buckets, so the first ones are kept as a list of their
+//! buckets' numbers.
+//!
 //! Sources: the layout is that of Gil Tene's `HdrHistogram` (<https://hdrhistogram.org>), with a power of two instead
 //! of a number of decimal digits.
 
 use super::paged::Paged;
-use crate::kernel::number::whole;
+use crate::kernel::number::{fit, whole};
 
 /// Sub-buckets per octave of [`Histogram`], as a power of two: 256.
 pub const PRECISION: u32 = 8;
 
 /// Buckets of a page, as a power of two; they are added up at once where a quantile is looked for.
 const PAGE_BITS: u32 = 4;
+
+/// So many values are kept one by one before there are pages: no more room than a page and the way to it takes.
+const FEW: usize = 256;
 
 /// The bucket that holds `value` when every octave has `2^P` buckets.
 #[inline]
@@ -52,7 +58,10 @@ pub const fn room_for<const P: u32>(index: usize) -> usize {
 /// Count, sum, least and greatest value are exact.
 #[derive(Clone, Debug)]
 pub struct Histogram {
+    /// Empty while the values are few; once there were pages, values go there for good.
     counts: Paged<u64, PAGE_BITS>,
+    /// The buckets of values that are few, in the order in which they came.
+    few: Vec<u16>,
     count: u64,
     sum: u128,
     /// `u64::MAX` while empty, so that recording needs no special case.
@@ -78,6 +87,7 @@ impl Histogram {
     pub const fn new() -> Self {
         Self {
             counts: Paged::new(),
+            few: Vec::new(),
             count: 0,
             sum: 0,
             min: u64::MAX,
@@ -98,7 +108,7 @@ impl Histogram {
         self.max = self.max.max(value);
     }
 
-    /// Adds the first value that needs more buckets.
+    /// Adds a value where it is one of few, or the first in its page.
     #[cold]
     #[inline(never)]
     fn record_first(&mut self, value: u64) {
@@ -111,12 +121,46 @@ impl Histogram {
         if n == 0 {
             return;
         }
-        let index = index_of::<PRECISION>(value);
-        *self.counts.cell(index) += n;
+        self.fill(index_of::<PRECISION>(value), n);
         self.count += n;
         self.sum += u128::from(value) * u128::from(n);
         self.min = self.min.min(value);
         self.max = self.max.max(value);
+    }
+
+    /// Puts `n` values into bucket `index`, without counting them.
+    fn fill(&mut self, index: usize, n: u64) {
+        let paged = self.counts.capacity() > 0;
+        if !paged && self.few.len() as u64 + n <= FEW as u64 {
+            self.few.extend(std::iter::repeat_n(fit::<u16, _>(index), fit(n)));
+            return;
+        }
+        if !paged {
+            self.spread();
+        }
+        *self.counts.cell(index) += n;
+    }
+
+    /// There are too many values to keep them one by one.
+    #[cold]
+    fn spread(&mut self) {
+        for index in std::mem::take(&mut self.few) {
+            *self.counts.cell(usize::from(index)) += 1;
+        }
+    }
+
+    /// The buckets of values that are few, ascending.
+    fn sorted(&self) -> Vec<u16> {
+        let mut few = self.few.clone();
+        few.sort_unstable();
+        few
+    }
+
+    /// How many values there are in the buckets that are asked for.
+    fn count_of(&self, wanted: impl Fn(usize) -> bool) -> u64 {
+        let few = self.few.iter().filter(|index| wanted(usize::from(**index)));
+        let cells = self.counts.cells().filter(|(index, _)| wanted(*index));
+        few.count() as u64 + cells.map(|(_, n)| n).sum::<u64>()
     }
 
     /// Adds everything that `other` holds. Integer additions: the order of merges leaves no trace.
@@ -124,7 +168,9 @@ impl Histogram {
         if other.is_empty() {
             return;
         }
+        other.few.iter().for_each(|index| self.fill(usize::from(*index), 1));
         for (first, theirs) in other.counts.pages() {
+            self.spread();
             self.counts.cell(first);
             for (index, n) in (first..).zip(theirs) {
                 if let Some(mine) = self.counts.get_mut(index) {
@@ -141,7 +187,7 @@ impl Histogram {
     /// Adds buckets (number and count, ascending, none of them empty) of values with this sum, from `min` to `max`.
     pub(super) fn add_buckets(&mut self, buckets: &[(u32, u64)], sum: u128, min: u64, max: u64) {
         for &(index, n) in buckets {
-            *self.counts.cell(index as usize) += n;
+            self.fill(index as usize, n);
             self.count += n;
         }
         self.sum += sum;
@@ -206,14 +252,15 @@ impl Histogram {
         if self.count == 0 {
             return [0.0; N];
         }
+        if !self.few.is_empty() {
+            let few = self.sorted();
+            return q.map(|q| self.quantile_of_few(&few, q));
+        }
         // The page that is looked at, and the values in those before.
         let mut pages = self.counts.pages();
         let (mut page, mut below) = (pages.next(), 0);
         q.map(|q| {
-            // 0.07 x 100 is a little more than 7 in binary; that must not lead to the next value.
-            let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
-            // At least the first value; a whole number is compared faster.
-            let wanted = whole(rank.ceil()).max(1);
+            let (rank, wanted) = self.rank(q);
             while let Some((first, counts)) = page {
                 let all: u64 = counts.iter().sum();
                 if below + all < wanted {
@@ -231,6 +278,25 @@ impl Histogram {
             }
             self.max as f64
         })
+    }
+
+    /// The rank of the `q`-quantile, and the number of the value that holds it.
+    fn rank(&self, q: f64) -> (f64, u64) {
+        // 0.07 x 100 is a little more than 7 in binary; that must not lead to the next value.
+        let rank = q.clamp(0.0, 1.0) * self.count as f64 * (1.0 - 4.0 * f64::EPSILON);
+        // At least the first value; a whole number is compared faster.
+        (rank, whole(rank.ceil()).max(1))
+    }
+
+    /// The `q`-quantile of values that are few, whose buckets are given in ascending order.
+    fn quantile_of_few(&self, few: &[u16], q: f64) -> f64 {
+        let (rank, wanted) = self.rank(q);
+        let Some(&bucket) = few.get(fit::<usize, _>(wanted) - 1) else {
+            return self.max as f64;
+        };
+        let seen = few.partition_point(|other| *other < bucket);
+        let n = few.partition_point(|other| *other <= bucket) - seen;
+        self.inside(usize::from(bucket), (rank - seen as f64).max(0.0) / n as f64)
     }
 
     /// The value below which `share` of the values of bucket `index` lie.
@@ -285,19 +351,18 @@ impl Histogram {
 
     /// How many values there are in buckets beyond `index`.
     pub(super) fn above_bucket(&self, index: usize) -> u64 {
-        let beyond = self.counts.cells().filter(|(other, _)| *other > index);
-        beyond.map(|(_, n)| n).sum()
+        self.count_of(|other| other > index)
     }
 
     /// How many values there are in buckets before `index`.
     pub(super) fn below_bucket(&self, index: usize) -> u64 {
-        let before = self.counts.cells().take_while(|(other, _)| *other < index);
-        before.map(|(_, n)| n).sum()
+        self.count_of(|other| other < index)
     }
 
     /// How many values there are in bucket `index`.
     pub(super) fn at(&self, index: usize) -> u64 {
-        self.counts.get(index)
+        let few = self.few.iter().filter(|other| usize::from(**other) == index);
+        self.counts.get(index) + few.count() as u64
     }
 
     /// The fraction (0..=1) of values strictly above `value`. 0 if there are no values.
@@ -330,21 +395,28 @@ impl Histogram {
 
     /// The buckets that hold something, in ascending order: (least value, greatest value, count).
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
-        let filled = self.counts.cells().filter(|(_, n)| **n > 0);
-        filled.map(|(index, &n)| {
+        let few = self.sorted();
+        let few: Vec<(usize, u64)> = few
+            .chunk_by(|one, other| one == other)
+            .map(|alike| (usize::from(alike[0]), alike.len() as u64))
+            .collect();
+        let cells = self.counts.cells().map(|(index, n)| (index, *n));
+        let filled = few.into_iter().chain(cells.filter(|(_, n)| *n > 0));
+        filled.map(|(index, n)| {
             let (low, high) = bounds_of::<PRECISION>(index);
             (low, high, n)
         })
     }
 
-    /// Buckets that fit into the memory it holds.
-    pub fn capacity(&self) -> usize {
-        self.counts.capacity()
+    /// Bytes of the memory it holds, beside itself.
+    pub fn held(&self) -> usize {
+        self.counts.held() + self.few.capacity() * size_of::<u16>()
     }
 
     /// Forgets all values but keeps the memory.
     pub fn reset(&mut self) {
         self.counts.clear();
+        self.few.clear();
         self.count = 0;
         self.sum = 0;
         self.min = u64::MAX;
@@ -463,10 +535,47 @@ mod tests {
         for value in [5, 1_000_000, 1_000_001, 60_000_000_000, u64::MAX] {
             h.record(value);
         }
-        assert!(h.capacity() <= 6 << PAGE_BITS, "{} buckets", h.capacity());
+        assert!(h.held() <= 16, "{} bytes for 5 values", h.held());
         let mut whole = Histogram::new();
-        whole.merge(&h);
-        assert!(whole == h && whole.capacity() <= 6 << PAGE_BITS);
+        for _ in 0..=FEW {
+            whole.merge(&h);
+        }
+        // Pages of 16 counts, four of them and a half, and two bytes for each that there could be.
+        let most = 6 * 128 + 2 * (index_of::<PRECISION>(u64::MAX) >> PAGE_BITS) * 2;
+        assert!(whole.held() <= most, "{} bytes for 4 pages", whole.held());
+    }
+
+    #[test]
+    fn few_values_are_told_like_many() {
+        let mut values = lognormal_like(FEW, 3);
+        values.extend([0, 7, 7, 511, 512, u64::MAX]);
+        for n in [0, 1, 2, 7, 100, FEW - 1, FEW, FEW + 1, values.len()] {
+            let few = of(&values[values.len() - n..]);
+            let mut paged = few.clone();
+            paged.spread();
+            // Pages for good, as after more values that were forgotten.
+            paged.counts.cell(0);
+            assert_eq!(few.few.len(), if n <= FEW { n } else { 0 }, "{n} values");
+            assert!(few == paged && few.buckets().eq(paged.buckets()));
+            for q in [0.0, 0.001, 0.07, 0.5, 0.9, 0.99, 1.0] {
+                assert_eq!(few.quantile_at(q).to_bits(), paged.quantile_at(q).to_bits());
+                assert_eq!(few.quantile(q), paged.quantile(q));
+            }
+            for value in [0, 7, 8, 512, 20_000_000, 21_000_000, u64::MAX] {
+                let tell = |h: &Histogram| [h.above(value as f64), h.resolution(value as f64)].map(f64::to_bits);
+                assert_eq!(tell(&few), tell(&paged), "{value} among {n}");
+                let index = index_of::<PRECISION>(value);
+                let told = |h: &Histogram| (h.at(index), h.below_bucket(index), h.above_bucket(index));
+                assert_eq!(told(&few), told(&paged));
+            }
+            let (mut one, mut other) = (few.clone(), paged.clone());
+            one.merge(&paged);
+            other.merge(&few);
+            assert!(one == other && one.count() == 2 * n as u64);
+            paged.reset();
+            paged.merge(&few);
+            assert!(paged == few && paged.few.is_empty(), "pages stay");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Levels {
         }
         if level < EXACT {
             // Doubled, so that levels that rise one by one are seldom new.
-            self.exact.resize((2 * level).clamp(16, EXACT) as usize, 0);
+            self.exact.resize(fit((2 * level).clamp(4, EXACT)), 0);
             self.exact[fit::<usize, _>(level)] += ns;
             return;
         }
@@ -133,6 +133,11 @@ impl Levels {
         }
         self.top = self.top.max(other.top);
         self.coarse_area += other.coarse_area;
+    }
+
+    /// Bytes of the memory it holds, beside itself.
+    pub const fn held(&self) -> usize {
+        (self.exact.capacity() + self.coarse.capacity()) * size_of::<u64>()
     }
 
     /// Forgets everything, but keeps the memory.

@@ -1,5 +1,6 @@
 //! Histograms, confidence intervals, warm-up detection and the queueing formulas that tests use.
 
+pub mod causes;
 pub mod figure;
 pub mod formulas;
 pub mod histogram;
@@ -11,10 +12,9 @@ pub mod sparse;
 pub mod stability;
 pub mod warmup;
 
+pub use causes::{CauseRecorder, CauseTable};
 pub use histogram::Histogram;
 pub use interval::Estimate;
-pub use observe::{
-    CauseRecorder, CauseTable, Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats,
-};
+pub use observe::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 pub use sparse::SparseHistogram;
 pub use warmup::mser5;

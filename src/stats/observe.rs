@@ -1,13 +1,10 @@
 //! What one run ends in: plain data that the model fills and whoever runs it adds up over replications.
 //!
-//! A [`Gauge`] integrates a level over time, a [`WindowLatency`] keeps one line per window besides the whole, and a
-//! [`CauseTable`] keeps per coarse latency bucket how long its requests spent on each cause, so that a report can say
-//! what the slowest were waiting for. All sums are integers: adding runs up in any order gives the same bytes.
+//! A [`Gauge`] integrates a level over time, and a [`WindowLatency`] keeps one line per window besides the whole. All
+//! sums are integers: adding runs up in any order gives the same bytes.
 
-use super::histogram::{Histogram, bounds_of, index_of};
+use super::histogram::Histogram;
 use super::levels::Levels;
-use super::paged::Paged;
-use crate::kernel::number::fit;
 
 /// One component's metric over the measured period of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,192 +120,6 @@ pub enum SeriesUnit {
     Level,
     /// Fractions, 0..=1.
     Ratio,
-}
-
-/// Sub-buckets per octave of a [`CauseTable`], as a power of two: 16, so a bucket is at most 6.25 % wide.
-pub const CAUSE_PRECISION: u32 = 4;
-
-/// Per coarse latency bucket: how many requests, and how long they spent on each cause.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CauseTable {
-    causes: usize,
-    /// The buckets that hold requests, ascending, and how many.
-    counts: Vec<(u32, u64)>,
-    /// Row by row, `causes` sums of ns for each of these buckets.
-    sums_ns: Vec<u128>,
-}
-
-impl CauseTable {
-    /// An empty table for `causes` causes.
-    pub const fn new(causes: usize) -> Self {
-        Self {
-            causes,
-            counts: Vec::new(),
-            sums_ns: Vec::new(),
-        }
-    }
-
-    /// Adds `count` requests to a bucket, and what they spent on each cause: `sums_ns` is as wide as the table.
-    pub fn add(&mut self, bucket: u32, count: u64, sums_ns: &[u128]) {
-        assert_eq!(self.causes, sums_ns.len(), "a row of different width");
-        let place = self.counts.partition_point(|row| row.0 < bucket);
-        let start = place * self.causes;
-        if self.counts.get(place).is_some_and(|row| row.0 == bucket) {
-            self.counts[place].1 += count;
-            let mine = self.sums_ns[start..].iter_mut();
-            mine.zip(sums_ns).for_each(|(a, b)| *a += b);
-        } else {
-            self.counts.insert(place, (bucket, count));
-            self.sums_ns.splice(start..start, sums_ns.iter().copied());
-        }
-    }
-
-    /// The bucket of a latency; it is less than [`Self::BUCKETS`].
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "there are fewer than 64 << CAUSE_PRECISION"
-    )]
-    pub const fn bucket_of(latency_ns: u64) -> u32 {
-        index_of::<CAUSE_PRECISION>(latency_ns) as u32
-    }
-
-    /// Buckets that a table can have.
-    pub const BUCKETS: u32 = Self::bucket_of(u64::MAX) + 1;
-
-    /// Adds everything that `other` holds; both tables must be of the same width.
-    pub fn merge(&mut self, other: &Self) {
-        assert_eq!(self.causes, other.causes, "tables of different width");
-        for (&(bucket, count), sums_ns) in other.counts.iter().zip(other.sums_ns.chunks(self.causes)) {
-            self.add(bucket, count, sums_ns);
-        }
-    }
-
-    /// How many causes the table distinguishes.
-    pub const fn causes(&self) -> usize {
-        self.causes
-    }
-
-    /// The requests in the bucket that holds `threshold_ns` and in all slower ones: how many, and their sums of ns per
-    /// cause. The count says how many requests the whole buckets came to.
-    pub fn above(&self, threshold_ns: u64) -> (u64, Vec<u128>) {
-        let mut total = (0, vec![0; self.causes]);
-        for (_, _, count, sums_ns) in self.rows_from(index_of::<CAUSE_PRECISION>(threshold_ns)) {
-            total.0 += count;
-            total.1.iter_mut().zip(sums_ns).for_each(|(a, b)| *a += b);
-        }
-        total
-    }
-
-    /// All requests: how many, and their sums of ns per cause.
-    pub fn total(&self) -> (u64, Vec<u128>) {
-        self.above(0)
-    }
-
-    /// The buckets that hold requests, fastest first: (least ns, greatest ns, count, sums of ns per cause).
-    pub fn rows(&self) -> impl Iterator<Item = (u64, u64, u64, &[u128])> {
-        self.rows_from(0)
-    }
-
-    fn rows_from(&self, first: usize) -> impl Iterator<Item = (u64, u64, u64, &[u128])> {
-        let rows = self.counts.iter().zip(self.sums_ns.chunks(self.causes));
-        let beyond = rows.skip_while(move |(row, _)| (row.0 as usize) < first);
-        beyond.map(|(&(bucket, n), sums_ns)| {
-            let (low, high) = bounds_of::<CAUSE_PRECISION>(bucket as usize);
-            (low, high, n, sums_ns)
-        })
-    }
-}
-
-/// Rows of a page of a recorder, as a power of two.
-const ROW_BITS: u32 = 2;
-
-/// What fills a [`CauseTable`] of `N` causes, request by request.
-///
-/// The sums of a bucket have 64 bits: half the memory to touch, and additions that need no carry. They cannot overflow
-/// as long as the sum of the bucket's latencies, which is looked at, does not: the causes of a request add up to it.
-#[derive(Clone, Debug)]
-pub struct CauseRecorder<const N: usize> {
-    rows: Paged<Row<N>, ROW_BITS>,
-    /// What the rows held before they would have overflowed.
-    spilled: CauseTable,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Row<const N: usize> {
-    count: u64,
-    latency_ns: u64,
-    sums_ns: [u64; N],
-}
-
-impl<const N: usize> Row<N> {
-    const EMPTY: Self = Self {
-        count: 0,
-        latency_ns: 0,
-        sums_ns: [0; N],
-    };
-}
-
-impl<const N: usize> Default for Row<N> {
-    fn default() -> Self {
-        Self::EMPTY
-    }
-}
-
-impl<const N: usize> Default for CauseRecorder<N> {
-    fn default() -> Self {
-        Self {
-            rows: Paged::new(),
-            spilled: CauseTable::new(N),
-        }
-    }
-}
-
-impl<const N: usize> CauseRecorder<N> {
-    /// Adds one request: how long it took, and how long of that went to each cause, both in ns. The causes must not add
-    /// up to more.
-    #[inline(always)]
-    pub fn record(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
-        debug_assert!(
-            causes_ns.iter().map(|&ns| u128::from(ns)).sum::<u128>() <= u128::from(latency_ns),
-            "the causes are parts of the latency"
-        );
-        let index = index_of::<CAUSE_PRECISION>(latency_ns);
-        let Some(row) = self.rows.get_mut(index) else {
-            return self.record_first(latency_ns, causes_ns);
-        };
-        if let Some(sum) = row.latency_ns.checked_add(latency_ns) {
-            row.latency_ns = sum;
-        } else {
-            Self::spill(&mut self.spilled, index, row);
-            row.latency_ns = latency_ns;
-        }
-        row.count += 1;
-        // All are read before any is written, so that several can be added at once.
-        row.sums_ns = std::array::from_fn(|cause| row.sums_ns[cause] + causes_ns[cause]);
-    }
-
-    /// Adds the first request that needs more buckets.
-    #[cold]
-    #[inline(never)]
-    fn record_first(&mut self, latency_ns: u64, causes_ns: &[u64; N]) {
-        let index = index_of::<CAUSE_PRECISION>(latency_ns);
-        self.rows.cell(index);
-        self.record(latency_ns, causes_ns);
-    }
-
-    #[cold]
-    fn spill(table: &mut CauseTable, index: usize, row: &mut Row<N>) {
-        table.add(fit(index), row.count, &row.sums_ns.map(u128::from));
-        *row = Row::EMPTY;
-    }
-
-    /// The table of all requests.
-    pub fn finish(mut self) -> CauseTable {
-        for (index, row) in self.rows.cells().filter(|(_, row)| row.count > 0) {
-            Self::spill(&mut self.spilled, index, &mut row.clone());
-        }
-        self.spilled
-    }
 }
 
 /// A level that changes over time, with its exact integral and its peak since the last flush.
@@ -448,16 +259,10 @@ pub struct WindowStats {
     pub count: u64,
     /// The median.
     pub p50_ns: u64,
-    /// The 90th percentile.
-    pub p90_ns: u64,
     /// The 99th percentile.
     pub p99_ns: u64,
-    /// The 99.9th percentile.
-    pub p999_ns: u64,
     /// The greatest, exactly.
     pub max_ns: u64,
-    /// The mean, from the exact sum.
-    pub mean_ns: f64,
 }
 
 impl WindowStats {
@@ -468,15 +273,12 @@ impl WindowStats {
 
     /// The line that stands for the values of `h`.
     pub fn of(h: &Histogram) -> Self {
-        let [p50_ns, p90_ns, p99_ns, p999_ns] = h.quantiles([0.5, 0.9, 0.99, 0.999]);
+        let [p50_ns, p99_ns] = h.quantiles([0.5, 0.99]);
         Self {
             count: h.count(),
             p50_ns,
-            p90_ns,
             p99_ns,
-            p999_ns,
             max_ns: h.max(),
-            mean_ns: h.mean(),
         }
     }
 }
@@ -505,6 +307,11 @@ impl WindowLatency {
             worst_p99_ns: 0,
             windows: Vec::new(),
         }
+    }
+
+    /// Takes room for so many windows in all.
+    pub fn make_room(&mut self, windows: usize) {
+        self.windows.reserve_exact(windows.saturating_sub(self.windows.len()));
     }
 
     /// Adds one latency, in ns, to the current window.
@@ -595,63 +402,6 @@ mod tests {
     }
 
     #[test]
-    fn causes_add_up_to_the_slow_requests() {
-        let mut recorder = CauseRecorder::default();
-        recorder.record(100, &[100, 0, 0]);
-        recorder.record(1_000_000, &[100, 0, 999_900]);
-        recorder.record(2_000_000, &[200, 1_999_800, 0]);
-        let table = recorder.finish();
-        assert_eq!(table.total(), (3, vec![400, 1_999_800, 999_900]));
-        assert_eq!(table.above(500_000), (2, vec![300, 1_999_800, 999_900]));
-        assert_eq!(
-            table.above(2_000_000),
-            (1, vec![200, 1_999_800, 0]),
-            "the threshold's own bucket counts"
-        );
-        assert_eq!(table.above(u64::MAX), (0, vec![0, 0, 0]));
-        assert_eq!(table.rows().map(|r| r.2).collect::<Vec<_>>(), [1, 1, 1]);
-        assert!(
-            table
-                .rows()
-                .zip([100, 1_000_000, 2_000_000])
-                .all(|((low, high, ..), ns)| low <= ns && ns <= high)
-        );
-    }
-
-    #[test]
-    fn cause_tables_merge_in_any_order() {
-        let table = |latencies: &[u64]| {
-            let mut recorder = CauseRecorder::default();
-            for &ns in latencies {
-                recorder.record(ns, &[ns / 3, ns - ns / 3]);
-            }
-            recorder.finish()
-        };
-        let (a, b) = ([5, 900, 70_000], [1 << 40, 3, 901]);
-        let (mut ab, mut ba) = (table(&a), table(&b));
-        ab.merge(&table(&b));
-        ba.merge(&table(&a));
-        assert_eq!(ab, ba);
-        assert_eq!(ab, table(&[5, 900, 70_000, 1 << 40, 3, 901]));
-        let (count, sums) = ab.total();
-        assert_eq!(
-            (count, sums.iter().sum::<u128>()),
-            (6, 5 + 900 + 70_000 + (1 << 40) + 3 + 901)
-        );
-    }
-
-    #[test]
-    fn sums_of_causes_do_not_overflow() {
-        let mut recorder = CauseRecorder::default();
-        let age = u64::MAX - 1;
-        for _ in 0..5 {
-            recorder.record(age, &[1, age - 1]);
-        }
-        let part = u128::from(age - 1);
-        assert_eq!(recorder.finish().total(), (5, vec![5, 5 * part]));
-    }
-
-    #[test]
     fn a_gauge_integrates_exactly() {
         let mut g = Gauge::new();
         g.set(10, 3);
@@ -696,11 +446,8 @@ mod tests {
         let full = WindowStats {
             count: 100,
             p50_ns: 50,
-            p90_ns: 90,
             p99_ns: 99,
-            p999_ns: 100,
             max_ns: 100,
-            mean_ns: 50.5,
         };
         assert_eq!(w.windows(), [full, WindowStats::default()]);
         let (whole, windows, worst) = w.clone().finish();

@@ -61,8 +61,13 @@ impl<T, const BITS: u32> Paged<T, BITS> {
     }
 
     /// Cells that fit into the memory it holds.
-    pub fn capacity(&self) -> usize {
+    pub const fn capacity(&self) -> usize {
         self.cells.capacity()
+    }
+
+    /// Bytes of the memory it holds, beside itself.
+    pub const fn held(&self) -> usize {
+        self.places.capacity() * size_of::<u16>() + self.cells.capacity() * size_of::<T>()
     }
 }
 

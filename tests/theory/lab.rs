@@ -146,6 +146,7 @@ impl Lab {
         let flow = self.runs[0].flows.iter().find(|flow| flow.component == component);
         flow.unwrap_or_else(|| panic!("no requests end at `{name}`"))
             .causes
+            .table()
             .total()
             .1[cause as usize] as f64
     }

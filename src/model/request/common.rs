@@ -104,7 +104,16 @@ pub struct Common {
     pub first: [u32; KINDS.len()],
 }
 
+/// So many windows have room from the start; more come to it as they close.
+const ROOM_FOR_WINDOWS: u64 = 1 << 16;
+
 impl Common {
+    /// How many windows there should be room for: lists of them that grow would leave holes of all their former sizes.
+    pub fn windows(&self) -> usize {
+        let whole = self.length.0.saturating_sub(self.warmup.0) / self.window.0.max(1);
+        (whole + 1).min(ROOM_FOR_WINDOWS) as usize
+    }
+
     /// The place of a component among all.
     #[inline]
     pub fn place(&self, of: Target) -> u32 {

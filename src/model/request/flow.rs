@@ -2,7 +2,7 @@
 
 use super::entry::{CAUSES, Request, STATUSES, Status};
 use crate::kernel::Duration;
-use crate::stats::{CauseRecorder, CauseTable, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
+use crate::stats::{CauseRecorder, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// The record of one flow of requests.
 #[derive(Clone, Debug)]
@@ -40,10 +40,18 @@ pub struct FlowResult {
     /// The component whose flow it is.
     pub component: u32,
     /// Causes by latency bucket.
-    pub causes: CauseTable,
+    pub causes: CauseRecorder<CAUSES>,
 }
 
 impl Flow {
+    /// Nothing yet, with room for so many windows.
+    pub fn with_room(windows: usize) -> Self {
+        let mut flow = Self::default();
+        flow.latency.make_room(windows);
+        flow.window_failures.reserve_exact(windows);
+        flow
+    }
+
     /// Counts a request that has ended for good; its accounting is complete.
     #[inline]
     pub fn record(&mut self, request: &Request) {
@@ -78,7 +86,7 @@ impl Flow {
 
     /// Forgets everything: the warm-up is over.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self::with_room(self.window_failures.capacity());
     }
 
     /// Requests that ended so far.
@@ -145,7 +153,7 @@ impl Flow {
         line("error_ratio", SeriesUnit::Ratio, ratios);
         FlowResult {
             component,
-            causes: self.causes.finish(),
+            causes: self.causes,
         }
     }
 }

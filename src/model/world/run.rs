@@ -416,10 +416,11 @@ impl<'p> World<'p> {
         told.push((DESK_TOLD, Part::cut(&mut report)));
         told.sort_by_key(|part| part.0);
         let windows = fit(measured.0 / plan.window.0);
+        let all = |of: fn(&Part) -> usize| told.iter().map(|(_, part)| of(part)).sum();
         let mut result = RunResult {
-            observations: Vec::new(),
-            series: Vec::new(),
-            flows: Vec::new(),
+            observations: Vec::with_capacity(all(|part| part.observations.len())),
+            series: Vec::with_capacity(all(|part| part.series.len())),
+            flows: Vec::with_capacity(all(|part| part.flows.len())),
             meters,
             limits: self.cx.limits.finish(windows),
             faults: self.cx.faults.finish(end),
@@ -451,6 +452,7 @@ mod tests {
     use super::*;
     use crate::model::world::build::build;
     use crate::scenario::{Catalog, Diagnostics, Folder, Sources, parse};
+    use crate::stats::Value;
 
     /// Systems with 200 requests a second and time-outs of about an hour that are never met: every kind that there is.
     const FAR: &[(&str, &str)] = &[
@@ -542,6 +544,50 @@ functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
             assert!(most <= 256, "{name}: room for {requests} then {requests_10} requests");
             let most = events.max(events_10);
             assert!(most <= 2_048, "{name}: room for {events} then {events_10} events");
+        }
+    }
+
+    /// Bytes of all that a run found out.
+    fn bytes(result: &RunResult) -> usize {
+        let value = |seen: &Observation| match &seen.value {
+            Value::Latency(histogram) => size_of_val(&**histogram) + histogram.held(),
+            Value::Levels(levels) => size_of_val(&**levels) + levels.held(),
+            _ => 0,
+        };
+        let values: usize = result.observations.iter().map(value).sum();
+        let lines: usize = result.series.iter().map(|line| 8 * line.values.capacity()).sum();
+        let causes: usize = result.flows.iter().map(|flow| flow.causes.held()).sum();
+        let meters: usize = result.meters.iter().map(MeterSet::held).sum();
+        let lists = size_of::<Observation>() * result.observations.capacity()
+            + size_of::<Series>() * result.series.capacity()
+            + size_of::<FlowResult>() * result.flows.capacity()
+            + size_of::<MeterSet>() * result.meters.capacity();
+        values + lines + causes + meters + lists
+    }
+
+    #[test]
+    fn a_function_and_its_client_take_room_for_what_fell_into_them() {
+        let each = |rate: &str, minutes: usize| {
+            let mut text = format!("run: {{ length: {minutes} min, warmup: 0 s, window: 1 min }}\nclients:\n");
+            for i in 0..20 {
+                text += &format!("  web{i}: {{ to: f{i}, arrivals: {{ poisson: {rate} }} }}\n");
+            }
+            text += "functions:\n";
+            for i in 0..20 {
+                text += &format!("  f{i}: {{ cpu: 1, handler: [ cpu: {{ median: 5 ms, p99: 20 ms }} ] }}\n");
+            }
+            let result = World::new(&read(text), 0).run();
+            (result.requests, bytes(&result) / 20)
+        };
+        // About 60 requests each, in 45 buckets of the histograms and 20 of the causes; 1 request; 60 in 100 windows.
+        for (rate, minutes, least, most) in [
+            ("1/s", 1, 1_000, 7_000),
+            ("1/min", 1, 10, 4_500),
+            ("0.6/min", 100, 1_000, 17_000),
+        ] {
+            let (requests, bytes) = each(rate, minutes);
+            assert!(requests >= least, "{requests} requests");
+            assert!(bytes <= most, "{bytes} bytes for {rate} over {minutes} min");
         }
     }
 

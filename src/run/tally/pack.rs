@@ -177,10 +177,11 @@ fn time_by_level(levels: &Levels, out: &mut Out) {
 
 fn causes(flow: &FlowResult, out: &mut Out) {
     out.number(u64::from(flow.component));
-    out.length(flow.causes.causes());
-    out.length(flow.causes.rows().count());
+    let table = flow.causes.table();
+    out.length(table.causes());
+    out.length(table.rows().count());
     let mut next = 0;
-    for (low, _, count, sums_ns) in flow.causes.rows() {
+    for (low, _, count, sums_ns) in table.rows() {
         let bucket = CauseTable::bucket_of(low);
         out.number(u64::from(bucket - next));
         out.number(count);

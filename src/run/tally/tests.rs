@@ -99,7 +99,10 @@ fn what_is_packed_is_what_was_counted() {
         }
         let (mut table, mut expected) = (CauseTable::new(CAUSES), CauseTable::new(CAUSES));
         packed.add_causes(|_| true, &mut table);
-        result.flows.iter().for_each(|flow| expected.merge(&flow.causes));
+        result
+            .flows
+            .iter()
+            .for_each(|flow| expected.merge(&flow.causes.table()));
         assert_eq!(table, expected);
         assert_eq!(
             (packed.meters(), packed.limits(), packed.faults()),

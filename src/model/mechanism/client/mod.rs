@@ -225,7 +225,7 @@ impl Mechanism for Clients {
                 arrival_dice,
                 luck_dice,
                 retrier: Retrier::new(spec.retry),
-                flow: Flow::default(),
+                flow: Flow::with_room(cx.plan.windows()),
                 started: 0,
                 sent: 0,
             });

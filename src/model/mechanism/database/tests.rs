@@ -338,7 +338,7 @@ fn trace(client_times: &[u64], database: DatabasePlan, proxied: Option<ProxyPlan
 
 /// Milliseconds of all requests together, by cause.
 fn cause_ms(result: &RunResult, cause: Cause) -> u128 {
-    let (_, sums) = result.flows[0].causes.total();
+    let (_, sums) = result.flows[0].causes.table().total();
     sums[cause as usize] / 1_000_000
 }
 

@@ -226,7 +226,7 @@ fn slots_queues_and_refusals_by_hand() {
     assert_eq!((latency.count(), latency.max()), (4, 90 * MS));
     assert_eq!((number(&result, "refused"), number(&result, "served")), (1.0, 3.0));
     assert_eq!(value(&result, 1, "queue_wait").number(), Some((80 * MS) as f64 / 3.0));
-    let (_, causes) = result.flows[0].causes.total();
+    let (_, causes) = result.flows[0].causes.table().total();
     assert_eq!(causes[Cause::Queued as usize], u128::from(80 * MS));
     assert_eq!(value(&result, 1, "service_time").number(), Some((50 * MS) as f64));
     assert_eq!(value(&result, 1, "queue").number(), Some(0.08 / 60.0));

@@ -242,7 +242,7 @@ impl Mechanism for Functions {
                 },
                 retriers: spec.program.retriers(),
                 recycle_dice: dice("recycle"),
-                record: Record::default(),
+                record: Record::with_room(cx.plan.windows()),
             });
             for (i, recycle) in spec.recycles.iter().enumerate() {
                 let event = Event::Recycle {

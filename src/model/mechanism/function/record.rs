@@ -55,20 +55,39 @@ pub(super) struct Record {
     /// Waiting requests x ns, and the most at once.
     pending: (u128, u64),
     window: Window,
-    lines: Vec<Window>,
+    lines: Vec<Line>,
+    /// Provisioned instances in each window, and those of them that served; only of those who may have some.
+    provisioned_lines: Vec<[f64; 2]>,
 }
 
-/// What is counted per window.
+/// What is counted in a window.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     cold: u64,
     throttled: u64,
-    invocations: u64,
-    levels: Levels,
-    provisioned: ProvisionedLevels,
+}
+
+/// What a window comes to: there may be very many.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    invocations: f64,
+    cold: f64,
+    throttled: f64,
+    instances: f64,
+    busy: f64,
+    idle: f64,
+    starting: f64,
 }
 
 impl Record {
+    /// Nothing yet, with room for so many windows.
+    pub(super) fn with_room(windows: usize) -> Self {
+        Self {
+            lines: Vec::with_capacity(windows),
+            ..Self::default()
+        }
+    }
+
     #[inline]
     pub(super) fn throttled(&mut self, why: Throttle) {
         self.throttles[why as usize] += 1;
@@ -117,21 +136,28 @@ impl Record {
     }
 
     pub(super) fn close_window(&mut self, levels: Levels, provisioned: Option<ProvisionedLevels>) {
-        let provisioned = provisioned.unwrap_or_default();
+        let level = |area: u128| area as f64 / (levels.length_ns as f64).max(1.0);
+        if let Some(provisioned) = provisioned {
+            self.provisioned.allocated += provisioned.allocated;
+            self.provisioned.busy += provisioned.busy;
+            self.provisioned_lines
+                .push([level(provisioned.allocated), level(provisioned.busy)]);
+        }
         self.total.length_ns += levels.length_ns;
         self.total.alive += levels.alive;
         self.total.initialising += levels.initialising;
         self.total.busy += levels.busy;
         self.total.alive_peak = self.total.alive_peak.max(levels.alive_peak);
         self.total.busy_peak = self.total.busy_peak.max(levels.busy_peak);
-        self.provisioned.allocated += provisioned.allocated;
-        self.provisioned.busy += provisioned.busy;
         let ended = self.invocations();
-        self.lines.push(Window {
-            invocations: ended - self.before,
-            levels,
-            provisioned,
-            ..self.window
+        self.lines.push(Line {
+            invocations: (ended - self.before) as f64,
+            cold: self.window.cold as f64,
+            throttled: self.window.throttled as f64,
+            instances: level(levels.alive),
+            busy: level(levels.busy),
+            idle: level(levels.alive.saturating_sub(levels.busy + levels.initialising)),
+            starting: level(levels.initialising),
         });
         self.window = Window::default();
         self.before = ended;
@@ -144,7 +170,7 @@ impl Record {
     }
 
     pub(super) fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self::with_room(self.lines.capacity());
     }
 
     pub(super) fn observe(
@@ -211,7 +237,7 @@ impl Record {
         push("duration", Value::Latency(Box::new(self.duration)));
         push("cold_start", Value::Latency(Box::new(self.cold_start)));
         push("init", Value::Latency(Box::new(self.init)));
-        observe_windows(&self.lines, component, window, series);
+        observe_windows(&self.lines, &self.provisioned_lines, component, window, series);
     }
 
     fn meter(&self, spec: &FunctionPlan, meters: &mut MeterSet) {
@@ -284,31 +310,35 @@ fn whole_ms(area_ns: u128) -> u64 {
     fit(area_ns / 1_000_000)
 }
 
-fn observe_windows(lines: &[Window], component: u32, window: Duration, series: &mut Vec<Series>) {
+fn observe_windows(
+    lines: &[Line],
+    provisioned: &[[f64; 2]],
+    component: u32,
+    window: Duration,
+    series: &mut Vec<Series>,
+) {
     let seconds = window.as_secs_f64();
-    let level = |area: u128, window: &Window| area as f64 / (window.levels.length_ns as f64).max(1.0);
-    let mut line = |metric, unit, value: &dyn Fn(&Window) -> f64| {
+    let mut push = |metric, unit, values| {
         series.push(Series {
             component,
             metric,
             unit,
-            values: lines.iter().map(value).collect(),
+            values,
         });
     };
-    line("invocations", SeriesUnit::PerSecond, &|w| {
-        w.invocations as f64 / seconds
-    });
-    line("cold_starts", SeriesUnit::Count, &|w| w.cold as f64);
-    line("throttled", SeriesUnit::Count, &|w| w.throttled as f64);
-    line("instances", SeriesUnit::Level, &|w| level(w.levels.alive, w));
-    line("instances.busy", SeriesUnit::Level, &|w| level(w.levels.busy, w));
-    let idle = |w: &Window| w.levels.alive.saturating_sub(w.levels.busy + w.levels.initialising);
-    line("instances.idle", SeriesUnit::Level, &|w| level(idle(w), w));
-    line("instances.starting", SeriesUnit::Level, &|w| {
-        level(w.levels.initialising, w)
-    });
-    if lines.iter().any(|w| w.provisioned.allocated > 0) {
-        line("provisioned", SeriesUnit::Level, &|w| level(w.provisioned.allocated, w));
-        line("provisioned.busy", SeriesUnit::Level, &|w| level(w.provisioned.busy, w));
+    let each = |value: fn(&Line) -> f64| lines.iter().map(value).collect::<Vec<f64>>();
+    let mut invocations = each(|w| w.invocations);
+    invocations.iter_mut().for_each(|count| *count /= seconds);
+    push("invocations", SeriesUnit::PerSecond, invocations);
+    push("cold_starts", SeriesUnit::Count, each(|w| w.cold));
+    push("throttled", SeriesUnit::Count, each(|w| w.throttled));
+    push("instances", SeriesUnit::Level, each(|w| w.instances));
+    push("instances.busy", SeriesUnit::Level, each(|w| w.busy));
+    push("instances.idle", SeriesUnit::Level, each(|w| w.idle));
+    push("instances.starting", SeriesUnit::Level, each(|w| w.starting));
+    if provisioned.iter().any(|levels| levels[0] > 0.0) {
+        let levels = |which: usize| provisioned.iter().map(move |levels| levels[which]).collect();
+        push("provisioned", SeriesUnit::Level, levels(0));
+        push("provisioned.busy", SeriesUnit::Level, levels(1));
     }
 }

@@ -204,7 +204,7 @@ impl Record {
         observe_windows(spec, &self.lines, &windows, window, series);
         FlowResult {
             component,
-            causes: self.causes.finish(),
+            causes: self.causes,
         }
     }
 }

@@ -305,7 +305,7 @@ fn a_spike_is_buffered_and_drained() {
     assert_eq!(*area, u128::from(5 * (1..=200).sum::<u64>() * S));
     // The slowest messages did nothing but wait.
     let flow = result.flows.iter().find(|flow| flow.component == QUEUE).unwrap();
-    let (n, causes) = flow.causes.total();
+    let (n, causes) = flow.causes.table().total();
     assert_eq!((n, causes[Cause::Waiting as usize]), (1_000, 1_000 * u128::from(S)));
     assert_eq!(causes[Cause::Queued as usize], area - 1_000 * u128::from(S));
 }

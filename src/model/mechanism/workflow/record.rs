@@ -200,7 +200,7 @@ impl Record {
         observe_windows(component, &self.lines, &windows, window, series);
         FlowResult {
             component,
-            causes: self.causes.finish(),
+            causes: self.causes,
         }
     }
 }

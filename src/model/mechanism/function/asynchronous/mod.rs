@@ -274,37 +274,55 @@ struct Queue {
     record: Record,
 }
 
+impl Queue {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            events: Vec::new(),
+            free: Vec::new(),
+            record: Record::new(),
+        })
+    }
+}
+
 /// The queues of all functions.
 #[derive(Debug)]
 pub struct AsyncQueues {
-    state: Vec<Queue>,
+    /// Of those functions that are sent events.
+    state: Vec<Option<Box<Queue>>>,
 }
 
 impl AsyncQueues {
     /// The queues at the start of a run. All their dice are their events' own.
     pub fn new(plan: &[FunctionPlan]) -> Self {
-        let state = |_: &FunctionPlan| Queue {
-            events: Vec::new(),
-            free: Vec::new(),
-            record: Record::new(),
-        };
+        let state = |spec: &FunctionPlan| spec.asynchronous.used.then(Queue::new);
         Self {
             state: plan.iter().map(state).collect(),
         }
+    }
+
+    /// The queue of a function to which something was sent.
+    fn queue(&mut self, function: Id<FUNCTION>) -> &mut Queue {
+        self.state[usize::from(function)].get_or_insert_with(Queue::new)
+    }
+
+    fn queues(&mut self) -> impl Iterator<Item = &mut Queue> {
+        self.state.iter_mut().filter_map(|queue| queue.as_deref_mut())
     }
 
     /// How many events there are, for each function.
     pub fn holdings<'q>(&'q self, plan: &'q [FunctionPlan]) -> impl Iterator<Item = Holding> + 'q {
         let functions = plan.iter().zip(&self.state);
         functions.map(|(spec, queue)| {
-            Holding::of::<Pending>(Holder::Asynchronous, Some(spec.component), queue.record.depth.level())
+            let events = queue.as_ref().map_or(0, |queue| queue.record.depth.level());
+            Holding::of::<Pending>(Holder::Asynchronous, Some(spec.component), events)
         })
     }
 
     /// An event that waits for another try has become too old.
     pub fn expire(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, event: u32, cx: &mut Cx) {
         cx.hit_by(Limit::EventAge, function.target(), None);
-        self.state[usize::from(function)].give_up(&plan[usize::from(function)], event, Reason::Age, cx);
+        self.queue(function)
+            .give_up(&plan[usize::from(function)], event, Reason::Age, cx);
     }
 
     /// A sender's request becomes an event, and the sender hears that it was accepted.
@@ -319,7 +337,7 @@ impl AsyncQueues {
         {
             return cx.reply(request, Status::TooLarge);
         }
-        let state = &mut self.state[usize::from(function)];
+        let state = self.queue(function);
         let sent = &cx.requests[request];
         let luck = sent.luck.derive(step::EVENT);
         let pending = Pending {
@@ -352,17 +370,17 @@ impl AsyncQueues {
     /// The function has answered for an event.
     pub fn answered(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, event: u32, key: Key, cx: &mut Cx) {
         let spec = &plan[usize::from(function)];
-        self.state[usize::from(function)].answered(spec, function, event, key, cx);
+        self.queue(function).answered(spec, function, event, key, cx);
     }
 
     /// Ends a window.
     pub fn close_window(&mut self, now: Instant) {
-        self.state.iter_mut().for_each(|state| state.record.close_window(now));
+        self.queues().for_each(|queue| queue.record.close_window(now));
     }
 
     /// Forgets what was counted: the warm-up is over, and its last window closed.
     pub fn forget(&mut self) {
-        self.state.iter_mut().for_each(|state| state.record.reset());
+        self.queues().for_each(|queue| queue.record.reset());
     }
 
     /// Reports what was counted; the last window must have been closed. What large events cost is a matter of
@@ -376,8 +394,10 @@ impl AsyncQueues {
             ..
         } = report;
         for (spec, state) in plan.iter().zip(self.state) {
-            if spec.asynchronous.used {
-                state
+            if spec.asynchronous.used
+                && let Some(queue) = state
+            {
+                queue
                     .record
                     .observe(spec, *window, out, series, &mut meters[spec.component as usize]);
             }
