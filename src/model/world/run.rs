@@ -568,14 +568,11 @@ functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
     #[test]
     fn a_function_and_its_client_take_room_for_what_fell_into_them() {
         let each = |rate: &str, minutes: usize| {
-            let mut text = format!("run: {{ length: {minutes} min, warmup: 0 s, window: 1 min }}\nclients:\n");
-            for i in 0..20 {
-                text += &format!("  web{i}: {{ to: f{i}, arrivals: {{ poisson: {rate} }} }}\n");
-            }
-            text += "functions:\n";
-            for i in 0..20 {
-                text += &format!("  f{i}: {{ cpu: 1, handler: [ cpu: {{ median: 5 ms, p99: 20 ms }} ] }}\n");
-            }
+            let lines = |line: &dyn Fn(usize) -> String| (0..20).map(line).collect::<Vec<_>>().concat();
+            let text = format!("run: {{ length: {minutes} min, warmup: 0 s, window: 1 min }}\nclients:\n")
+                + &lines(&|i| format!("  web{i}: {{ to: f{i}, arrivals: {{ poisson: {rate} }} }}\n"))
+                + "functions:\n"
+                + &lines(&|i| format!("  f{i}: {{ cpu: 1, handler: [ cpu: {{ median: 5 ms, p99: 20 ms }} ] }}\n"));
             let result = World::new(&read(text), 0).run();
             (result.requests, bytes(&result) / 20)
         };

@@ -328,7 +328,9 @@ fn observe_windows(
     };
     let each = |value: fn(&Line) -> f64| lines.iter().map(value).collect::<Vec<f64>>();
     let mut invocations = each(|w| w.invocations);
-    invocations.iter_mut().for_each(|count| *count /= seconds);
+    for count in &mut invocations {
+        *count /= seconds;
+    }
     push("invocations", SeriesUnit::PerSecond, invocations);
     push("cold_starts", SeriesUnit::Count, each(|w| w.cold));
     push("throttled", SeriesUnit::Count, each(|w| w.throttled));
