@@ -555,6 +555,7 @@ impl Tournament {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::place;
     use crate::kernel::stream::{Stream, StreamKey, below};
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
@@ -616,7 +617,7 @@ mod tests {
                         agenda.hand_over(id);
                     }
                     1 => {
-                        let class = classes[fit::<usize, _>(below(&mut rng, 4))];
+                        let class = classes[place(below(&mut rng, 4))];
                         let spread = 1 << below(&mut rng, 20);
                         let at = now + below(&mut rng, spread);
                         expect(at, class);

@@ -351,7 +351,7 @@ impl<E: Copy> RadixHeap<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::number::fit;
+    use crate::kernel::number::place;
     use crate::kernel::stream::{Stream, StreamKey, below};
     use std::cell::Cell;
     use std::cmp::Reverse;
@@ -376,7 +376,7 @@ mod tests {
             let pushes = if turn < 2 * pending { 2 } else { below(&mut dice, 3) };
             for _ in 0..pushes {
                 sequence += 1;
-                let spread = spreads[fit::<usize, _>(below(&mut dice, spreads.len() as u64))];
+                let spread = spreads[place(below(&mut dice, spreads.len() as u64))];
                 let width = 1 + below(&mut dice, spread);
                 let key = (now + below(&mut dice, width)) << CLASS_BITS | below(&mut dice, 3);
                 let rank = Rank { key, sequence };

@@ -16,6 +16,18 @@ pub fn fit<T: TryFrom<N>, N: Copy + std::fmt::Display>(number: N) -> T {
     }
 }
 
+/// A place in a list, or a number of things in memory.
+///
+/// # Panics
+/// If no list is so long: where addresses have 64 bits, never.
+#[inline(always)]
+#[track_caller]
+#[expect(clippy::cast_possible_truncation, reason = "it has just been compared")]
+pub const fn place(number: u64) -> usize {
+    assert!(number <= usize::MAX as u64, "a list has no such place");
+    number as usize
+}
+
 #[cold]
 #[track_caller]
 fn too_large(number: &dyn std::fmt::Display) -> ! {

@@ -7,7 +7,7 @@
 
 use super::stream::{below, unit, unit_open};
 use super::time::Duration;
-use crate::kernel::number::fit;
+use crate::kernel::number::place;
 use rand::Rng;
 use rand_distr::{Distribution, Exp1, StandardNormal};
 use std::sync::Arc;
@@ -159,7 +159,7 @@ impl Sampler {
             Self::Gamma { shape, scale } => gamma(*shape, rng) * scale,
             Self::Weibull { shape, scale } => scale * libm::pow(exp1(rng), 1.0 / shape),
             Self::Pareto { minimum, shape } => minimum * libm::pow(unit_open(rng), -1.0 / shape),
-            Self::Empirical(values) => values[fit::<usize, _>(below(rng, values.len() as u64))],
+            Self::Empirical(values) => values[place(below(rng, values.len() as u64))],
             Self::Quantiles(points) => quantile(points, unit(rng)),
             Self::Mixture(parts) => {
                 let u = unit(rng);

@@ -167,7 +167,7 @@ impl TryRng for Dice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::number::fit;
+    use crate::kernel::number::place;
 
     #[test]
     fn a_luck_can_be_traced_back() {
@@ -196,7 +196,7 @@ mod tests {
         let mut cells = [0_u32; 100];
         for _ in 0..100_000 {
             let mut dice = Luck(stream.next_u64()).dice(3);
-            cells[fit::<usize, _>(below(&mut dice, 100))] += 1;
+            cells[place(below(&mut dice, 100))] += 1;
         }
         let chi: f64 = cells.iter().map(|&n| (f64::from(n) - 1000.0).powi(2) / 1000.0).sum();
         assert!((chi - 99.0).abs() < 4.0 * 14.07, "chi-square {chi}");

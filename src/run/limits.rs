@@ -3,7 +3,7 @@
 use super::figures::{self, estimate, estimate_count};
 use super::summary::{FaultSummary, LimitHit, Metric, name};
 use super::tally::Packed;
-use crate::kernel::number::fit;
+use crate::kernel::number::place;
 use crate::kernel::{Duration, Instant};
 use crate::model::request::fault::FaultResult;
 use crate::model::request::fault::{Effect, FaultPlan, Quota};
@@ -49,7 +49,7 @@ pub fn table(plan: &Plan, results: &[&Packed]) -> Vec<LimitHit> {
         }
     }
     let measured = results.first().map_or(Duration::ZERO, |result| result.measured());
-    let windows = fit::<usize, _>(measured.0 / plan.window.0) * results.len();
+    let windows = place(measured.0 / plan.window.0) * results.len();
     let mut table: Vec<LimitHit> = rows
         .into_iter()
         .map(|(hit, row)| line(plan, &hit, &row, windows))

@@ -15,7 +15,7 @@
 //! of a number of decimal digits.
 
 use super::paged::Paged;
-use crate::kernel::number::{fit, whole};
+use crate::kernel::number::{fit, place, whole};
 
 /// Sub-buckets per octave of [`Histogram`], as a power of two: 256.
 pub const PRECISION: u32 = 8;
@@ -291,7 +291,7 @@ impl Histogram {
     /// The `q`-quantile of values that are few, whose buckets are given in ascending order.
     fn quantile_of_few(&self, few: &[u16], q: f64) -> f64 {
         let (rank, wanted) = self.rank(q);
-        let Some(&bucket) = few.get(fit::<usize, _>(wanted) - 1) else {
+        let Some(&bucket) = few.get(place(wanted) - 1) else {
             return self.max as f64;
         };
         let seen = few.partition_point(|other| *other < bucket);
@@ -427,7 +427,7 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::number::{fit, whole_usize};
+    use crate::kernel::number::whole_usize;
     use crate::kernel::stream::{Stream, StreamKey, unit_open};
 
     fn lognormal_like(n: usize, run: u64) -> Vec<u64> {
@@ -510,9 +510,7 @@ mod tests {
 
     #[test]
     fn merging_in_any_order_equals_recording_at_once() {
-        let parts: Vec<Vec<u64>> = (0..5)
-            .map(|run| lognormal_like(2000 + fit::<usize, _>(run), run))
-            .collect();
+        let parts: Vec<Vec<u64>> = (0..5).map(|run| lognormal_like(2000 + place(run), run)).collect();
         let whole = of(&parts.concat());
         let (mut forward, mut backward) = (Histogram::new(), Histogram::new());
         for part in &parts {

@@ -5,7 +5,7 @@
 //! Adding runs up in any order gives the same bytes.
 
 use super::histogram::{bounds_of, index_of, room_for};
-use crate::kernel::number::{fit, whole_u128};
+use crate::kernel::number::{fit, place, whole_u128};
 
 /// Sub-buckets per octave of high levels, as a power of two.
 const PRECISION: u32 = 6;
@@ -48,7 +48,7 @@ impl Levels {
     /// The level was `level` for `ns` more.
     #[inline(always)]
     pub fn add(&mut self, level: u64, ns: u64) {
-        match self.exact.get_mut(fit::<usize, _>(level)) {
+        match self.exact.get_mut(place(level)) {
             Some(time) => *time += ns,
             None => self.add_rare(level, ns),
         }
@@ -63,7 +63,7 @@ impl Levels {
         if level < EXACT {
             // Doubled, so that levels that rise one by one are seldom new.
             self.exact.resize(fit((2 * level).clamp(4, EXACT)), 0);
-            self.exact[fit::<usize, _>(level)] += ns;
+            self.exact[place(level)] += ns;
             return;
         }
         let index = index_of::<PRECISION>(level);

@@ -196,7 +196,7 @@ impl Gauge {
     }
 
     /// From `now_ns` on the level is higher by `delta`. It must not fall below zero.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, now_ns: u64, delta: i64) {
         let level = self.level.checked_add_signed(delta);
         debug_assert!(level.is_some(), "level {} cannot change by {delta}", self.level);

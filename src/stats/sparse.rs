@@ -154,6 +154,7 @@ impl SparseHistogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::number::place;
     use crate::kernel::stream::{Stream, StreamKey, unit_open};
 
     fn dense(n: usize, run: u64) -> Histogram {
@@ -199,7 +200,7 @@ mod tests {
     fn sparse_ones_add_up_like_dense_ones() {
         let (mut all, mut expected) = (Histogram::new(), Histogram::new());
         for run in 0..5 {
-            let dense = dense(300 * fit::<usize, _>(run), run);
+            let dense = dense(300 * place(run), run);
             SparseHistogram::of(&dense).add_to(&mut all);
             expected.merge(&dense);
         }

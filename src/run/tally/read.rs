@@ -8,7 +8,7 @@ use super::bytes::In;
 use super::pack::{UNITS, pack, tag};
 use super::windows;
 use crate::cost::{Meter, MeterSet};
-use crate::kernel::number::fit;
+use crate::kernel::number::{fit, place};
 use crate::kernel::{Duration, Instant};
 use crate::model::request::entry::CAUSES;
 use crate::model::request::fault::FaultResult;
@@ -383,7 +383,7 @@ impl<'p> Line<'p> {
     /// What the values are.
     pub fn unit(&self) -> SeriesUnit {
         let unit = self.packed.at(self.entry.at).number().unwrap_or(0);
-        UNITS[fit::<usize, _>(unit)]
+        UNITS[place(unit)]
     }
 
     /// One value per window, in the order of time; NaN where nothing was seen.

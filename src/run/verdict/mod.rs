@@ -18,7 +18,7 @@ use super::study::CellPlan;
 use super::summary::{Cell, name};
 use super::tally::{Line as Windows, Packed};
 use crate::kernel::Duration;
-use crate::kernel::number::fit;
+use crate::kernel::number::{fit, place};
 use crate::model::mechanism::client::Load;
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::world::run::World;
@@ -298,18 +298,13 @@ fn courses(plan: &Plan, results: &[&Packed], lines: &[Line], input: &Input, cell
         .periods
         .iter()
         .rev()
-        .map(|(_, period)| fit::<usize, _>(period.0 / plan.window.0));
-    let seen = results
-        .first()
-        .map_or(0, |run| fit::<usize, _>(run.measured().0 / plan.window.0));
+        .map(|(_, period)| place(period.0 / plan.window.0));
+    let seen = results.first().map_or(0, |run| place(run.measured().0 / plan.window.0));
     let enough = seen.saturating_sub(from) >= LEAST_WINDOWS;
     let from = if enough { from } else { 0 };
     // The longest period of which there are two; a longer one has its own verdict.
     let period = period.into_iter().find(|p| *p > 1 && 2 * p <= seen - from).unwrap_or(1);
-    let unseen = input
-        .periods
-        .iter()
-        .any(|(_, p)| fit::<usize, _>(p.0 / plan.window.0) * 2 > seen);
+    let unseen = input.periods.iter().any(|(_, p)| place(p.0 / plan.window.0) * 2 > seen);
     for line in lines {
         let runs = windows(results, line.index, from);
         let add = |class, words: String, trend: Trend| Verdict {

@@ -304,7 +304,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::number::fit;
+    use crate::kernel::number::{fit, place};
     use crate::kernel::stream::{below, chance};
     use crate::kernel::{Stream, StreamKey};
 
@@ -370,7 +370,7 @@ mod tests {
         let mut flying: Vec<Vec<Key>> = Vec::new();
         while store.len() > 0 {
             if chance(&mut dice, 0.5) || flying.is_empty() {
-                let most = 1 + fit::<usize, _>(below(&mut dice, 10));
+                let most = 1 + place(below(&mut dice, 10));
                 let batch = take(&mut store, most);
                 flying.extend((!batch.is_empty()).then_some(batch));
                 continue;

@@ -174,7 +174,7 @@ impl Zipf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::number::fit;
+    use crate::kernel::number::{fit, place};
     use crate::kernel::{Stream, StreamKey};
 
     /// How often the first ranks came in a million draws, in standard deviations from what the law says.
@@ -183,13 +183,13 @@ mod tests {
         let mut stream = Stream::new(5, n, StreamKey::new("keys", "zipf"));
         let draws = 1_000_000;
         let mut seen = vec![0_u64; fit(n)];
-        (0..draws).for_each(|_| seen[fit::<usize, _>(keys.draw(&mut stream))] += 1);
+        (0..draws).for_each(|_| seen[place(keys.draw(&mut stream))] += 1);
         let weight = |rank: u64| (rank as f64).powf(-exponent);
         let total: f64 = (1..=n).map(weight).sum();
         let score = |rank: u64| {
             let p = weight(rank) / total;
             let mean = f64::from(draws) * p;
-            (seen[fit::<usize, _>(rank) - 1] as f64 - mean) / (mean * (1.0 - p)).sqrt().max(1e-9)
+            (seen[place(rank) - 1] as f64 - mean) / (mean * (1.0 - p)).sqrt().max(1e-9)
         };
         (1..=n.min(5)).map(score).collect()
     }

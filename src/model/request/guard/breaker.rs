@@ -10,7 +10,7 @@
 //! "Circuit breaker" (several probes, judged together).
 //! Validated by: a trace by hand below and in tests/theory.
 
-use crate::kernel::number::fit;
+use crate::kernel::number::place;
 use crate::kernel::{Duration, Instant};
 use crate::scenario::{Block, Field, Kind, Table};
 
@@ -208,13 +208,13 @@ impl Breaker {
     fn count(&mut self, plan: &BreakerPlan, now: Instant, ok: bool) -> Tally {
         let slice = now.0 / (plan.window.0 / SLICES as u64).max(1);
         for passed in (self.slice + 1..=slice).take(SLICES) {
-            self.slices[fit::<usize, _>(passed) % SLICES] = Tally::default();
+            self.slices[place(passed) % SLICES] = Tally::default();
         }
         if slice >= self.slice + SLICES as u64 {
             self.slices = [Tally::default(); SLICES];
         }
         self.slice = slice;
-        let mine = &mut self.slices[fit::<usize, _>(slice) % SLICES];
+        let mine = &mut self.slices[place(slice) % SLICES];
         mine.calls += 1;
         mine.failed += u64::from(!ok);
         self.slices.iter().fold(Tally::default(), |sum, slice| Tally {
