@@ -156,7 +156,7 @@ impl<T> std::ops::Index<Key> for Slab<T> {
     type Output = T;
     #[inline]
     fn index(&self, key: Key) -> &T {
-        debug_assert!(self.contains(key), "a stale key was used");
+        assert!(self.contains(key), "a stale key was used");
         &self.entries[key.index as usize]
     }
 }
@@ -164,7 +164,7 @@ impl<T> std::ops::Index<Key> for Slab<T> {
 impl<T> std::ops::IndexMut<Key> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, key: Key) -> &mut T {
-        debug_assert!(self.contains(key), "a stale key was used");
+        assert!(self.contains(key), "a stale key was used");
         &mut self.entries[key.index as usize]
     }
 }
@@ -186,7 +186,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(debug_assertions)]
     #[should_panic(expected = "a stale key was used")]
     fn a_stale_key_reads_nobody_elses_entry() {
         let mut slab = Slab::default();
@@ -197,7 +196,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(debug_assertions)]
     #[should_panic(expected = "a stale key was used")]
     fn a_stale_key_changes_nobody_elses_entry() {
         let mut slab = Slab::default();

@@ -203,7 +203,12 @@ impl Cx<'_> {
     /// Hands `request` to the component `to` when the delays that are already accounted to it have passed.
     #[inline(always)]
     pub fn offer_at_mark(&mut self, to: Target, request: Key) {
-        let at = self.requests[request].mark;
+        self.offer_at(self.requests[request].mark, to, request);
+    }
+
+    /// Hands `request` to the component `to` at `at`, or now if that is over.
+    #[inline(always)]
+    pub fn offer_at(&mut self, at: Instant, to: Target, request: Key) {
         if at <= self.now() {
             self.offer(to, request);
         } else {
@@ -215,6 +220,12 @@ impl Cx<'_> {
     #[inline(always)]
     pub fn reply(&mut self, request: Key, status: Status) {
         self.requests[request].status = status;
+        self.replied(request);
+    }
+
+    /// The same where the status is there already.
+    #[inline(always)]
+    pub fn replied(&mut self, request: Key) {
         self.hand_over(Desk::Reply { request });
     }
 

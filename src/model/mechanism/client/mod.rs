@@ -316,10 +316,13 @@ impl Clients {
             let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
             entry.spend(Cause::Network, Duration(round_trip.0.div_ceil(2)));
         }
-        if let Some(guard) = spec.guard {
-            cx.guarded_ended(guard, key);
-        }
-        let entry = &mut cx.requests[key];
+        let entry = match spec.guard {
+            Some(guard) => {
+                cx.guarded_ended(guard, key);
+                &mut cx.requests[key]
+            }
+            None => entry,
+        };
         if let Some(wait) = state.retrier.after(entry) {
             let again = cx.next_attempt(key, wait);
             let at = cx.requests[again].mark;
@@ -461,7 +464,8 @@ impl Client {
         let entry = &mut cx.requests[key];
         let round_trip = spec.network.draw(&mut entry.luck.dice(NETWORK_STEP));
         entry.spend(Cause::Network, Duration(round_trip.0 / 2));
-        cx.offer_at_mark(spec.to, key);
+        let at = entry.mark;
+        cx.offer_at(at, spec.to, key);
     }
 }
 

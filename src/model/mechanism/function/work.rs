@@ -315,6 +315,7 @@ impl Function {
         } else {
             Status::Failed
         };
+        entry.status = status;
         self.record.finished(spec, entry, now, status);
         if self.scaled.is_some() {
             let function = entry.worker_id();
@@ -325,7 +326,7 @@ impl Function {
         if self.may_fail && is_over(spec, &cx.requests[key]) {
             cx.hit(Limit::CpuLimit, cx.requests[key].worker(), key);
         }
-        cx.reply(key, status);
+        cx.replied(key);
     }
 
     /// Finds the idle instances whose time is up.

@@ -426,10 +426,9 @@ impl Mechanism for Gateways {
 
     fn handle(&mut self, event: Event, plan: &[GatewayPlan], cx: &mut Cx) {
         let Event::Deadline { request, hop } = event;
-        if !cx.requests.contains(request) || cx.requests[request].depth <= hop {
+        let Some(entry) = cx.requests.get(request).filter(|entry| entry.depth > hop) else {
             return;
-        }
-        let entry = &cx.requests[request];
+        };
         // An orphan keeps only the gateways behind the one that gave up, so its numbering has moved.
         if entry.caller == Caller::Nobody {
             return;
