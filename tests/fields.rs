@@ -81,7 +81,7 @@ fn all() -> Vec<Place> {
 const CLIENT: &str = "functions: { f: {} }, clients: { x: { to: f, arrivals: { poisson: 1/s },";
 
 /// What some fields are only read beside: where the path begins so, what is written where.
-const BESIDE: [(&str, &str, &str); 16] = [
+const BESIDE: [(&str, &str, &str); 17] = [
     ("clients.x.arrivals.spikes", "arrivals: {", "arrivals: { poisson: 1/s,"),
     ("clients.x.breaker", "clients: { x: {", CLIENT),
     ("clients.x.hedge", "clients: { x: {", CLIENT),
@@ -89,6 +89,11 @@ const BESIDE: [(&str, &str, &str); 16] = [
     ("clients.x.paths", "clients: { x: {", CLIENT),
     (
         "gateways.x.overhead",
+        "gateways: { x: {",
+        "functions: { f: {} }, gateways: { x: { to: f,",
+    ),
+    (
+        "gateways.x.capacity_units",
         "gateways: { x: {",
         "functions: { f: {} }, gateways: { x: { to: f,",
     ),

@@ -6,14 +6,13 @@
 //! goes on (and is billed). Gateways never retry.
 //! Not modelled: caching, authorizers, connection limits.
 //! Units: overhead is the whole time inside the gateway, both ways together.
-//! Sources: API Gateway developer guide (throttling, gateway responses, quotas); Elastic Load Balancing user guide,
-//! "Load balancer capacity units".
+//! Sources: API Gateway developer guide (throttling, gateway responses, quotas).
 //! Validated by: token bucket = M/D/1/K; time-out and status traces by hand.
 
+mod capacity;
 mod metrics;
 
 use crate::cost::Meter;
-use crate::kernel::number::whole;
 use crate::kernel::stream::unit;
 use crate::kernel::{Class, Duration, Key, LaneId, Purpose, Sampler};
 use crate::model::mechanism::contract::{Harm, Mechanism, Reading, Report, Sent};
@@ -32,6 +31,7 @@ use crate::model::request::meaning::Meaning;
 use crate::model::request::payload;
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
 use crate::stats::{Observation, Value};
+use capacity::{CapacityUnits, Load};
 
 const GIGABYTE: f64 = (1_u64 << 30) as f64;
 
@@ -133,7 +133,12 @@ pub const TABLE: Table = Table {
             "balancer",
             Kind::Flag,
             "false",
-            "Whether it is billed as a load balancer, by the hour and by capacity units.",
+            "Whether it is billed as a load balancer, by the hour.",
+        ),
+        Field::optional(
+            "capacity_units",
+            Kind::Block(&capacity::TABLE),
+            "What makes one capacity unit, if it is billed by them, too.",
         ),
         Field::default(
             "requests_per_connection",
@@ -185,8 +190,10 @@ pub struct GatewayPlan {
     pub response_bytes: u64,
     /// Bytes that count as one request when metered (zero: however large).
     pub metering_bytes: u64,
-    /// Whether it is a load balancer: billed by the hour and by capacity units.
+    /// Whether it is a load balancer: billed by the hour.
     pub balancer: bool,
+    /// What makes one capacity unit, if it is billed by them.
+    pub capacity_units: Option<CapacityUnits>,
     /// Requests that share one client connection (load balancers bill new connections).
     pub requests_per_connection: u64,
 }
@@ -211,6 +218,7 @@ impl GatewayPlan {
             response_bytes: block.size("response_size"),
             metering_bytes: block.size_opt("metering_size").unwrap_or(0),
             balancer: block.flag("balancer"),
+            capacity_units: block.block("capacity_units").map(|units| CapacityUnits::read(&units)),
             requests_per_connection: block.count("requests_per_connection"),
         })
     }
@@ -479,7 +487,15 @@ impl Mechanism for Gateways {
             meters.add(Meter::BytesOut, state.answered * spec.response_bytes);
             if spec.balancer {
                 meters.add(Meter::LoadBalancerMs, measured.millis_ceil());
-                meters.add(Meter::LcuMs, lcu_ms(spec, state.requests, state.to_functions));
+            }
+            if let Some(units) = &spec.capacity_units {
+                let load = Load {
+                    requests: state.requests,
+                    to_functions: state.to_functions,
+                    requests_per_connection: spec.requests_per_connection,
+                    bytes: spec.request_bytes + spec.response_bytes,
+                };
+                meters.add(Meter::LcuMs, units.used_ms(&load));
             }
         }
     }
@@ -511,48 +527,4 @@ fn refuse(account: Option<Id<ACCOUNT>>, gateway: Id<GATEWAY>, key: Key, cx: &mut
         None => cx.hit(Limit::GatewayRate, gateway.target(), key),
     }
     cx.reply(key, Status::Throttled);
-}
-
-/// Thousandths of a load balancer capacity unit times milliseconds: the largest of 25 new connections a second, 1 GB an
-/// hour (0.4 GB where the target is a function), and (rarely) 1,000 rule evaluations a second beyond ten free rules;
-/// taken over the whole run instead of hour by hour. Source: Elastic Load Balancing pricing.
-fn lcu_ms(spec: &GatewayPlan, requests: u64, to_functions: u64) -> u64 {
-    let connections = requests as f64 / spec.requests_per_connection.max(1) as f64;
-    let weighted = requests as f64 + to_functions as f64 * (1.0 / 0.4 - 1.0);
-    let bytes = weighted * (spec.request_bytes + spec.response_bytes) as f64;
-    let by_connections_s = connections / 25.0;
-    let by_bytes_s = bytes / (1_u64 << 30) as f64 * 3600.0;
-    whole((by_connections_s.max(by_bytes_s) * 1e6).round())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn capacity_units_by_connections_and_by_bytes_to_machines_and_functions() {
-        let mut spec = GatewayPlan {
-            component: 0,
-            account: None,
-            routes: Vec::new(),
-            overhead: Sampler::Constant(0.0),
-            timeout: Duration::FOREVER,
-            throttle: None,
-            on_throttled: Status::Throttled,
-            on_failed: Status::BadGateway,
-            on_timeout: Status::GatewayTimeout,
-            request_bytes: 0,
-            response_bytes: 0,
-            metering_bytes: 0,
-            balancer: true,
-            requests_per_connection: 1,
-            payload_limit: None,
-        };
-        // 90,000 connections are 25 a second for an hour: one unit for that hour.
-        assert_eq!(lcu_ms(&spec, 90_000, 0), 3_600_000_000);
-        // 1,024 requests of a megabyte are a gigabyte: one unit for an hour, and two and a half to functions.
-        (spec.response_bytes, spec.requests_per_connection) = (1 << 20, 1_000_000);
-        assert_eq!(lcu_ms(&spec, 1_024, 0), 3_600_000_000);
-        assert_eq!(lcu_ms(&spec, 1_024, 1_024), 9_000_000_000);
-    }
 }
