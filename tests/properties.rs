@@ -10,13 +10,17 @@ use coldcurve::scenario::{Catalog, Diagnostics, NoFiles, Sources, parse};
 use coldcurve::stats::Value;
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::sync::LazyLock;
+
+/// Read once: most of the time of small systems would go into it.
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::load(None, &mut Sources::new(), &Diagnostics::new()));
 
 /// The plan of a scenario that is known to be sound.
 fn plan(text: &str) -> Plan {
     let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
     let file = sources.add("random.yaml", text);
     let root = parse(&sources, file, &diagnostics);
-    let built = root.and_then(|root| build(&root, &Catalog::default(), &diagnostics, &NoFiles));
+    let built = root.and_then(|root| build(&root, &CATALOG, &diagnostics, &NoFiles));
     assert!(
         !diagnostics.has_errors(),
         "{}\n{text}",

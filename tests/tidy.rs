@@ -5,6 +5,7 @@ use crate::support::{blessed, coldcurve, repository};
 use coldcurve::model::KINDS;
 use coldcurve::model::world::build::{ROOT, build};
 use coldcurve::run::{billing, expect, load};
+use coldcurve::scenario::catalog::RETRY;
 use coldcurve::scenario::{Catalog, Diagnostics, NoFiles, Service, Severity, Sources, Table, check_table, parse};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -356,6 +357,10 @@ fn generated_pages_are_what_the_program_prints() {
 
 /// A scenario in which this service is a component. What it lacks beside that is no matter here.
 fn around(service: &Service) -> String {
+    if service.kind == RETRY {
+        let client = format!("to: target, retry: {}, arrivals: {{ poisson: 1/s }}", service.name);
+        return format!("clients: {{ web: {{ {client} }} }}\nfunctions: {{ target: {{}} }}\n");
+    }
     let functions = match service.kind.as_str() {
         "functions" => format!("functions: {{ target: {{ service: {} }} }}", service.name),
         kind => format!(
@@ -382,8 +387,8 @@ fn every_service_of_the_catalog_is_a_component_of_its_kind() {
         let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
         let catalog = Catalog::load(None, &mut sources, &diagnostics);
         let service = catalog.get(&name).expect("a service of the catalog");
-        // Services of parts, such as the pollers of queues, are read with what they are part of.
-        if !KINDS.contains(&service.kind.as_str()) {
+        if service.kind != RETRY && !KINDS.contains(&service.kind.as_str()) {
+            wrong.push(format!("{name} is of no kind that there is: {}", service.kind));
             continue;
         }
         seen += 1;

@@ -6,6 +6,7 @@ use crate::cost::book::{self, Provenance};
 use crate::model::handler::read::MEANINGS as STEPS;
 use crate::model::world::build::{INNER, ROOT};
 use crate::run::{billing, expect, limits, load, metrics};
+use crate::scenario::catalog::RETRY;
 use crate::scenario::prices::built_in;
 use crate::scenario::schema::{self, tables_below};
 use crate::scenario::{CODES, Catalog, Diagnostics, Node, NodeKind, Service, Sources, Table, nearest};
@@ -117,9 +118,13 @@ fn list(catalog: &Catalog) -> String {
 }
 
 fn services(catalog: &Catalog) -> String {
-    let mut text = String::from("Services:\n");
-    for service in catalog.services() {
-        let _ = writeln!(text, "  {:<28} {}", service.name, service.title);
+    let (policies, services): (Vec<&Service>, _) = catalog.services().iter().partition(|s| s.kind == RETRY);
+    let mut text = String::new();
+    for (head, list) in [("Services", services), ("Retry policies", policies)] {
+        let _ = writeln!(text, "{head}:");
+        for service in list {
+            let _ = writeln!(text, "  {:<28} {}", service.name, service.title);
+        }
     }
     text
 }

@@ -328,13 +328,19 @@ struct SweepAxis {
 }
 
 impl Loader<'_> {
+    /// What reading needs, with these components.
+    fn reading<'c>(&'c self, names: &'c Names) -> Context<'c> {
+        Context {
+            diagnostics: self.diagnostics,
+            names,
+            files: self.files,
+            catalog: self.catalog,
+        }
+    }
+
     fn study(&self, root: &Node) -> Option<Study> {
         let names = Names::default();
-        let cx = Context {
-            diagnostics: self.diagnostics,
-            names: &names,
-            files: self.files,
-        };
+        let cx = self.reading(&names);
         let block = Block::new(&cx, root, &ROOT);
         let axes = self.axes(&block);
         let variants = self.variants(root);
@@ -493,6 +499,7 @@ impl Loader<'_> {
             diagnostics,
             names: &names,
             files: self.files,
+            catalog: self.catalog,
         };
         let billing = BillingPlan::read(&Block::new(&cx, &tree, &ROOT), &self.prices);
         let (mut plan, run) = build(&tree, self.catalog, diagnostics, self.files)?;
@@ -510,11 +517,7 @@ impl Loader<'_> {
     /// The trees of the base and its variants, by name, each with the place of its overlay.
     fn variants(&self, root: &Node) -> Vec<Variant> {
         let names = Names::default();
-        let cx = Context {
-            diagnostics: self.diagnostics,
-            names: &names,
-            files: self.files,
-        };
+        let cx = self.reading(&names);
         let entries = root.get("variants").map_or(&[][..], |node| read_entries(&cx, node));
         let wanted = |name: &str| self.options.variants.is_empty() || self.options.variants.iter().any(|v| v == name);
         for name in &self.options.variants {
@@ -618,11 +621,8 @@ impl Loader<'_> {
     /// A swept value: its text and, where that is a quantity of any kind, the number in its base unit.
     fn point(&self, node: &Node) -> (PointValue, Unit) {
         let Some(text) = node.scalar() else {
-            let cx = Context {
-                diagnostics: self.diagnostics,
-                names: &Names::default(),
-                files: self.files,
-            };
+            let names = Names::default();
+            let cx = self.reading(&names);
             let help = "sweep over single values; for whole blocks write variants";
             cx.error(Code::BadSweep, node.span, "a swept value must be a single value", help);
             return (

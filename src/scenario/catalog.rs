@@ -8,8 +8,9 @@
 //!   timeout: { value: 3 s, source: "...", as_of: 2026-10, confidence: high }
 //! ```
 //!
-//! A component that says `service: aws.lambda` gets the values below its own. Other sections of the file, such as
-//! `prices`, are kept as they are for whoever reads them.
+//! A component that says `service: aws.lambda` gets the values below its own, and `retry: aws-sdk-standard` stands for
+//! the values of a file of the kind `retry`. Other sections of the file, such as `prices`, are kept as they are for
+//! whoever reads them.
 
 use super::catalog_files::EMBEDDED;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
@@ -18,12 +19,15 @@ use super::parse::parse;
 use super::tree::{Node, NodeKind, Sources, Span};
 use std::path::Path;
 
-/// A service: a preset for one kind of component.
+/// The kind of presets that are retry policies: callers name them under `retry`.
+pub const RETRY: &str = "retry";
+
+/// A service: a preset for one kind of component, or for a block that is named.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// Its name, such as "aws.lambda".
     pub name: String,
-    /// The section that its components belong under, such as "functions".
+    /// The section that its components belong under, such as "functions", or [`RETRY`].
     pub kind: String,
     /// Its name for humans.
     pub title: String,
@@ -144,14 +148,19 @@ impl Catalog {
         };
         let empty = Node::empty_map(root.span);
         let values = values_of(root.get("defaults").unwrap_or(&empty), 0, diagnostics);
-        if self.get(&name).is_none() {
-            self.services.push(Service {
-                name,
-                kind,
-                title,
-                root,
-                values,
-            });
+        self.push(Service {
+            name,
+            kind,
+            title,
+            root,
+            values,
+        });
+    }
+
+    /// Adds a service, unless there is one of its name.
+    pub fn push(&mut self, service: Service) {
+        if self.get(&service.name).is_none() {
+            self.services.push(service);
         }
     }
 
@@ -165,6 +174,11 @@ impl Catalog {
         &self.services
     }
 
+    /// The services of a kind.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Service> + Clone {
+        self.services.iter().filter(move |service| service.kind == kind)
+    }
+
     /// A component with the defaults of its `service` below what it says itself. A service that is unknown or meant for
     /// another section than `kind` is reported and the component returned as it is. The key `service` stays.
     #[must_use]
@@ -174,7 +188,7 @@ impl Catalog {
         };
         let Some(service) = self.get(name) else {
             let problem = Diagnostic::new(Code::UnknownService, node.span, format!("there is no service `{name}`"));
-            let fitting = || self.services.iter().filter(|s| s.kind == kind).map(|s| s.name.as_str());
+            let fitting = || self.of_kind(kind).map(|s| s.name.as_str());
             let near = nearest(name, fitting());
             diagnostics.push(match near {
                 Some(near) => problem.help(format!("did you mean `{near}`?")).suggest(node.span, near),
@@ -187,8 +201,9 @@ impl Catalog {
         };
         if service.kind != kind {
             let message = format!("`{name}` is a service for `{}`, not for `{kind}`", service.kind);
-            let fitting = self.services.iter().filter(|s| s.kind == kind).map(|s| s.name.as_str());
+            let fitting = self.of_kind(kind).map(|s| s.name.as_str());
             let help = match service.kind.as_str() {
+                RETRY => format!("write `retry: {name}` where a client or a call says how it tries again"),
                 other if fitting.clone().next().is_none() => format!("move the component to `{other}`"),
                 other => format!(
                     "move the component to `{other}`, or name one of {}",
@@ -307,6 +322,14 @@ prices:
         assert_eq!(problem.suggestion.as_ref().map(|s| s.1.as_str()), Some("aws.lambda"));
         let (_, diagnostics, _) = applied("databases", "service: aws.lambda\n");
         assert_eq!(diagnostics.sorted()[0].code, Code::WrongService);
+        let diagnostics = Diagnostics::new();
+        let policy = "service: ours\nkind: retry\ntitle: Ours\n";
+        let (catalog, mut sources) = catalog(&[policy], &diagnostics);
+        let file = sources.add("scenario.yaml", "service: ours\n");
+        let node = parse(&sources, file, &diagnostics).unwrap();
+        let _ = catalog.apply("functions", &node, &diagnostics);
+        let help = diagnostics.sorted()[0].help.clone().unwrap();
+        assert!(help.starts_with("write `retry: ours`"), "{help}");
     }
 
     #[test]

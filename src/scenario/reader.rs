@@ -4,6 +4,7 @@
 //! come at once. Asking for a field that the table does not have, or as another kind than the table says, is a
 //! programmer's error and panics.
 
+use super::catalog::Catalog;
 use super::data::Files;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, nearest, part_of};
 use super::names::{Names, Target};
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub names: &'a Names,
     /// Data files beside the scenario.
     pub files: &'a dyn Files,
+    /// The presets that fields can name.
+    pub catalog: &'a Catalog,
 }
 
 /// A block of the scenario, read through its table.
@@ -533,6 +536,7 @@ fn check_default(field: &'static Field, text: &'static str) -> Vec<String> {
         diagnostics: &diagnostics,
         names: &names,
         files: &super::data::NoFiles,
+        catalog: &Catalog::default(),
     };
     read_kind(&cx, default_node(text), &field.kind, field.range);
     diagnostics.sorted().into_iter().map(|d| d.message).collect()

@@ -1,5 +1,5 @@
 //! How callers retry: a limited number of attempts, exponential backoff with jitter, and a budget that stops retries
-//! when most of them fail, as the AWS SDKs ship them.
+//! when most of them fail. Policies with a name are files of the catalog.
 //!
 //! Model: attempt n waits min(cap, base x factor^n), jittered, before it starts; throttles (429) may have a longer
 //! base. The budget is a token bucket shared by all calls of one caller: a retry takes tokens, a success gives back.
@@ -14,6 +14,7 @@ use super::entry::{Request, Status};
 use crate::kernel::number::fit;
 use crate::kernel::stream::unit;
 use crate::kernel::{Duration, Luck, Purpose};
+use crate::scenario::catalog::RETRY;
 use crate::scenario::{Block, Code, Context, Field, Kind, Node, Table, nearest};
 use crate::stats::{Observation, Value};
 
@@ -46,17 +47,6 @@ pub struct BudgetPlan {
 }
 
 impl BudgetPlan {
-    /// The bucket of most SDKs, with these costs.
-    const fn costs(cost: f64, cost_timeout: f64, cost_throttled: f64) -> Self {
-        Self {
-            capacity: 500.0,
-            cost,
-            cost_timeout,
-            cost_throttled,
-            refund: 1.0,
-        }
-    }
-
     /// What the retry of an attempt that ended so costs.
     fn cost_after(&self, status: Status) -> f64 {
         match status {
@@ -66,6 +56,9 @@ impl BudgetPlan {
         }
     }
 }
+
+/// The policy of who never retries, by the name that scenarios use.
+const NONE: &str = "none";
 
 /// A caller's policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,33 +81,6 @@ pub struct RetryPolicy {
     pub adaptive: bool,
 }
 
-/// botocore "standard": 3 attempts, U(0,1) x min(2^(i-1), 20) s, quota 500, cost 5 (10 after a time-out).
-const STANDARD: RetryPolicy = RetryPolicy {
-    attempts: 3,
-    base: Duration::from_secs(1),
-    base_throttled: Duration::from_secs(1),
-    cap: Duration::from_secs(20),
-    factor: 2.0,
-    jitter: Jitter::Full,
-    budget: Some(BudgetPlan::costs(5.0, 10.0, 5.0)),
-    adaptive: false,
-};
-
-/// botocore "legacy": 5 attempts, U(0,1) x 2^(i-1) s, no quota.
-const LEGACY: RetryPolicy = RetryPolicy {
-    attempts: 5,
-    cap: Duration::FOREVER,
-    budget: None,
-    ..STANDARD
-};
-
-/// botocore with `AWS_NEW_RETRIES_2026`: 50 ms, 1 s after throttles, cost 14 (5 after throttles).
-const NEW: RetryPolicy = RetryPolicy {
-    base: Duration::from_millis(50),
-    budget: Some(BudgetPlan::costs(14.0, 14.0, 5.0)),
-    ..STANDARD
-};
-
 impl RetryPolicy {
     /// Never retries.
     pub const NONE: Self = Self {
@@ -127,51 +93,6 @@ impl RetryPolicy {
         budget: None,
         adaptive: false,
     };
-
-    /// The policies that SDKs ship, by the name that scenarios use.
-    pub const NAMED: [(&'static str, Self); 8] = [
-        ("none", Self::NONE),
-        ("aws-sdk-standard", STANDARD),
-        // botocore "adaptive": standard, and a rate that follows throttles.
-        (
-            "aws-sdk-adaptive",
-            Self {
-                adaptive: true,
-                ..STANDARD
-            },
-        ),
-        ("aws-sdk-legacy", LEGACY),
-        // botocore "legacy" for DynamoDB: 10 attempts, 50 ms x 2^(i-1) without jitter.
-        (
-            "aws-sdk-legacy-dynamodb",
-            Self {
-                attempts: 10,
-                base: Duration::from_millis(50),
-                base_throttled: Duration::from_millis(50),
-                jitter: Jitter::None,
-                ..LEGACY
-            },
-        ),
-        ("aws-sdk-2026", NEW),
-        // The same for DynamoDB: 4 attempts, 25 ms.
-        (
-            "aws-sdk-2026-dynamodb",
-            Self {
-                attempts: 4,
-                base: Duration::from_millis(25),
-                ..NEW
-            },
-        ),
-        // AWS SDK for JavaScript v3 (smithy): 100 ms, 500 ms after throttles.
-        (
-            "aws-sdk-js-v3",
-            Self {
-                base: Duration::from_millis(100),
-                base_throttled: Duration::from_millis(500),
-                ..STANDARD
-            },
-        ),
-    ];
 
     /// The wait before attempt `attempt` (1 is the first retry), for a call with this luck.
     pub fn backoff(&self, attempt: u8, after: Status, luck: Luck) -> Duration {
@@ -282,10 +203,14 @@ impl RetryPolicy {
         let Some(name) = node.scalar() else {
             return Self::read_block(&Block::new(cx, node, &TABLE));
         };
-        if let Some((_, policy)) = Self::NAMED.iter().find(|named| named.0 == name) {
-            return *policy;
+        if name == NONE {
+            return Self::NONE;
         }
-        let names = Self::NAMED.map(|named| named.0);
+        if let Some(named) = cx.catalog.of_kind(RETRY).find(|named| named.name == name) {
+            return Self::read_block(&Block::new(cx, named.preset(), &TABLE));
+        }
+        let named = cx.catalog.of_kind(RETRY).map(|named| named.name.as_str());
+        let names: Vec<&str> = std::iter::once(NONE).chain(named).collect();
         let help = match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
@@ -408,9 +333,113 @@ pub fn observe(component: u32, retriers: &[Retrier], out: &mut Vec<Observation>)
 mod tests {
     use super::*;
     use crate::kernel::number::whole;
+    use crate::scenario::{Catalog, Diagnostics, Names, NoFiles, Sources, parse};
+
+    /// The policy of this name with a catalog of one's own above the embedded one, and what was reported.
+    fn policy_of(name: &str, own: &str) -> (RetryPolicy, String) {
+        let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
+        let mut catalog = Catalog::default();
+        if !own.is_empty() {
+            let file = sources.add("own.yaml", own);
+            catalog.add(file, &sources, &diagnostics);
+        }
+        for service in Catalog::load(None, &mut sources, &diagnostics).services() {
+            catalog.push(service.clone());
+        }
+        let file = sources.add("test.yaml", name);
+        let node = parse(&sources, file, &diagnostics).expect("YAML");
+        let cx = Context {
+            diagnostics: &diagnostics,
+            names: &Names::default(),
+            files: &NoFiles,
+            catalog: &catalog,
+        };
+        let policy = RetryPolicy::read(&cx, &node);
+        (policy, diagnostics.render(&sources, false))
+    }
 
     fn policy(name: &str) -> RetryPolicy {
-        RetryPolicy::NAMED.iter().find(|p| p.0 == name).unwrap().1
+        let (policy, problems) = policy_of(name, "");
+        assert_eq!(problems, "", "{name}");
+        policy
+    }
+
+    /// What botocore and smithy say, by hand: attempts, base, base after a throttle, cap, budget and its costs.
+    #[test]
+    fn the_policies_of_the_catalog_are_those_of_the_sdks() {
+        let (second, ms) = (Duration::from_secs(1), Duration::from_millis);
+        let standard = RetryPolicy {
+            attempts: 3,
+            base: second,
+            base_throttled: second,
+            cap: Duration::from_secs(20),
+            factor: 2.0,
+            jitter: Jitter::Full,
+            budget: Some(BudgetPlan {
+                capacity: 500.0,
+                cost: 5.0,
+                cost_timeout: 10.0,
+                cost_throttled: 5.0,
+                refund: 1.0,
+            }),
+            adaptive: false,
+        };
+        assert_eq!(policy("none"), RetryPolicy::NONE);
+        assert_eq!(policy("aws-sdk-standard"), standard);
+        let adaptive = policy("aws-sdk-adaptive");
+        assert!(
+            adaptive.adaptive
+                && adaptive
+                    == RetryPolicy {
+                        adaptive: true,
+                        ..standard
+                    }
+        );
+        let bases = |name| {
+            let policy = policy(name);
+            (policy.attempts, policy.base, policy.base_throttled, policy.jitter)
+        };
+        assert_eq!(bases("aws-sdk-legacy"), (5, second, second, Jitter::Full));
+        assert_eq!(bases("aws-sdk-legacy-dynamodb"), (10, ms(50), ms(50), Jitter::None));
+        assert_eq!(bases("aws-sdk-2026"), (3, ms(50), second, Jitter::Full));
+        assert_eq!(bases("aws-sdk-2026-dynamodb"), (4, ms(25), second, Jitter::Full));
+        assert_eq!(bases("aws-sdk-js-v3"), (3, ms(100), ms(500), Jitter::Full));
+        let costs = |name| policy(name).budget.map(|b| (b.cost, b.cost_timeout, b.cost_throttled));
+        assert_eq!(costs("aws-sdk-js-v3"), Some((5.0, 10.0, 5.0)));
+        assert_eq!(costs("aws-sdk-2026"), Some((14.0, 14.0, 5.0)));
+        assert_eq!(costs("aws-sdk-2026-dynamodb"), Some((14.0, 14.0, 5.0)));
+        // The legacy policies have no cap: their longest waits come as they grow.
+        for (name, longest) in [("aws-sdk-legacy", 8), ("aws-sdk-legacy-dynamodb", 13)] {
+            let policy = policy(name);
+            assert!(
+                policy.budget.is_none() && policy.cap > Duration::from_secs(longest),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_catalog_of_ones_own_adds_policies_and_replaces_them() {
+        let own = |name: &str, attempts: &str| {
+            let attempts = format!("attempts: {{ value: {attempts}, source: ours }}");
+            format!("service: {name}\nkind: retry\ntitle: ours\ndefaults:\n  {attempts}\n")
+        };
+        let (added, problems) = policy_of("acme-sdk", &own("acme-sdk", "7"));
+        assert_eq!(
+            (added.attempts, added.base, problems.as_str()),
+            (7, Duration::from_millis(100), "")
+        );
+        let (replaced, problems) = policy_of("aws-sdk-standard", &own("aws-sdk-standard", "2"));
+        assert_eq!((replaced.attempts, replaced.budget, problems.as_str()), (2, None, ""));
+        let (_, problems) = policy_of("acme-sdk", &own("acme-sdk", "0"));
+        assert!(problems.contains("own.yaml:5"), "{problems}");
+        let (_, problems) = policy_of("acme-sdc", &own("acme-sdk", "7"));
+        assert!(problems.contains("did you mean `acme-sdk`?"), "{problems}");
+        let (_, problems) = policy_of("aws.lambda", "");
+        assert!(
+            problems.contains("no retry policy is called `aws.lambda`"),
+            "{problems}"
+        );
     }
 
     #[test]

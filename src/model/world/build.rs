@@ -193,6 +193,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
         diagnostics,
         names: &names,
         files,
+        catalog,
     };
     let block = Block::new(&cx, root, &ROOT);
     let mut builder = Builder::new(&cx, catalog, root);

@@ -517,7 +517,8 @@ functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
         let (mut sources, diagnostics) = (Sources::new(), Diagnostics::new());
         let file = sources.add("memory.yaml", text);
         let root = parse(&sources, file, &diagnostics).unwrap();
-        let built = build(&root, &Catalog::default(), &diagnostics, &Folder(".".into()));
+        let catalog = Catalog::load(None, &mut sources, &diagnostics);
+        let built = build(&root, &catalog, &diagnostics, &Folder(".".into()));
         built
             .unwrap_or_else(|| panic!("{}", diagnostics.render(&sources, false)))
             .0

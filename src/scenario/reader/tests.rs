@@ -102,6 +102,7 @@ fn read_all(root: &Node, diagnostics: &Diagnostics) {
         diagnostics,
         names: &names,
         files: &Data,
+        catalog: &Catalog::default(),
     };
     for (key, node) in root.get("functions").map_or(&[][..], Node::entries) {
         read_function(&Block::keyed(&cx, key, node, &FUNCTION));
@@ -184,6 +185,7 @@ databases:
         diagnostics: &diagnostics,
         names: &names,
         files: &Data,
+        catalog: &Catalog::default(),
     };
     let functions = root.get("functions").unwrap();
     let f = Block::new(&cx, functions.get("f").unwrap(), &FUNCTION);
@@ -392,6 +394,7 @@ fn sampler(text: &str) -> Sampler {
         diagnostics: &diagnostics,
         names: &Names::default(),
         files: &Data,
+        catalog: &Catalog::default(),
     };
     let sampler = read_sampler(&cx, &node);
     assert!(diagnostics.is_empty(), "{}", diagnostics.render(&sources, false));
@@ -641,6 +644,7 @@ fn getter(call: fn(&Block)) {
         diagnostics: &diagnostics,
         names: &Names::default(),
         files: &Data,
+        catalog: &Catalog::default(),
     };
     call(&Block::new(&cx, &Node::empty_map(Span::NOWHERE), &FUNCTION));
 }

@@ -21,7 +21,7 @@ use crate::model::request::operation::Operation;
 use crate::model::request::retry::RetryPolicy;
 use crate::model::world::run::{RunResult, World};
 use crate::model::{Component, KINDS, Plan, kind};
-use crate::scenario::{Block, Code, Context, Diagnostics, Names, NoFiles, Sources, Target, parse};
+use crate::scenario::{Block, Catalog, Code, Context, Diagnostics, Names, NoFiles, Sources, Target, parse};
 use crate::stats::{Histogram, Value};
 use std::sync::Arc;
 
@@ -244,6 +244,7 @@ fn read(text: &str) -> (DatabasePlan, Option<ProxyPlan>, Vec<Code>) {
         diagnostics: &diagnostics,
         names: &names,
         files: &NoFiles,
+        catalog: &Catalog::default(),
     };
     let block = |section: &str, table| {
         let (key, node) = root.get(section)?.entries().first()?;

@@ -404,7 +404,7 @@ fn read_size(block: &Block) -> Option<SizeGoal> {
 mod tests {
     use super::*;
     use crate::scenario::tree::Sources;
-    use crate::scenario::{Context, Diagnostics, Names, NoFiles, parse};
+    use crate::scenario::{Catalog, Context, Diagnostics, Names, NoFiles, parse};
 
     /// Reads a fleet; gives the plan, the price attributes and the codes of all problems.
     fn read(text: &str) -> (FleetPlan, Vec<(String, String)>, Vec<Code>) {
@@ -416,6 +416,7 @@ mod tests {
             diagnostics: &diagnostics,
             names: &Names::default(),
             files: &NoFiles,
+            catalog: &Catalog::default(),
         };
         let block = Block::new(&cx, &node, &TABLE);
         let plan = FleetPlan::read(&block, &Reading::alone(4, "web"));

@@ -110,7 +110,7 @@ fn by_cron(change: &Block, text: &str, zone: &Zone, when: When) -> Vec<Duration>
 mod tests {
     use super::*;
     use crate::model::mechanism::function::fields::PROVISIONED;
-    use crate::scenario::{Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
+    use crate::scenario::{Catalog, Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
 
     fn hours(start: &str, text: &str) -> (Vec<(u64, u64)>, String) {
         let (mut sources, diagnostics, names) = (Sources::new(), Diagnostics::new(), Names::default());
@@ -120,6 +120,7 @@ mod tests {
             diagnostics: &diagnostics,
             names: &names,
             files: &NoFiles,
+            catalog: &Catalog::default(),
         };
         let start = Beginning::parse(start).expect("a date");
         let block = Block::new(&cx, &root, &PROVISIONED);

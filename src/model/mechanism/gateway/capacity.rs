@@ -117,6 +117,7 @@ mod tests {
             diagnostics: &diagnostics,
             names: &names,
             files: &NoFiles,
+            catalog: &catalog,
         };
         let node = node.get("capacity_units").expect("the service has capacity units");
         let units = CapacityUnits::read(&Block::new(&cx, node, &TABLE));

@@ -337,7 +337,7 @@ fn read_poller(block: &Block, fifo: bool) -> Option<PollerPlan> {
 mod tests {
     use super::*;
     use crate::model::request::id::Id;
-    use crate::scenario::{Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
+    use crate::scenario::{Catalog, Context, Diagnostics, Names, NoFiles, Node, Sources, parse};
 
     /// Reads the first queue of a scenario whose functions, all alike, have a timeout of 10 s; with the problems'
     /// codes.
@@ -363,6 +363,7 @@ mod tests {
     }
 
     #[test]
+            catalog: &Catalog::default(),
     fn a_queue_is_read_with_its_poller_and_its_dead_letters() {
         let (plan, problems) = read(
             "orders: {to: worker, visibility_timeout: 90 s, dead_letter: failed, maximum_receives: 5, poison: 0.1%, \
