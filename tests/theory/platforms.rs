@@ -192,3 +192,34 @@ fn containers_come_as_fast_as_measured() {
 fn idle_instances_stay_as_long_as_measured() {
     idle_times().assert_holds();
 }
+
+/// Pieces, steps and what comes free of charge are the provider's: its file may say others than the defaults.
+#[test]
+fn what_is_metered_is_said_by_fields() {
+    let of = |disk: &str, event: &str, workflow: &str| {
+        let plan = plan_with(
+            &format!(
+                "clients: {{ web: {{ to: w, arrivals: {{ poisson: 1/s }} }} }}\n\
+                 functions:\n  f: {{ ephemeral_storage: 2 GB{disk}, asynchronous: {{ event_size: 300 KB{event} }} }}\n\
+                 workflows:\n  w: {{ metering: duration, memory: 100 MB{workflow}, \
+                 states: {{ one: {{ task: f }} }} }}\n"
+            ),
+            &coldcurve::scenario::NoFiles,
+        );
+        let f = &plan.functions[0];
+        (
+            f.ephemeral_mb,
+            f.asynchronous.extra_requests,
+            plan.workflows[0].memory_mb,
+        )
+    };
+    assert_eq!(of("", "", ""), (1536, 1, 128));
+    assert_eq!(
+        of(
+            ", ephemeral_storage_included: 1 GB",
+            ", event_size_included: 0 KB, metering_size: 100 KB",
+            ", memory_step: 30 MB"
+        ),
+        (1024, 3, 120)
+    );
+}

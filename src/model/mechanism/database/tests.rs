@@ -302,6 +302,10 @@ proxies: { p: { to: d, maximum_connections_percent: 70%, borrow_timeout: 5 s } }
         (proxied.connections, proxied.billed_vcpus, proxied.borrow_timeout),
         (70, 8.0, Duration::from_secs(5))
     );
+    let least = read(&text.replace("to: d,", "to: d, billed_vcpus_minimum: 12,"))
+        .1
+        .unwrap();
+    assert_eq!((least.connections, least.billed_vcpus), (70, 12.0));
     assert_eq!(
         (spec.accept_interval, spec.statement_timeout),
         (ms(1), Duration::FOREVER)

@@ -276,7 +276,15 @@ pub const TABLE: Table = Table {
             "ephemeral_storage",
             Kind::Size,
             "512 MB",
-            "Scratch disk; what is above 512 MB is billed.",
+            "Scratch disk; what is above `ephemeral_storage_included` is billed.",
+        )
+        .within(0.0, TERABYTE)
+        .source("AWS Lambda pricing: 512 MB are included"),
+        Field::default(
+            "ephemeral_storage_included",
+            Kind::Size,
+            "512 MB",
+            "Scratch disk that comes free of charge.",
         )
         .within(0.0, TERABYTE)
         .source("AWS Lambda pricing: 512 MB are included"),
@@ -363,13 +371,11 @@ pub const TABLE: Table = Table {
 /// How capacity is bought, as price books name it.
 pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved_1y", "reserved_3y", "spot"];
 
-/// Scratch disk that comes free of charge (AWS Lambda pricing page).
-const EPHEMERAL_FREE_MB: u64 = 512;
-
 impl FunctionPlan {
     /// Reads a function.
     pub fn read(block: &Block, reading: &Reading) -> Self {
-        let memory_mb = whole((block.size("memory") as f64 / MB).round().max(1.0));
+        let whole_mb = |field: &str| (block.size(field) as f64 / MB).round() as u64;
+        let memory_mb = whole_mb("memory").max(1);
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block
             .number_opt("cpu")
@@ -421,8 +427,7 @@ impl FunctionPlan {
             init_billed: block.flag("init_billed"),
             billing_step: block.duration("billing_granularity"),
             billing_minimum: block.duration("minimum_billed"),
-            ephemeral_mb: whole((block.size("ephemeral_storage") as f64 / MB).round())
-                .saturating_sub(EPHEMERAL_FREE_MB),
+            ephemeral_mb: whole_mb("ephemeral_storage").saturating_sub(whole_mb("ephemeral_storage_included")),
             log_bytes: block.size("log_size"),
             transfer: TransferPlan::read(block),
             asynchronous: block

@@ -188,7 +188,15 @@ pub const TABLE: Table = Table {
         payload::PAYLOAD_LIMIT,
         Field::default("message_size", Kind::Size, "1 KB", "Bytes of a message.")
             .within(1.0, 1_048_576.0)
-            .source("Amazon SQS quotas: up to 1 MiB; metered by 64 KB"),
+            .source("Amazon SQS quotas: up to 1 MiB"),
+        Field::default(
+            "metering_size",
+            Kind::Size,
+            "64 KB",
+            "Bytes of messages that are metered as one request.",
+        )
+        .at_least(1.0)
+        .source("Amazon SQS pricing: 64 KB"),
         Field::default(
             "duplicate_rate",
             Kind::Share,
@@ -235,6 +243,7 @@ impl QueuePlan {
             receive_latency: block.sampler("receive_latency"),
             payload_limit: block.size_opt("payload_limit"),
             message_bytes: block.size("message_size"),
+            metering_bytes: block.size("metering_size"),
             duplicate_rate: block.share("duplicate_rate"),
             poison: block.share("poison"),
             poison_until: block.duration_opt("poison_until").unwrap_or(Duration::FOREVER),
@@ -354,6 +363,7 @@ mod tests {
             diagnostics: &diagnostics,
             names: &names,
             files: &NoFiles,
+            catalog: &Catalog::default(),
         };
         let (key, node) = &root.get("queues").map_or(&[][..], Node::entries)[0];
         let timeout_of = |_: Target| Some(Duration::from_secs(10));
@@ -363,7 +373,6 @@ mod tests {
     }
 
     #[test]
-            catalog: &Catalog::default(),
     fn a_queue_is_read_with_its_poller_and_its_dead_letters() {
         let (plan, problems) = read(
             "orders: {to: worker, visibility_timeout: 90 s, dead_letter: failed, maximum_receives: 5, poison: 0.1%, \
@@ -378,6 +387,14 @@ mod tests {
             (Id::new(0), 100, 50, 5)
         );
         assert_eq!(read("failed: {}").0.poller, None, "nobody reads it");
+    }
+
+    #[test]
+    fn messages_are_metered_by_the_piece() {
+        let metered = |size: &str| read(&format!("q: {{message_size: 100 KB{size}}}")).0.metered(11);
+        // Ten messages of 100 KB and one more, in pieces of 64 KB and of 1,000 KB.
+        assert_eq!(metered(""), 16 + 2);
+        assert_eq!(metered(", metering_size: 1000 KB"), 2);
     }
 
     #[test]

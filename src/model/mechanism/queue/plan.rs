@@ -8,8 +8,6 @@ use crate::scenario::Target;
 
 /// Messages that one receive call brings, and one delete call takes, at most. Source: Amazon SQS API reference.
 pub const CALL_MESSAGES: u64 = 10;
-/// Bytes that are metered as one request. Source: Amazon SQS pricing.
-const CHUNK_BYTES: u64 = 64 << 10;
 /// Bytes of messages that one invocation may carry. Source: AWS Lambda quotas, synchronous invocation payload.
 const PAYLOAD_BYTES: u64 = 6 << 20;
 /// What the platform adds when window and time limit together exceed the visibility timeout. Source: AWS Lambda
@@ -43,6 +41,8 @@ pub struct QueuePlan {
     pub receive_latency: Sampler,
     /// Bytes of a message.
     pub message_bytes: u64,
+    /// Bytes of messages that are metered as one request.
+    pub metering_bytes: u64,
     /// The largest message that it takes.
     pub payload_limit: Option<u64>,
     /// Probability that a message is stored twice and so delivered at least twice.
@@ -124,7 +124,7 @@ impl QueuePlan {
 
     /// Requests that a call with so many messages in it is metered as.
     pub fn metered(&self, messages: u64) -> u64 {
-        let chunks = |n: u64| (n * self.message_bytes).div_ceil(CHUNK_BYTES).max(1);
+        let chunks = |n: u64| (n * self.message_bytes).div_ceil(self.metering_bytes).max(1);
         let rest = messages % CALL_MESSAGES;
         let full = messages / CALL_MESSAGES * chunks(CALL_MESSAGES);
         if rest > 0 { full + chunks(rest) } else { full }

@@ -110,6 +110,7 @@ fn queue(poller: Option<PollerPlan>) -> QueuePlan {
         send_latency: Sampler::Constant(0.0),
         receive_latency: Sampler::Constant(0.0),
         message_bytes: 1024,
+        metering_bytes: 64 << 10,
         duplicate_rate: 0.0,
         poison: 0.0,
         poison_until: Duration::FOREVER,

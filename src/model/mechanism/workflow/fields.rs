@@ -320,9 +320,17 @@ pub const TABLE: Table = Table {
             "memory",
             Kind::Size,
             "64 MB",
-            "Metered by duration: memory of an execution, billed in steps of 64 MB.",
+            "Metered by duration: memory of an execution, billed in steps of `memory_step`.",
         )
         .positive()
+        .source("AWS Step Functions pricing: 64 MB chunks"),
+        Field::default(
+            "memory_step",
+            Kind::Size,
+            "64 MB",
+            "Metered by duration: billed memory is rounded up to a multiple of this; whole MB.",
+        )
+        .within(1_048_576.0, 1_099_511_627_776.0)
         .source("AWS Step Functions pricing: 64 MB chunks"),
         Field::default(
             "billing_step",
@@ -334,9 +342,6 @@ pub const TABLE: Table = Table {
         .source("AWS Step Functions pricing: rounded up to 100 ms"),
     ],
 };
-
-/// Billed memory comes in these steps, in MB.
-const MEMORY_STEP_MB: u64 = 64;
 
 impl WorkflowPlan {
     /// Reads a workflow; `account` is used if it names none.
@@ -373,7 +378,7 @@ impl WorkflowPlan {
             history_limit: block.count_opt("history_limit").unwrap_or(u64::MAX),
             payload_limit: block.size_opt("payload_limit"),
             metering: [Metering::Transitions, Metering::Duration][block.choice("metering")],
-            memory_mb: memory_mb.next_multiple_of(MEMORY_STEP_MB),
+            memory_mb: memory_mb.next_multiple_of(block.size("memory_step") >> 20),
             billing_step: block.duration("billing_step"),
         }
     }

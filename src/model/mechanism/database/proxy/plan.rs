@@ -60,11 +60,16 @@ pub const TABLE: Table = Table {
             Kind::Any,
             "Connections of the pool that are open when the run begins: a number, or `steady` for its own mean number.",
         ),
+        Field::default(
+            "billed_vcpus_minimum",
+            Kind::Number,
+            "2",
+            "vCPUs of the database that it is billed for at least.",
+        )
+        .within(0.0, 1e6)
+        .source("Amazon RDS Proxy pricing: two vCPUs at least"),
     ],
 };
-
-/// vCPUs that a proxy is billed for at least. Source: Amazon RDS Proxy pricing.
-const BILLED_VCPUS_MIN: f64 = 2.0;
 
 /// A proxy, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +119,7 @@ impl ProxyPlan {
             overhead: block.sampler("overhead"),
             connect_time: block.sampler("connect_time"),
             pinning: block.share("pinning"),
-            billed_vcpus: behind.cores.max(BILLED_VCPUS_MIN),
+            billed_vcpus: behind.cores.max(block.number("billed_vcpus_minimum")),
         })
     }
 }

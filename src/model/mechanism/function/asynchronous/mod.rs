@@ -101,7 +101,22 @@ pub const TABLE: Table = Table {
         payload::PAYLOAD_LIMIT,
         Field::default("event_size", Kind::Size, "1 KB", "Bytes of an event.")
             .within(0.0, 1_048_576.0)
-            .source("AWS Lambda quotas: up to 1 MB; metered by 64 KB above 256 KB"),
+            .source("AWS Lambda quotas: up to 1 MB"),
+        Field::default(
+            "event_size_included",
+            Kind::Size,
+            "256 KB",
+            "Bytes of an event that are billed with its invocation.",
+        )
+        .source("AWS Lambda pricing: 256 KB"),
+        Field::default(
+            "metering_size",
+            Kind::Size,
+            "64 KB",
+            "The size of the pieces beyond them, each of which is metered as a request of its own.",
+        )
+        .at_least(1.0)
+        .source("AWS Lambda pricing: 64 KB"),
         Field::optional(
             "on_success",
             Kind::Target(DESTINATIONS),
@@ -119,11 +134,6 @@ pub const TABLE: Table = Table {
         ),
     ],
 };
-
-/// Bytes of an event that are billed with its invocation, and the size of the pieces beyond them that are billed as
-/// requests of their own. Source: AWS Lambda pricing.
-const EVENT_FREE_BYTES: u64 = 256 << 10;
-const EVENT_CHUNK_BYTES: u64 = 64 << 10;
 
 /// Asynchronous invocation of one function, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -187,7 +197,9 @@ impl AsyncPlan {
             let help = "make `throttle_wait_maximum` at least `throttle_wait`";
             block.error(Code::Inconsistent, block.span_of("throttle_wait"), message, help);
         }
-        let beyond = block.size("event_size").saturating_sub(EVENT_FREE_BYTES);
+        let beyond = block
+            .size("event_size")
+            .saturating_sub(block.size("event_size_included"));
         Self {
             used: false,
             retries: fit(block.count("retries")),
@@ -199,7 +211,7 @@ impl AsyncPlan {
             duplicate_rate: block.share("duplicate_rate"),
             poison: block.share("poison"),
             payload_limit: block.size_opt("payload_limit"),
-            extra_requests: beyond.div_ceil(EVENT_CHUNK_BYTES),
+            extra_requests: beyond.div_ceil(block.size("metering_size")),
             on_success: block.target_opt("on_success"),
             on_failure: block.target_opt("on_failure"),
             dead_letter: block.target_opt("dead_letter"),
