@@ -271,6 +271,11 @@ impl WindowStats {
         if self.count == 0 { f64::NAN } else { figure }
     }
 
+    /// A figure of each window, in nanoseconds, as the values of a series.
+    pub fn line(windows: &[Self], figure: fn(&Self) -> u64) -> Vec<f64> {
+        windows.iter().map(|w| w.seen(figure(w) as f64)).collect()
+    }
+
     /// The line that stands for the values of `h`.
     pub fn of(h: &Histogram) -> Self {
         let [p50_ns, p99_ns] = h.quantiles([0.5, 0.99]);

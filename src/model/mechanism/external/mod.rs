@@ -30,7 +30,7 @@ use crate::model::request::id::Id;
 use crate::model::request::kind::EXTERNAL;
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
-use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency};
+use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// How calls can fail.
 const FAILURES: &[&str] = &["500", "503", "504"];
@@ -508,16 +508,8 @@ impl External {
             });
         };
         let ns = SeriesUnit::Nanoseconds;
-        line(
-            "latency.p50",
-            ns,
-            lines.iter().map(|w| w.seen(w.p50_ns as f64)).collect(),
-        );
-        line(
-            "latency.p99",
-            ns,
-            lines.iter().map(|w| w.seen(w.p99_ns as f64)).collect(),
-        );
+        line("latency.p50", ns, WindowStats::line(&lines, |w| w.p50_ns));
+        line("latency.p99", ns, WindowStats::line(&lines, |w| w.p99_ns));
         let seconds = window.as_secs_f64();
         let mut each = |metric, unit, value: &dyn Fn(&Window) -> f64| {
             line(metric, unit, self.lines.iter().map(value).collect());

@@ -374,7 +374,7 @@ pub const COMMITMENTS: &[&str] = &["none", "savings_1y", "savings_3y", "reserved
 impl FunctionPlan {
     /// Reads a function.
     pub fn read(block: &Block, reading: &Reading) -> Self {
-        let whole_mb = |field: &str| (block.size(field) as f64 / MB).round() as u64;
+        let whole_mb = |field: &str| whole((block.size(field) as f64 / MB).round());
         let memory_mb = whole_mb("memory").max(1);
         let share = memory_mb as f64 * MB / block.size("cpu_full_memory") as f64;
         let vcpus = block

@@ -240,7 +240,7 @@ fn observe_windows(
         each(&|w| w.counts.deleted as f64 / seconds),
     );
     line("concurrency", SeriesUnit::Level, each(&|w| level(w.concurrency, w)));
-    let latency = |value: fn(&WindowStats) -> u64| latencies.iter().map(|w| w.seen(value(w) as f64)).collect();
+    let latency = |figure| WindowStats::line(latencies, figure);
     line("latency.p50", SeriesUnit::Nanoseconds, latency(|w| w.p50_ns));
     line("latency.p99", SeriesUnit::Nanoseconds, latency(|w| w.p99_ns));
     line("latency.max", SeriesUnit::Nanoseconds, latency(|w| w.max_ns));

@@ -4,7 +4,7 @@ use super::capacity::{Mode, SIDES};
 use super::fields::StorePlan;
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::{Duration, Instant};
-use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency};
+use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
 
 /// What is counted per window. Pairs are reads and writes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,16 +150,8 @@ impl Record {
             });
         };
         let ns = SeriesUnit::Nanoseconds;
-        line(
-            "latency.p50",
-            ns,
-            lines.iter().map(|w| w.seen(w.p50_ns as f64)).collect(),
-        );
-        line(
-            "latency.p99",
-            ns,
-            lines.iter().map(|w| w.seen(w.p99_ns as f64)).collect(),
-        );
+        line("latency.p50", ns, WindowStats::line(&lines, |w| w.p50_ns));
+        line("latency.p99", ns, WindowStats::line(&lines, |w| w.p99_ns));
         observe_windows(&self.lines, window, &mut line);
         if spec.nodes.threads.is_some() {
             let each = self.lines.iter().map(|w| level(w.wait_ns, w));

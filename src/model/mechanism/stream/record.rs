@@ -274,7 +274,7 @@ fn observe_windows(
         SeriesUnit::Nanoseconds,
         each(&|w| w.iterator_age_ns as f64),
     );
-    let latency = |value: fn(&WindowStats) -> u64| latencies.iter().map(|w| w.seen(value(w) as f64)).collect();
+    let latency = |figure| WindowStats::line(latencies, figure);
     line("latency.p50", SeriesUnit::Nanoseconds, latency(|w| w.p50_ns));
     line("latency.p99", SeriesUnit::Nanoseconds, latency(|w| w.p99_ns));
     line("latency.max", SeriesUnit::Nanoseconds, latency(|w| w.max_ns));
