@@ -8,7 +8,6 @@ use crate::model::request::desk::Cx;
 use crate::model::request::entry::{Cause, Status};
 use crate::model::request::fault::{Change, Verdict};
 use crate::model::request::id::Id;
-use crate::model::request::kind;
 use crate::model::request::kind::{DATABASE, PROXY};
 
 /// Whether a fault keeps out a query that a proxy hands over; the proxy hears of it.
@@ -57,9 +56,7 @@ impl Databases {
         let host = self.state[usize::from(database)].host;
         let here = |place: u32, request: Key| {
             let entry = cx.requests.get(request);
-            entry.is_some_and(|entry| {
-                (entry.worker_kind, entry.worker_id(), entry.frame.instance) == (kind::DATABASE, database, place)
-            })
+            entry.is_some_and(|entry| entry.worker() == database.target() && entry.frame.instance == place)
         };
         let queries = self.queries.all().filter(|(place, query)| here(*place, query.request));
         let lost: Vec<(Key, Phase)> = queries.map(|(_, query)| (query.request, query.phase)).collect();
