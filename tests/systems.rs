@@ -106,7 +106,7 @@ fn conserved(what: &str, came: u64, went: u64, room: u64) -> Result<(), TestCase
 
 /// Requests, messages, records, deliveries, events and executions are conserved.
 fn nothing_is_lost(ran: &Ran) -> Result<(), TestCaseError> {
-    let mut requests = 0;
+    let (mut requests, mut unfinished) = (0, 0);
     for client in &ran.plan.clients {
         let name = &ran.plan.components[client.component as usize].name;
         let ended = ran.count(name, "requests");
@@ -125,6 +125,14 @@ fn nothing_is_lost(ran: &Ran) -> Result<(), TestCaseError> {
         ];
         prop_assert_eq!((*part, *whole), (ran.sum(name, &bad), ended), "{}", name);
         requests += ended;
+        // Each request that came in the measured time ended in one place, or had not ended.
+        let places = ran.sum(name, &["good", "failed", "refused", "unfinished"]);
+        prop_assert_eq!(ran.count(name, "offered"), places, "{}", name);
+        unfinished += ran.count(name, "unfinished");
+    }
+    prop_assert!(unfinished <= ran.result.in_flight);
+    if ran.plan.warmup == coldcurve::kernel::Duration::ZERO {
+        prop_assert_eq!(unfinished, ran.result.in_flight);
     }
     prop_assert_eq!(requests, ran.result.requests);
     conserved(

@@ -152,7 +152,11 @@ fn system(
     let requests: Vec<u64> = results.iter().map(|result| count(result, plan, "requests")).collect();
     let lengths: Vec<f64> = results.iter().map(|result| result.measured().as_secs_f64()).collect();
     let rate = |counts: &dyn Fn(usize) -> u64| (0..results.len()).map(|i| counts(i) as f64 / lengths[i]).collect();
-    metrics.push(metric(name::OFFERED, Unit::PerSecond, rate(&|i| requests[i])));
+    let offered: Vec<u64> = results
+        .iter()
+        .map(|result| count(result, plan, name::OFFERED))
+        .collect();
+    metrics.push(metric(name::OFFERED, Unit::PerSecond, rate(&|i| offered[i])));
     metrics.push(metric(
         name::THROUGHPUT,
         Unit::PerSecond,

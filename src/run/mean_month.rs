@@ -30,7 +30,7 @@ impl Usage {
         Self {
             meters: run.meters(),
             measured: run.measured(),
-            requests: count(run, plan, "requests"),
+            requests: count(run, plan, name::OFFERED),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 const WHOLE: &[Meaning] = &[
     (
         "offered",
-        "Requests of all clients per second, retries not counted again.",
+        "Requests that came from all clients, per second, retries not counted again.",
     ),
     ("throughput", "Requests of all clients that ended well, per second."),
     (

@@ -20,7 +20,7 @@ pub const SCHEMA: u32 = 1;
 ///
 /// A metric of one component has the component's dotted path in front: `functions.checkout.cold_ratio`.
 pub mod name {
-    /// Requests offered by all clients, per second, retries not counted again ([`super::Unit::PerSecond`]).
+    /// Requests that came from all clients, per second, retries not counted again ([`super::Unit::PerSecond`]).
     pub const OFFERED: &str = "offered";
     /// Requests that completed without error, per second ([`super::Unit::PerSecond`]).
     pub const THROUGHPUT: &str = "throughput";

@@ -141,6 +141,15 @@ impl Status {
         !matches!(self, Self::TimedOut | Self::BreakerOpen)
     }
 
+    /// Whether nobody took the call: it was turned away before anybody worked on it.
+    #[inline]
+    pub const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::Throttled | Self::Unavailable | Self::TooLarge | Self::BreakerOpen
+        )
+    }
+
     /// Whether the call was answered as it should be.
     #[inline]
     pub const fn is_ok(self) -> bool {

@@ -579,9 +579,9 @@ functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
         };
         // About 60 requests each, in 45 buckets of the histograms and 20 of the causes; 1 request; 60 in 100 windows.
         for (rate, minutes, least, most) in [
-            ("1/s", 1, 1_000, 7_000),
+            ("1/s", 1, 1_000, 7_500),
             ("1/min", 1, 10, 4_500),
-            ("0.6/min", 100, 1_000, 17_000),
+            ("0.6/min", 100, 1_000, 18_000),
         ] {
             let (requests, bytes) = each(rate, minutes);
             assert!(requests >= least, "{requests} requests");

@@ -169,7 +169,7 @@ fn no_traffic(plan: &Plan, results: &[&Packed]) -> bool {
     let clients = plan
         .clients
         .iter()
-        .map(|client| count(results, client.component, "requests"));
+        .map(|client| count(results, client.component, name::OFFERED));
     let schedules = plan
         .schedules
         .iter()

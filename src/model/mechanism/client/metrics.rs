@@ -6,6 +6,26 @@ use crate::model::request::meaning::Meaning;
 pub const METRICS: &[Meaning] = &[
     ("requests", "Requests that ended."),
     (
+        "offered",
+        "Requests that came: the good, the failed, the refused and the unfinished ones add up to them.",
+    ),
+    (
+        "good",
+        "Of those that came, the ones that ended well, after retries or not.",
+    ),
+    (
+        "failed",
+        "Of those that came, the ones that somebody worked on in vain, or that the client gave up on.",
+    ),
+    (
+        "refused",
+        "Of those that came, the ones that nobody took (429, 503, 413, an open breaker).",
+    ),
+    (
+        "unfinished",
+        "Of those that came, the ones on their way when the run ended.",
+    ),
+    (
         "latency.p99.worst_window",
         "The largest p99 of its answers among the windows of a run.",
     ),

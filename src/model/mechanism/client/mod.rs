@@ -166,7 +166,6 @@ struct Client {
     luck_dice: Stream,
     retrier: Retrier,
     flow: Flow,
-    started: u64,
     sent: u64,
 }
 
@@ -226,7 +225,6 @@ impl Mechanism for Clients {
                 luck_dice,
                 retrier: Retrier::new(spec.retry),
                 flow: Flow::with_room(cx.plan.windows()),
-                started: 0,
                 sent: 0,
             });
         }
@@ -264,11 +262,10 @@ impl Mechanism for Clients {
     /// A window that is not full is not compared with the others.
     fn close_last_window(&mut self, _: &[ClientPlan], _: &mut Cx) {}
 
-    fn reset(&mut self, _: &[ClientPlan], _: &mut Cx) {
+    fn reset(&mut self, _: &[ClientPlan], cx: &mut Cx) {
         for client in &mut self.state {
-            client.flow.reset();
+            client.flow.reset(cx.now());
             client.retrier.reset();
-            client.started = 0;
             client.sent = 0;
         }
     }
@@ -360,7 +357,7 @@ impl Clients {
 
     /// Requests begun since counting began.
     pub fn started(&self) -> u64 {
-        self.state.iter().map(|client| client.started).sum()
+        self.state.iter().map(|client| client.flow.offered()).sum()
     }
 }
 
@@ -419,7 +416,7 @@ impl Client {
 
     #[inline(always)]
     fn start(&mut self, spec: &ClientPlan, caller: Caller, cx: &mut Cx) {
-        self.started += 1;
+        self.flow.arrive();
         let luck = Luck(self.luck_dice.next_u64());
         let mut request = Request::new(caller, luck, cx.now());
         if !spec.paths.is_empty() {
