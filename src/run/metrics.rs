@@ -54,9 +54,12 @@ fn is(name: &str, word: &str) -> bool {
         let limit = word.strip_prefix("limits.").unwrap_or_default();
         return Limit::ALL.iter().any(|known| known.name() == limit);
     }
-    if let Some(name) = name.strip_prefix("state.STATE.") {
-        let of_state = word.strip_prefix("state.").and_then(|word| word.split_once('.'));
-        return of_state.is_some_and(|(_, word)| is(name, word));
+    for (general, own) in [("state.STATE.", "state."), ("paths.PATH.", "paths.")] {
+        if let Some(name) = name.strip_prefix(general) {
+            // A path may have dots in it.
+            let word = word.strip_prefix(own).unwrap_or_default();
+            return word.match_indices('.').any(|(dot, _)| is(name, &word[dot + 1..]));
+        }
     }
     let part =
         |end: &str| end == "mean" || end == "max" || end.strip_prefix('p').is_some_and(|p| p.parse::<f64>().is_ok());

@@ -3,6 +3,7 @@
 use super::arrivals::{ArrivalPlan, Piece, RateCurve};
 use super::counts::read_counts;
 use super::diurnal::{DIURNAL, read_diurnal};
+use super::path::PathMetrics;
 use super::recorded::{COUNTS, TIMES, read_times};
 use super::{ClientPlan, Load};
 use crate::kernel::number::fit;
@@ -247,6 +248,11 @@ impl ClientPlan {
             payload: payload::read(block),
             background: block.flag("background"),
             paths: read_paths(block, reading.paths),
+            path_metrics: block
+                .entries("paths")
+                .iter()
+                .map(|(key, _)| PathMetrics::of(&key.text))
+                .collect(),
         })
     }
 }

@@ -51,6 +51,15 @@ pub const METRICS: &[Meaning] = &[
         "latency.*",
         "From sending a request to its last answer, retries included.",
     ),
+    ("paths.PATH.requests", "Requests for this path that ended."),
+    (
+        "paths.PATH.error_ratio",
+        "Requests for this path that ended badly, after their retries, over all.",
+    ),
+    (
+        "paths.PATH.latency.*",
+        "From sending a request for this path to its last answer, retries included.",
+    ),
     (
         "breaker_open",
         "Requests that ended because the client's own circuit breaker was open.",

@@ -14,8 +14,10 @@ pub mod arrivals;
 pub mod counts;
 pub mod diurnal;
 pub mod fields;
+pub mod path;
 pub mod recorded;
 
+use self::path::{PathMetrics, PathRecord};
 use crate::kernel::number::whole;
 use crate::kernel::stream::unit;
 use crate::kernel::{
@@ -88,6 +90,8 @@ pub struct ClientPlan {
     pub background: bool,
     /// The paths it asks for: (cumulative probability, path number).
     pub paths: Vec<(f64, u16)>,
+    /// What the metrics of each of these are called.
+    pub path_metrics: Vec<PathMetrics>,
 }
 
 impl ClientPlan {
@@ -166,6 +170,8 @@ struct Client {
     luck_dice: Stream,
     retrier: Retrier,
     flow: Flow,
+    /// The same by path.
+    by_path: Vec<PathRecord>,
     sent: u64,
 }
 
@@ -225,6 +231,7 @@ impl Mechanism for Clients {
                 luck_dice,
                 retrier: Retrier::new(spec.retry),
                 flow: Flow::with_room(cx.plan.windows()),
+                by_path: vec![PathRecord::default(); spec.path_metrics.len()],
                 sent: 0,
             });
         }
@@ -265,6 +272,7 @@ impl Mechanism for Clients {
     fn reset(&mut self, _: &[ClientPlan], cx: &mut Cx) {
         for client in &mut self.state {
             client.flow.reset(cx.now());
+            client.by_path.fill(PathRecord::default());
             client.retrier.reset();
             client.sent = 0;
         }
@@ -281,6 +289,7 @@ impl Mechanism for Clients {
         for (spec, client) in plan.iter().zip(self.state) {
             retry::observe(spec.component, &[client.retrier], out);
             flows.push(client.flow.observe(spec.component, *window, out, series));
+            path::observe(spec, client.by_path, out);
         }
     }
 }
@@ -327,6 +336,9 @@ impl Clients {
             return;
         }
         state.flow.record(entry);
+        if !state.by_path.is_empty() {
+            path::record(&mut state.by_path, spec, entry);
+        }
         if let (Load::Closed { think, .. }, Caller::User { client, user }) = (&spec.load, entry.caller) {
             let at = entry.mark + think.draw(&mut entry.luck.dice(THINK_STEP));
             cx.at(at, Class::Arrival, Event::Think { client, user });

@@ -88,6 +88,7 @@ fn client(to: Target, load: Load) -> ClientPlan {
         criticality: crate::model::request::baggage::Criticality::Normal,
         network: Sampler::Constant(0.0),
         paths: Vec::new(),
+        path_metrics: Vec::new(),
     }
 }
 

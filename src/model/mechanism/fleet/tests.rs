@@ -95,6 +95,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
             criticality: crate::model::request::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
+            path_metrics: Vec::new(),
         }],
         ..Plan::default()
     };

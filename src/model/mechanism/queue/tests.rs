@@ -173,6 +173,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
             criticality: crate::model::request::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
+            path_metrics: Vec::new(),
         }],
         gateways: Vec::new(),
         functions: vec![function],

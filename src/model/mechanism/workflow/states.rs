@@ -7,9 +7,9 @@ use super::plan::{
 };
 use crate::kernel::Duration;
 use crate::kernel::number::{fit, whole_u32};
+use crate::model::request::meaning::interned;
 use crate::scenario::{Block, Code, Context, Key, Node, NodeKind, Span, nearest, read_text};
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
 /// What the workflow as a whole allows.
 pub(super) struct RuleOfSize {
@@ -58,18 +58,6 @@ pub(super) fn read_states<'a>(block: &Block<'a>, limits: &'a RuleOfSize) -> Opti
         return None;
     }
     Some((reader.states, start))
-}
-
-/// Metrics have names for as long as the program runs; states are few, and the same in every variant.
-fn interned(text: String) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(known) = names.get(text.as_str()) {
-        return known;
-    }
-    let leaked: &'static str = Box::leak(text.into_boxed_str());
-    names.insert(leaked);
-    leaked
 }
 
 fn metrics(name: &str) -> StateMetrics {
