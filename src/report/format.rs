@@ -1,7 +1,7 @@
 //! Numbers as a person reads them: three significant digits, a unit, thousands separators, and the half-width of the
 //! confidence interval in the same unit (`182 ms ±4`). Sizes count in steps of 1024, as scenarios write them.
 
-use crate::kernel::number::whole_usize;
+use crate::kernel::number::{whole_i64, whole_usize};
 use crate::run::summary::{Estimate, Unit};
 
 /// What stands where there is no number.
@@ -152,21 +152,62 @@ fn with_sign(display: &Display, digits: &str, suffix: Option<&str>) -> String {
     format!("{sign}{}{digits}{}", display.prefix, suffix.unwrap_or(display.suffix))
 }
 
-/// The half-width of an estimate in the unit and with the decimals of its mean: `±4`; empty without an interval.
-pub fn half_width(unit: Unit, estimate: &Estimate) -> String {
-    let (Some(half), true) = (estimate.half_width(), estimate.mean.is_finite()) else {
-        return String::new();
+/// The last place that a half-width lets be known, as a number of decimals (below nothing: tens, hundreds): that of its
+/// first digit, or of the second where it begins with 1, since half of 0.1 is a large part of 0.1.
+fn known_decimals(half: f64) -> i64 {
+    let first = libm::floor(libm::log10(half));
+    let begins = half / libm::pow(10.0, first);
+    let second = if begins < 1.95 { 1.0 } else { 0.0 };
+    whole_i64(second - first)
+}
+
+/// `number` with so many decimals; below nothing it is rounded to tens, hundreds and so on.
+fn to_place(number: f64, decimals: i64) -> String {
+    if let Ok(decimals) = usize::try_from(decimals) {
+        return grouped(number, decimals);
+    }
+    let place = libm::pow(10.0, decimals.unsigned_abs() as f64);
+    grouped((number / place).round() * place, 0)
+}
+
+/// A figure and its half-width, in the same unit and to the same place: that which the half-width lets be known, but
+/// never finer than `finest` decimals. A figure keeps its first digit, however wide its interval is. Dollars have no
+/// single decimal.
+fn to_interval(unit: Unit, estimate: &Estimate, finest: impl Fn(f64) -> usize) -> (String, String) {
+    let half = estimate.half_width().filter(|_| estimate.mean.is_finite());
+    let Some(half) = half else {
+        return (String::new(), String::new());
     };
     let magnitude = if estimate.mean == 0.0 { half } else { estimate.mean };
     let display = display_unit(unit, magnitude);
-    let decimals = unit_decimals(unit, magnitude / display.size);
-    let shown = half / display.size;
-    let least = libm::pow(10.0, -(decimals as f64));
-    if half > 0.0 && shown < least / 2.0 {
-        // The interval is narrower than the last digit printed: say that rather than ±0.
-        return format!("±<{least:.decimals$}");
+    let (mean, shown) = (estimate.mean / display.size, half / display.size);
+    let finest = i64::try_from(finest(magnitude / display.size)).unwrap_or(0);
+    let mut decimals = finest;
+    if shown > 0.0 {
+        decimals = decimals.min(known_decimals(shown));
+        if mean != 0.0 {
+            decimals = decimals.max(whole_i64(-libm::floor(libm::log10(mean.abs()))).min(finest));
+        }
+        if unit == Unit::Dollars && decimals == 1 {
+            decimals = finest.min(2);
+        }
     }
-    format!("±{}", grouped(shown, decimals))
+    let words = with_sign(&display, &to_place(mean, decimals), None);
+    (words, spread(unit, estimate.mean, shown, decimals))
+}
+
+/// A half-width to so many decimals. One that is too small to be seen there is said to be that, and not nothing:
+/// replications that agree to the last digit shown do so by chance. Only a bill can do so because nothing in it is left
+/// to chance, and what was never seen has nothing to be unsure of.
+fn spread(unit: Unit, mean: f64, half: f64, decimals: i64) -> String {
+    if half == 0.0 && (mean == 0.0 || unit == Unit::Dollars) {
+        return String::new();
+    }
+    let least = libm::pow(10.0, -(decimals as f64));
+    if half < least / 2.0 {
+        return format!("±<{}", to_place(least, decimals));
+    }
+    format!("±{}", to_place(half, decimals))
 }
 
 /// How many times longer one side of an interval is than the other where `±` would mislead.
@@ -208,8 +249,15 @@ pub fn figure(unit: Unit, estimate: &Estimate) -> (String, String) {
     if let Some(bound) = bound(unit, estimate) {
         return (bound, String::new());
     }
-    let spread = lopsided(unit, estimate).unwrap_or_else(|| half_width(unit, estimate));
-    (value(unit, estimate.mean), spread)
+    if let Some(ends) = lopsided(unit, estimate) {
+        return (value(unit, estimate.mean), ends);
+    }
+    // Nothing is `0 s`, and what is tiny has words of its own.
+    let plain = estimate.mean == 0.0 || unit == Unit::Ratio && (estimate.mean / 0.01).abs() < TINY;
+    match to_interval(unit, estimate, |shown| unit_decimals(unit, shown)) {
+        (_, half) if plain || half.is_empty() => (value(unit, estimate.mean), half),
+        both => both,
+    }
 }
 
 /// An estimate with its half-width: `182 ms ±4`.
@@ -230,15 +278,13 @@ pub fn money_short(estimate: &Estimate) -> (String, String) {
     if estimate.mean.abs() < 99.995 || lopsided(Unit::Dollars, estimate).is_some() {
         return figure(Unit::Dollars, estimate);
     }
-    let display = display_unit(Unit::Dollars, estimate.mean);
-    let half = estimate.half_width().map_or(String::new(), |half| {
-        if half > 0.0 && half < 0.5 {
-            "±<1".into()
-        } else {
-            format!("±{}", grouped(half, 0))
+    match to_interval(Unit::Dollars, estimate, |_| 0) {
+        (_, half) if half.is_empty() => {
+            let display = display_unit(Unit::Dollars, estimate.mean);
+            (with_sign(&display, &grouped(estimate.mean, 0), None), half)
         }
-    });
-    (with_sign(&display, &grouped(estimate.mean, 0), None), half)
+        both => both,
+    }
 }
 
 /// A factor: `1.00×`, `0.42×`, `12.3×`.
@@ -368,7 +414,16 @@ mod tests {
         }
         assert_eq!(
             money_short(&estimated(12_345.6, 78.9)),
-            ("$12,346".into(), "±79".into())
+            ("$12,350".into(), "±80".into())
+        );
+        assert_eq!(
+            money_short(&estimated(15_569.3, 156.0)),
+            ("$15,570".into(), "±160".into())
+        );
+        assert_eq!(money_short(&estimated(15_569.3, 0.2)), ("$15,569".into(), "±<1".into()));
+        assert_eq!(
+            money_short(&estimated(15_569.3, 0.0)),
+            ("$15,569".into(), String::new())
         );
         assert_eq!(money_short(&estimated(12.3, 0.456)), ("$12.30".into(), "±0.46".into()));
     }
@@ -387,13 +442,34 @@ mod tests {
     }
 
     #[test]
-    fn half_widths_follow_the_mean() {
-        assert_eq!(estimate(Unit::Seconds, &estimated(0.1824, 0.0041)), "182 ms ±4");
-        assert_eq!(estimate(Unit::Seconds, &estimated(0.0123, 0.00041)), "12.3 ms ±0.4");
-        assert_eq!(estimate(Unit::Seconds, &estimated(0.0123, 1e-9)), "12.3 ms ±<0.1");
-        assert_eq!(estimate(Unit::Seconds, &estimated(0.0123, 0.0)), "12.3 ms ±0.0");
+    fn figures_are_rounded_as_their_intervals_allow() {
+        for (unit, mean, half, words) in [
+            (Unit::Seconds, 0.1824, 0.0041, "182 ms ±4"),
+            (Unit::Seconds, 0.0123, 0.00041, "12.3 ms ±0.4"),
+            (Unit::Seconds, 0.4444, 0.0342, "440 ms ±30"),
+            (Unit::Seconds, 0.4444, 0.0142, "444 ms ±14"),
+            // It begins with 1 only before it is rounded.
+            (Unit::Seconds, 0.4444, 0.0196, "440 ms ±20"),
+            // An interval does not make an instrument finer than it is, and one that is not seen is not nothing.
+            (Unit::Seconds, 0.0123, 1e-9, "12.3 ms ±<0.1"),
+            (Unit::Seconds, 0.0123, 0.0, "12.3 ms ±<0.1"),
+            (Unit::Seconds, 0.186, 0.0, "186 ms ±<1"),
+            // The first digit is kept, whatever is known of it.
+            (Unit::Seconds, 0.003, 0.003, "3 ms ±3"),
+            (Unit::Ratio, 0.003_54, 0.000_02, "0.354 % ±0.002"),
+            (Unit::Ratio, 0.375, 0.266, "40 % ±30"),
+            (Unit::PerSecond, 4047.3, 8.2, "4,047/s ±8"),
+            (Unit::PerSecond, 4047.3, 156.0, "4,050/s ±160"),
+            (Unit::Count, 36_819.2, 1234.0, "36,800 ±1,200"),
+            (Unit::Dollars, 76.4, 0.17, "$76.40 ±0.17"),
+            (Unit::Dollars, -76.4, 2.7, "-$76 ±3"),
+            (Unit::Dollars, 30.37, 0.0, "$30.37"),
+            (Unit::Ratio, 0.0, 0.0, "0 %"),
+            (Unit::Seconds, f64::NAN, 1.0, MISSING),
+        ] {
+            assert_eq!(estimate(unit, &estimated(mean, half)), words);
+        }
         assert_eq!(estimate(Unit::Seconds, &Estimate::exact(0.0123)), "12.3 ms");
-        assert_eq!(estimate(Unit::Seconds, &estimated(f64::NAN, 1.0)), MISSING);
     }
 
     #[test]
