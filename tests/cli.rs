@@ -472,7 +472,10 @@ fleets: { shop: { vcpu: 1, size: { p99: 200 ms, utilisation: 60% }, handler: [ w
 fn bills_say_how_the_month_was_made() {
     let scratch = Scratch::new("month");
     let plain = scratch.write("plain.yaml", PLAIN);
-    let run = |more: &[&str]| coldcurve(scratch.path(), &[&["run", plain, "--no-files"], more].concat()).stdout;
+    let run = |more: &[&str]| {
+        let printed = coldcurve(scratch.path(), &[&["run", plain, "--no-files"], more].concat()).stdout;
+        printed.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
     let whole = run(&[]);
     assert!(
         whole.contains("Bill: a month of 730 h is billed, all of it like"),

@@ -53,6 +53,30 @@ pub fn fields(hit: &LimitHit) -> [String; 8] {
     ]
 }
 
+/// A limit that was run into, in one line: what of whom, by whom, how often and when.
+pub fn in_line(hit: &LimitHit) -> String {
+    let [limit, of, by, held, hits, first, worst, windows] = fields(hit);
+    let mut text = limit;
+    for (before, words) in [(" of ", of), (", by ", by)] {
+        if words != MISSING {
+            let _ = write!(text, "{before}{words}");
+        }
+    }
+    let plural = if hits == "1" { "" } else { "s" };
+    let _ = write!(text, ": {hits} time{plural} a run");
+    for (before, words, behind) in [
+        (", first at ", first, ""),
+        (", worst window ", worst, ""),
+        (", in ", windows, " of the windows"),
+        ("; mostly held by ", held, ""),
+    ] {
+        if words != MISSING {
+            let _ = write!(text, "{before}{words}{behind}");
+        }
+    }
+    text
+}
+
 /// A fault in one line, and what it did in these cells.
 fn in_words(fault: &FaultSummary, cells: &[(String, &FaultSummary)]) -> String {
     let seconds = |value: f64| span_ns(whole((value * 1e9).round()));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::format::{self, span_ns};
 use super::large;
-use super::terminal::{View, paragraph};
+use super::terminal::{MINUS, View, paragraph};
 use crate::run::summary::{Cell, Difference, Metric, Summary, Unit, name, place};
 
 /// The metrics of the table.
@@ -20,16 +20,16 @@ const SHOWN: [&str; 5] = [
 /// Requests in a window that a p99 takes at least: ten are beyond it then.
 const ENOUGH_REQUESTS: f64 = 1000.0;
 
-/// The lines below the table.
-pub fn explain(out: &mut String, summary: &Summary, view: View) {
-    for line in lines(summary) {
-        paragraph(out, &line, view.width, "", "  ");
+/// The lines below a table with columns of these metrics.
+pub fn explain(out: &mut String, summary: &Summary, metrics: &[&str], view: View) {
+    for line in lines(summary, metrics) {
+        paragraph(out, &line, view.text_width(), "", "  ");
     }
 }
 
 /// The same as sentences.
-pub fn lines(summary: &Summary) -> Vec<String> {
-    let mut lines: Vec<String> = legend(summary).into_iter().collect();
+pub fn lines(summary: &Summary, metrics: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = legend(summary, metrics).into_iter().collect();
     lines.extend(times_the_least(summary));
     lines.extend(thin(summary));
     let jumps = SHOWN.iter().flat_map(|metric| jumps(summary, metric)).collect();
@@ -48,12 +48,15 @@ fn shown(summary: &Summary) -> impl Iterator<Item = (&Cell, &Metric)> {
     summary.cells.iter().flat_map(of)
 }
 
-fn legend(summary: &Summary) -> Option<String> {
+fn legend(summary: &Summary, metrics: &[&str]) -> Option<String> {
     if summary.replications < 2 {
         return None;
     }
     let words = |(_, metric): (&Cell, &Metric)| format::figure(metric.unit, &metric.estimate);
-    let any = |is: &dyn Fn(&(String, String)) -> bool| shown(summary).map(words).any(|words| is(&words));
+    let any = |is: &dyn Fn(&(String, String)) -> bool| {
+        let there = shown(summary).filter(|(_, metric)| metrics.contains(&metric.name.as_str()));
+        there.map(words).any(|words| is(&words))
+    };
     let mut text = "± is half of the 95 % confidence interval over replications".to_owned();
     if any(&|words| words.1.starts_with('[')) {
         text.push_str("; [a, b] are its ends where it is lopsided");
@@ -64,7 +67,7 @@ fn legend(summary: &Summary) -> Option<String> {
     if any(&|words| words.0.starts_with('<')) {
         text.push_str("; <x: none seen, at most x");
     }
-    if !summary.differences.is_empty() {
+    if !summary.differences.is_empty() && metrics.contains(&MINUS) {
         text.push_str("; minus: paired, the same dice");
         let bills = || summary.differences.iter().filter(|d| d.metric == name::BILL_MONTH);
         if bills().any(|found| !found.is_told_apart()) {

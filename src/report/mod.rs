@@ -20,6 +20,7 @@ pub mod chart;
 pub mod csv;
 pub mod folder;
 pub mod format;
+mod grid;
 pub mod html;
 pub mod json;
 pub mod large;

@@ -1,23 +1,27 @@
 //! The summary for a person at a terminal: a table with one row per cell, what the slowest requests waited for, the
-//! expectations, the warnings. It fits 80 columns by moving intervals to a second line, and has colour only if asked.
+//! expectations, the warnings. It fits the terminal's width, and has colour only if asked.
 
-use crate::kernel::number::fit;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use terminal_size::{Width, terminal_size_of};
 
 use super::chart::focus;
 use super::format::{self, MISSING, span_ns};
+use super::grid::{self, Kind, shortened, stacked};
 use super::large;
 use super::limits;
 use super::verdicts;
-use crate::run::summary::{Cell, Estimate, ExpectationResult, Outcome, Summary, Unit, name};
+use crate::run::summary::{Axis, Cell, Estimate, ExpectationResult, LimitHit, Outcome, Scale, Summary, Unit, name};
 use crate::scenario::visible;
 
-/// The style of all tables.
-const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+/// The width where there is no terminal to ask.
+const USUAL: usize = 80;
+/// No terminal is taken to be narrower.
+const LEAST_WIDTH: usize = 20;
+/// Longer lines of text are not read.
+const MOST_TEXT: usize = 110;
 
 /// Causes below this share of the time are added up.
 const LEAST_SHARE: f64 = 0.02;
@@ -33,18 +37,23 @@ pub struct View {
 
 impl View {
     /// Colour if stdout is a terminal and `NO_COLOR` is unset or empty (<https://no-color.org>); the width that
-    /// `COLUMNS` tells, else 80 columns on a terminal and 160 in a pipe, where nothing wraps.
+    /// `COLUMNS` tells, else that of the terminal, else 80 columns.
     pub fn detect() -> Self {
-        let terminal = std::io::stdout().is_terminal();
+        let stdout = std::io::stdout();
+        let terminal = stdout.is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let told = std::env::var("COLUMNS")
-            .ok()
-            .and_then(|value| value.parse().ok())
-            .filter(|width| *width >= 40);
+        let told = std::env::var("COLUMNS").ok().and_then(|value| value.parse().ok());
+        let asked = || terminal_size_of(stdout).map(|(Width(columns), _)| usize::from(columns));
+        let width = told.filter(|width| *width > 0).or_else(asked).unwrap_or(USUAL);
         Self {
-            width: told.unwrap_or(if terminal { 80 } else { 160 }),
+            width: width.max(LEAST_WIDTH),
             colour: terminal && !plain,
         }
+    }
+
+    /// Columns that text is wrapped at.
+    pub(super) fn text_width(self) -> usize {
+        self.width.min(MOST_TEXT)
     }
 
     fn paint(self, code: &str, text: &str) -> String {
@@ -73,10 +82,9 @@ fn composed(summary: &Summary, view: View) -> String {
     } else {
         &summary.title
     };
-    let _ = writeln!(out, "{}", view.paint("1", title));
+    bold(&mut out, title, "1", view);
     let plural = if summary.replications == 1 { "" } else { "s" };
-    let _ = writeln!(
-        out,
+    let simulated = format!(
         "{}: {} simulated, {} of it warm-up, {} replication{plural}, seed {}",
         summary.scenario,
         span_ns(summary.length_ns),
@@ -84,20 +92,33 @@ fn composed(summary: &Summary, view: View) -> String {
         summary.replications,
         summary.seed
     );
+    paragraph(&mut out, &simulated, view.text_width(), "", "  ");
     if summary.cells.is_empty() {
         out.push_str("\nNothing was simulated.\n");
         return out;
     }
     let shown = verdicts::by_regime(summary);
     let (some, left_out) = large::shown(&shown);
-    let _ = writeln!(out, "\n{}", table(&some, view));
+    let columns = columns(&some);
+    let (table, left_out_heads) = table(&some, &columns, view);
+    let _ = writeln!(out, "\n{table}");
+    let narrow = (!left_out_heads.is_empty()).then(|| {
+        let names: Vec<String> = left_out_heads.iter().map(|head| grid::in_one_line(head)).collect();
+        format!("Left out for want of room: {} (in summary.csv).", names.join(", "))
+    });
+    let there: Vec<&str> = columns
+        .iter()
+        .filter(|column| !left_out_heads.contains(&column.header))
+        .map(|column| column.metric)
+        .collect();
     for line in verdicts::sizes(summary, left_out)
         .into_iter()
+        .chain(narrow)
         .chain(verdicts::legend(summary))
     {
-        paragraph(&mut out, &line, view.width, "", "  ");
+        paragraph(&mut out, &line, view.text_width(), "", "  ");
     }
-    super::marks::explain(&mut out, &shown, view);
+    super::marks::explain(&mut out, &shown, &there, view);
     verdict_lines(&mut out, summary, view);
     bill_notes(&mut out, summary, view);
     slowest(&mut out, &shown, view);
@@ -105,12 +126,27 @@ fn composed(summary: &Summary, view: View) -> String {
     limits_table(&mut out, &shown, view);
     expectations(&mut out, summary, view);
     if !summary.warnings.is_empty() {
-        let _ = writeln!(out, "\n{}", view.paint("1;33", "Warnings"));
+        heading(&mut out, "Warnings", "1;33", view);
         for warning in large::first_lines(summary.warnings.clone(), "summary.json") {
-            paragraph(&mut out, &warning, view.width, "  ", "    ");
+            paragraph(&mut out, &warning, view.text_width(), "  ", "    ");
         }
     }
     out
+}
+
+/// Words that stand out, in as many lines as they take.
+fn bold(out: &mut String, words: &str, code: &str, view: View) {
+    let mut wrapped = String::new();
+    paragraph(&mut wrapped, words, view.text_width(), "", "");
+    for line in wrapped.lines() {
+        let _ = writeln!(out, "{}", view.paint(code, line));
+    }
+}
+
+/// The heading of a block, with an empty line before it.
+fn heading(out: &mut String, words: &str, code: &str, view: View) {
+    out.push('\n');
+    bold(out, words, code, view);
 }
 
 /// What was found about each cell that is not plainly steady, in words.
@@ -119,9 +155,9 @@ fn verdict_lines(out: &mut String, summary: &Summary, view: View) {
     if lines.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", view.paint("1;33", verdicts::HEADING));
+    heading(out, verdicts::HEADING, "1;33", view);
     for line in large::first_lines(lines, "verdicts.csv") {
-        paragraph(out, &line, view.width, "  ", "      ");
+        paragraph(out, &line, view.text_width(), "  ", "      ");
     }
     out.push('\n');
 }
@@ -147,22 +183,27 @@ fn bill_notes(out: &mut String, summary: &Summary, view: View) {
         } else {
             format!(" ({})", variants.join(", "))
         };
-        paragraph(out, &format!("Bill{whose}: {note}."), view.width, "", "  ");
+        paragraph(out, &format!("Bill{whose}: {note}."), view.text_width(), "", "  ");
     }
 }
 
-/// A column of the table: its header, and the number and its half-width for each cell.
+/// A column of the table: its header, its metric, and the number and its half-width for each cell.
 struct Column {
     header: String,
+    metric: &'static str,
+    /// Where room is short, columns of a higher rank are left out first, and those of rank 0 never.
+    rank: u8,
     fields: Vec<(String, String)>,
 }
 
 impl Column {
     /// Present if any cell has the metric.
-    fn metric(summary: &Summary, header: &str, metric: &str) -> Option<Self> {
+    fn metric(summary: &Summary, header: &str, metric: &'static str, rank: u8) -> Option<Self> {
         let found: Vec<_> = summary.cells.iter().map(|cell| (cell, cell.metric(metric))).collect();
         found.iter().any(|(_, metric)| metric.is_some()).then(|| Self {
             header: header.into(),
+            metric,
+            rank,
             fields: found
                 .into_iter()
                 .map(|(cell, metric)| {
@@ -191,6 +232,7 @@ fn field(unit: Unit, estimate: &Estimate) -> (String, String) {
     (mean, half)
 }
 
+/// The figures of the table.
 fn columns(summary: &Summary) -> Vec<Column> {
     let window = match summary.window_ns {
         60_000_000_000 => "minute".into(),
@@ -198,16 +240,16 @@ fn columns(summary: &Summary) -> Vec<Column> {
         other => span_ns(other),
     };
     let metrics = [
-        ("requests\n/s", name::THROUGHPUT),
-        ("p50", name::LATENCY_P50),
-        ("p99", name::LATENCY_P99),
-        (&format!("p99 of\nworst\n{window}"), name::LATENCY_P99_WORST),
-        ("errors\n%", name::ERROR_RATIO),
-        ("cold\n%", name::COLD_RATIO),
+        ("requests\n/s", name::THROUGHPUT, 5),
+        ("p50", name::LATENCY_P50, 4),
+        ("p99", name::LATENCY_P99, 0),
+        (&format!("p99 of\nworst {window}"), name::LATENCY_P99_WORST, 2),
+        ("errors\n%", name::ERROR_RATIO, 1),
+        ("cold\n%", name::COLD_RATIO, 6),
     ];
     let mut columns: Vec<Column> = metrics
         .into_iter()
-        .filter_map(|(header, metric)| Column::metric(summary, header, metric))
+        .filter_map(|(header, metric, rank)| Column::metric(summary, header, metric, rank))
         .collect();
     let bills = summary
         .cells
@@ -216,11 +258,16 @@ fn columns(summary: &Summary) -> Vec<Column> {
         .collect();
     columns.push(Column {
         header: "bill per\nmonth".into(),
+        metric: name::BILL_MONTH,
+        rank: 0,
         fields: bills,
     });
     columns.extend(minus(summary));
     columns
 }
+
+/// What stands for the paired differences of bills among the metrics of columns.
+pub(super) const MINUS: &str = "minus";
 
 /// How much more every bill is than that of the cheapest, with the same dice; with `?` where chance does not let them
 /// be told apart.
@@ -248,97 +295,79 @@ fn minus(summary: &Summary) -> Option<Column> {
         (2.., [one]) => format!("minus\n{}", shortened(one, 11)),
         _ => "minus\nleast".to_owned(),
     };
-    Some(Column { header, fields })
+    Some(Column {
+        header,
+        metric: MINUS,
+        rank: 3,
+        fields,
+    })
 }
 
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.into();
+/// A swept parameter in a heading: its label, and the last part of its path if it has none.
+pub(super) fn swept(axis: &Axis) -> &str {
+    if axis.label == axis.parameter {
+        axis.parameter.rsplit('.').next().unwrap_or(&axis.parameter)
+    } else {
+        &axis.label
     }
-    text.chars()
-        .take(most.saturating_sub(1))
-        .chain(std::iter::once('…'))
+}
+
+/// What every row is about: its variant where there are several, and its values of the swept parameters.
+fn names(summary: &Summary) -> Vec<grid::Column> {
+    let several = summary.variants().len() > 1 || summary.axes.is_empty();
+    let variant = several.then(|| grid::Column {
+        head: "variant".into(),
+        kind: Kind::Name,
+        fields: summary.cells.iter().map(|cell| cell.variant.clone()).collect(),
+    });
+    let value = |(index, axis): (usize, &Axis)| grid::Column {
+        head: stacked(swept(axis), 16),
+        // Words may be shortened, numbers never.
+        kind: if axis.scale == Scale::Category {
+            Kind::Name
+        } else {
+            Kind::Figure(0)
+        },
+        fields: summary
+            .cells
+            .iter()
+            .map(|cell| cell.point[index].text.clone())
+            .collect(),
+    };
+    variant
+        .into_iter()
+        .chain(summary.axes.iter().enumerate().map(value))
         .collect()
 }
 
-/// The table: intervals beside their numbers if that fits, else below them with long names cut, else with narrower
-/// gaps, else wrapped wherever needed.
-fn table(summary: &Summary, view: View) -> String {
-    let columns = columns(summary);
-    let longest = summary
-        .variants()
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(32);
-    let tries = [(" ", longest, 2), ("\n", longest, 2), ("\n", 10, 2), ("\n", 10, 1)];
-    let mut table = Table::new();
-    for (between, most, gap) in tries {
-        table = build(summary, &columns, between, most, gap);
-        let widths = table.column_max_content_widths();
-        let total = widths
-            .iter()
-            .map(|width| usize::from(*width) + usize::from(gap))
-            .sum::<usize>();
-        if total <= view.width + usize::from(gap) {
-            return lines(&table);
-        }
-    }
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(fit(view.width));
-    lines(&table)
-}
-
-fn lines(table: &Table) -> String {
-    table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// A table with `between` a number and its half-width, names of at most `most` letters and `gap` blanks between
-/// columns.
-fn build(summary: &Summary, columns: &[Column], between: &str, most: usize, gap: u16) -> Table {
-    let mut table = Table::new();
-    table.load_style(RULED);
-    let axes = summary
-        .axes
-        .iter()
-        .map(|axis| axis.parameter.rsplit('.').next().unwrap_or(&axis.parameter).to_owned());
-    let variants = summary.variants().len() > 1 || summary.axes.is_empty();
-    let names = variants.then(|| "variant".to_owned()).into_iter().chain(axes);
-    let bad = summary.cells.iter().any(Cell::is_bad);
-    let names = bad.then(String::new).into_iter().chain(names);
-    let labels = names.clone().count();
-    table.set_header(names.chain(columns.iter().map(|column| column.header.clone())));
-    for (index, cell) in summary.cells.iter().enumerate() {
-        let variant = variants.then(|| shortened(&cell.variant, most)).into_iter();
-        let points = cell.point.iter().map(|value| value.text.clone());
-        let numbers = columns.iter().map(|column| {
-            let (mean, half) = &column.fields[index];
-            if half.is_empty() {
-                mean.clone()
-            } else {
-                format!("{mean}{between}{half}")
-            }
+/// The table, and the heads of what it leaves out where the terminal is too narrow for it.
+fn table(summary: &Summary, columns: &[Column], view: View) -> (String, Vec<String>) {
+    let mut all = Vec::new();
+    if summary.cells.iter().any(Cell::is_bad) {
+        let mark = |cell: &Cell| if cell.is_bad() { "!" } else { "" }.to_owned();
+        all.push(grid::Column {
+            head: String::new(),
+            kind: Kind::Mark,
+            fields: summary.cells.iter().map(mark).collect(),
         });
-        let mark = bad.then(|| if cell.is_bad() { "!" } else { "" }.to_owned()).into_iter();
-        table.add_row(mark.chain(variant).chain(points).chain(numbers));
     }
-    for index in 0..labels + columns.len() {
-        if let Some(column) = table.column_mut(index) {
-            let last = index + 1 == labels + columns.len();
-            let gap = if bad && index == 0 { 1 } else { gap };
-            column.set_padding((0, if last { 0 } else { gap }));
-            if index >= labels {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
+    all.extend(names(summary));
+    all.extend(columns.iter().map(|column| {
+        grid::Column {
+            head: column.header.clone(),
+            kind: Kind::Figure(column.rank),
+            fields: column
+                .fields
+                .iter()
+                .map(|(mean, half)| format!("{mean} {half}").trim_end().to_owned())
+                .collect(),
         }
+    }));
+    let (mut text, left_out) = grid::fitted(&all, view.width);
+    if view.width < grid::NARROW {
+        text.push('\n');
     }
-    table
+    (text, left_out)
 }
 
 /// What the slowest hundredth of the requests spent their time on; of a large sweep, only at its last point.
@@ -353,13 +382,9 @@ fn slowest(out: &mut String, summary: &Summary, view: View) {
     if found.is_empty() {
         return;
     }
-    let _ = writeln!(
-        out,
-        "\n{}",
-        view.paint("1", "What the slowest 1 % of requests spent their time on")
-    );
+    heading(out, "What the slowest 1 % of requests spent their time on", "1", view);
     if !focus.note.is_empty() {
-        paragraph(out, &format!("({})", focus.note), view.width, "  ", "  ");
+        paragraph(out, &format!("({})", focus.note), view.text_width(), "  ", "  ");
     }
     for (label, breakdown) in found {
         let mut causes: Vec<_> = breakdown.causes.iter().filter(|cause| cause.share > 0.0).collect();
@@ -385,7 +410,7 @@ fn slowest(out: &mut String, summary: &Summary, view: View) {
         paragraph(
             out,
             &format!("{label}: {}", parts.join(", ")),
-            view.width,
+            view.text_width(),
             "  ",
             "      ",
         );
@@ -398,76 +423,91 @@ fn faults(out: &mut String, summary: &Summary, view: View) {
     if lines.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", view.paint("1", "Faults"));
+    heading(out, "Faults", "1", view);
     for line in lines {
-        paragraph(out, &line, view.width, "  ", "      ");
+        paragraph(out, &line, view.text_width(), "  ", "      ");
     }
 }
 
 /// Rows of the table of limits of one cell at most: the rest is in the files.
 const MOST_LIMITS: usize = 6;
+/// With more rows than this, the table of limits shows only some of the cells.
+const MOST_ROWS: usize = 30;
 
-/// Which limits were run into, by whom, how often and when.
+/// Which limits were run into, by whom, how often and when: of all cells, or of those that it names.
 fn limits_table(out: &mut String, summary: &Summary, view: View) {
+    let all = summary
+        .cells
+        .iter()
+        .map(|cell| cell.limits.len().min(MOST_LIMITS))
+        .sum::<usize>();
+    let several = summary.variants().len() > 1;
     let focus = focus(summary);
-    let mut rows = Vec::new();
-    let mut left_out = 0;
-    for (label, cell) in &focus.cells {
-        let shown = cell.limits.iter().take(MOST_LIMITS);
-        rows.extend(shown.map(|hit| (shortened(label, 20), limits::fields(hit))));
-        left_out += cell.limits.len().saturating_sub(MOST_LIMITS);
-    }
-    if rows.is_empty() {
+    let some = all > MOST_ROWS && focus.cells.len() < summary.cells.len();
+    let cells: Vec<(String, &Cell)> = if some {
+        focus.cells
+    } else {
+        let each = summary.cells.iter();
+        each.map(|cell| (verdicts::short_label(cell, several), cell)).collect()
+    };
+    let shown = |(label, cell): &(String, &Cell)| -> Vec<(String, LimitHit)> {
+        let hits = cell.limits.iter().take(MOST_LIMITS);
+        hits.map(|hit| (label.clone(), hit.clone())).collect()
+    };
+    let hits: Vec<(String, LimitHit)> = cells.iter().flat_map(shown).collect();
+    let left_out: usize = cells
+        .iter()
+        .map(|(_, cell)| cell.limits.len().saturating_sub(MOST_LIMITS))
+        .sum();
+    if all == 0 {
         return;
     }
-    let _ = writeln!(out, "\n{}", view.paint("1", "Limits that were run into"));
-    let mut table = limits_in(&rows, false);
-    if table
-        .column_max_content_widths()
-        .iter()
-        .map(|width| usize::from(*width) + 2)
-        .sum::<usize>()
-        > view.width + 2
-    {
-        table = limits_in(&rows, true);
-        table
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(fit(view.width));
+    heading(out, "Limits that were run into", "1", view);
+    if some {
+        let note = format!("(only {}; limits.csv has all)", focus.note);
+        paragraph(out, &note, view.text_width(), "  ", "  ");
     }
-    let _ = writeln!(out, "{}", lines(&table));
+    let columns = limit_columns(&whose(summary), &hits);
+    if grid::width(&columns) <= view.width {
+        let _ = writeln!(out, "{}", grid::ruled(&columns));
+    } else {
+        for (label, hit) in &hits {
+            let line = format!("{label}: {}", limits::in_line(hit));
+            paragraph(out, &line, view.text_width(), "  ", "      ");
+        }
+    }
     if left_out > 0 {
         let _ = writeln!(out, "({left_out} more in limits.csv)");
     }
 }
 
-/// The table of limits; `stacked` puts whose and by whom below one another.
-fn limits_in(rows: &[(String, [String; 8])], stacked: bool) -> Table {
-    let mut table = Table::new();
-    table.load_style(RULED);
-    let arrange = |name: &str, fields: [&str; 8]| -> Vec<String> {
-        let [limit, of, by, held, hits, first, worst, windows] = fields;
-        let numbers = [hits, first, worst, windows].map(str::to_owned);
-        let words = if stacked {
-            vec![format!("{limit}\n{of}"), format!("{by}\n{held}")]
-        } else {
-            [limit, of, by, held].map(str::to_owned).to_vec()
-        };
-        std::iter::once(name.to_owned()).chain(words).chain(numbers).collect()
+/// What the names of cells are: variants, or values of swept parameters, or both.
+fn whose(summary: &Summary) -> String {
+    let several = summary.variants().len() > 1 || summary.axes.is_empty();
+    let variant = several.then_some("variant").into_iter();
+    variant
+        .chain(summary.axes.iter().map(swept))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The columns of the table of limits.
+fn limit_columns(whose: &str, hits: &[(String, LimitHit)]) -> Vec<grid::Column> {
+    let rows: Vec<[String; 8]> = hits.iter().map(|(_, hit)| limits::fields(hit)).collect();
+    let first = grid::Column {
+        head: stacked(whose, 20),
+        kind: Kind::Words,
+        fields: hits.iter().map(|(label, _)| shortened(label, 28)).collect(),
     };
-    table.set_header(arrange("variant", limits::COLUMNS));
-    for (label, fields) in rows {
-        table.add_row(arrange(label, std::array::from_fn(|i| fields[i].as_str())));
-    }
-    let columns = if stacked { 7 } else { 9 };
-    for index in 0..columns {
-        if let Some(column) = table.column_mut(index) {
-            column.set_padding((0, if index + 1 == columns { 0 } else { 2 }));
-            if index + 4 >= columns {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-    }
-    table
+    let column = |(index, head): (usize, &&str)| grid::Column {
+        head: (*head).to_owned(),
+        // Four columns of words, then figures.
+        kind: if index < 4 { Kind::Words } else { Kind::Figure(0) },
+        fields: rows.iter().map(|row| row[index].clone()).collect(),
+    };
+    std::iter::once(first)
+        .chain(limits::COLUMNS.iter().enumerate().map(column))
+        .collect()
 }
 
 fn expectations(out: &mut String, summary: &Summary, view: View) {
@@ -490,7 +530,7 @@ fn expectations(out: &mut String, summary: &Summary, view: View) {
         format!(", {open} not decided")
     };
     let words = format!("Expectations: {held} of {} hold{open}", summary.expectations.len());
-    let _ = writeln!(out, "\n{}", view.paint("1", &words));
+    heading(out, &words, "1", view);
     let (shown, more) = large::expectations(summary);
     for expectation in shown {
         let (mark, code) = match expectation.outcome {
@@ -502,7 +542,7 @@ fn expectations(out: &mut String, summary: &Summary, view: View) {
         paragraph(
             &mut lines,
             &judged(expectation),
-            view.width,
+            view.text_width(),
             &format!("  {mark:4}  "),
             "        ",
         );
@@ -549,11 +589,13 @@ fn undecided(expectation: &ExpectationResult) -> String {
 /// A blank at which [`paragraph`] does not break; printed as a blank.
 const STICKY: &str = "\u{a0}";
 
-/// Wraps words at `width` columns.
+/// Wraps words at `width` columns. A word that has no room in a line of its own goes on in the next one, at a dot or
+/// another place between its parts, so that no number is cut.
 pub(super) fn paragraph(out: &mut String, text: &str, width: usize, first: &str, further: &str) {
     let mut line = first.to_owned();
     let mut empty = true;
-    for word in text.split(' ') {
+    let room = width.saturating_sub(first.chars().count().max(further.chars().count()));
+    for word in text.split(' ').flat_map(|word| pieces(word, room)) {
         if !empty && line.chars().count() + 1 + word.chars().count() > width {
             let _ = writeln!(out, "{}", line.replace(STICKY, " "));
             further.clone_into(&mut line);
@@ -568,6 +610,26 @@ pub(super) fn paragraph(out: &mut String, text: &str, width: usize, first: &str,
     let _ = writeln!(out, "{}", line.replace(STICKY, " "));
 }
 
+/// A word in pieces of at most `room` letters, broken behind what joins its parts, if it is longer than that.
+fn pieces(word: &str, room: usize) -> Vec<&str> {
+    let mut rest = word;
+    let mut found = Vec::new();
+    while rest.chars().count() > room {
+        let places = rest.char_indices().take(room).skip(3);
+        let joins = places.filter(|(at, letter)| {
+            let before = rest[..*at].chars().next_back();
+            let number = before.is_some_and(|before| before.is_ascii_digit());
+            "._-/=,".contains(*letter) && !number
+        });
+        let Some((at, _)) = joins.last() else { break };
+        let (piece, other) = rest.split_at(at + 1);
+        found.push(piece);
+        rest = other;
+    }
+    found.push(rest);
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -576,7 +638,7 @@ mod tests {
     #[test]
     fn no_line_is_wider_than_the_terminal() {
         for (name, summary) in sample::all() {
-            for width in [80, 100, 160] {
+            for width in [40, 59, 60, 80, 100, 160] {
                 let printed = text(&summary, View { width, colour: false });
                 for line in printed.lines() {
                     assert!(line.chars().count() <= width, "{name} at {width}: {line}");
@@ -608,11 +670,11 @@ mod tests {
                 "4,047 ±8",
                 "11.7 ms ±0.1",
                 "162 ms ±4",
-                "340 ms ±34",
-                "0.162 ±0.032",
-                "0.369 ±0.037",
-                "$15,569 ±156",
-                "+$7,150 ±22"
+                "340 ms ±30",
+                "0.16 ±0.03",
+                "0.37 ±0.04",
+                "$15,570 ±160",
+                "+$7,150 ±20"
             ]
         );
     }
@@ -655,7 +717,7 @@ mod tests {
             return;
         };
         for (name, summary) in sample::all() {
-            for width in [80, 160] {
+            for width in [48, 80, 110, 160] {
                 let path = std::path::Path::new(&folder).join(format!("{name}-{width}.txt"));
                 std::fs::write(path, text(&summary, View { width, colour: false })).unwrap();
             }

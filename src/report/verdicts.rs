@@ -163,10 +163,21 @@ pub fn words(cell: &Cell) -> Vec<String> {
         .collect()
 }
 
-fn label(cell: &Cell) -> String {
+/// A cell in words: its variant and its sweep point.
+pub fn label(cell: &Cell) -> String {
     let points = cell.point.iter().map(|value| value.text.as_str());
     let parts: Vec<&str> = std::iter::once(cell.variant.as_str()).chain(points).collect();
     parts.join(", ")
+}
+
+/// A cell in as few words as tell it from the others: without its variant if there is but one and it has a sweep point.
+pub fn short_label(cell: &Cell, several: bool) -> String {
+    let points: Vec<&str> = cell.point.iter().map(|value| value.text.as_str()).collect();
+    if several || points.is_empty() {
+        label(cell)
+    } else {
+        points.join(", ")
+    }
 }
 
 /// The name of a class, as in `summary.json`.
