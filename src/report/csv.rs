@@ -69,8 +69,8 @@ impl<'a> Table<'a> {
 
     fn row(&mut self, cell: &Cell, fields: &[String]) -> io::Result<()> {
         let missing = String::new();
-        let points =
-            (0..self.summary.axes.len()).map(|axis| cell.point.get(axis).map_or(&missing, |value| &value.text));
+        let there = |axis: usize| cell.point.get(axis).filter(|value| !value.is_absent());
+        let points = (0..self.summary.axes.len()).map(|axis| there(axis).map_or(&missing, |value| &value.text));
         let texts = std::iter::once(&cell.variant).chain(points).chain(fields);
         write_line(&mut self.writer, texts.map(String::as_str))
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::format::{self, span_ns};
 use super::large;
 use super::terminal::{MINUS, View, paragraph};
+use crate::run::points::texts;
 use crate::run::summary::{Cell, Difference, Metric, Summary, Unit, name, place};
 
 /// The metrics of the table.
@@ -83,8 +84,9 @@ fn whose(summary: &Summary, cell: &Cell) -> String {
     if summary.cells.len() < 2 {
         return String::new();
     }
-    let points = cell.point.iter().map(|value| value.text.as_str());
-    let words: Vec<&str> = std::iter::once(cell.variant.as_str()).chain(points).collect();
+    let words: Vec<&str> = std::iter::once(cell.variant.as_str())
+        .chain(texts(&cell.point))
+        .collect();
     format!(" of {}", words.join(" "))
 }
 

@@ -13,6 +13,7 @@ use super::grid::{self, Kind, shortened, stacked};
 use super::large;
 use super::limits;
 use super::verdicts;
+use crate::run::points::texts;
 use crate::run::summary::{Axis, Cell, Estimate, ExpectationResult, LimitHit, Outcome, Scale, Summary, Unit, name};
 use crate::scenario::visible;
 
@@ -85,7 +86,7 @@ fn composed(summary: &Summary, view: View) -> String {
     bold(&mut out, title, "1", view);
     let plural = if summary.replications == 1 { "" } else { "s" };
     let simulated = format!(
-        "{}: {} simulated, {} of it warm-up, {} replication{plural}, seed {}",
+        "{}: {} simulated, {} of it warm-up, {} replication{plural}, seed{STICKY}{}",
         summary.scenario,
         span_ns(summary.length_ns),
         span_ns(summary.warmup_ns),
@@ -482,7 +483,7 @@ fn limits_table(out: &mut String, summary: &Summary, view: View) {
 }
 
 /// What the names of cells are: variants, or values of swept parameters, or both.
-fn whose(summary: &Summary) -> String {
+pub(super) fn whose(summary: &Summary) -> String {
     let several = summary.variants().len() > 1 || summary.axes.is_empty();
     let variant = several.then_some("variant").into_iter();
     variant
@@ -555,9 +556,8 @@ fn expectations(out: &mut String, summary: &Summary, view: View) {
 
 /// One expectation in one line: who, what, the bounds, what was seen, and where it is written if it fails.
 pub fn judged(expectation: &ExpectationResult) -> String {
-    let points = expectation.point.iter().map(|value| value.text.as_str());
     let cell = std::iter::once(expectation.variant.as_str())
-        .chain(points)
+        .chain(texts(&expectation.point))
         .collect::<Vec<_>>()
         .join(", ");
     let seen = expectation.seen.as_ref().map_or_else(

@@ -1,6 +1,7 @@
 //! How verdicts are shown: the marks behind and around figures, the lines in words, and one row a regime.
 
 use super::format::MISSING;
+use crate::run::points::texts;
 use crate::run::summary::{Cell, Summary};
 use crate::run::verdict::{Class, Regime};
 use std::borrow::Cow;
@@ -46,7 +47,7 @@ fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
     let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
     Cell {
         // Along a sweep, those of one kind make up a line.
-        variant: if cell.point.is_empty() {
+        variant: if texts(&cell.point).next().is_none() {
             format!("{}: {runs} of {all} {}", cell.variant, regime.name)
         } else {
             format!("{}: {}", cell.variant, regime.name)
@@ -165,14 +166,15 @@ pub fn words(cell: &Cell) -> Vec<String> {
 
 /// A cell in words: its variant and its sweep point.
 pub fn label(cell: &Cell) -> String {
-    let points = cell.point.iter().map(|value| value.text.as_str());
-    let parts: Vec<&str> = std::iter::once(cell.variant.as_str()).chain(points).collect();
+    let parts: Vec<&str> = std::iter::once(cell.variant.as_str())
+        .chain(texts(&cell.point))
+        .collect();
     parts.join(", ")
 }
 
 /// A cell in as few words as tell it from the others: without its variant if there is but one and it has a sweep point.
 pub fn short_label(cell: &Cell, several: bool) -> String {
-    let points: Vec<&str> = cell.point.iter().map(|value| value.text.as_str()).collect();
+    let points: Vec<&str> = texts(&cell.point).collect();
     if several || points.is_empty() {
         label(cell)
     } else {

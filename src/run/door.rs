@@ -6,7 +6,7 @@
 use super::failure::Refused;
 use super::load::{Loaded, Options, load_text, named};
 use super::progress::{Progress, Silent};
-use super::summary::{BillSummary, Cell, Metric, Summary, Unit};
+use super::summary::{BillSummary, Cell, Metric, PointValue, Summary, Unit};
 use crate::scenario::{Diagnostics, Sources, parse};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -211,14 +211,16 @@ impl Results {
         &self.summary.cells
     }
 
-    /// The cell of a variant at a point of the sweep: a value for each swept parameter, as written; none without a
-    /// sweep.
+    /// The cell of a variant at a point of the sweep: a value for each swept parameter, as written, whatever it is
+    /// where the variant does not have the parameter; none without a sweep.
     pub fn cell(&self, variant: &str, point: &[&str]) -> Option<&Cell> {
         let at = |cell: &&Cell| {
-            cell.point
-                .iter()
-                .map(|value| value.text.as_str())
-                .eq(point.iter().copied())
+            let mut values = cell.point.iter();
+            if point.is_empty() {
+                return values.all(PointValue::is_absent);
+            }
+            let same = |(value, text): (&PointValue, &&str)| value.is_absent() || value.text == **text;
+            cell.point.len() == point.len() && values.zip(point).all(same)
         };
         self.cells().iter().filter(|cell| cell.variant == variant).find(at)
     }
@@ -312,6 +314,60 @@ fleets: { host: { service: aws.ec2, instance: m7g.large, size: { utilisation: 50
             .unwrap();
         assert_eq!((one.variant, one.unit), ("large", Unit::PerSecond));
         assert!((one.mean - offered("8/s")).abs() < 1e-12 && one.interval.is_some());
+    }
+
+    #[test]
+    fn a_variant_without_a_swept_parameter_is_run_once_and_compared_everywhere() {
+        let text = "run: { length: 1 min, warmup: 5 s, replications: 2 }
+clients: { web: { to: work, arrivals: { poisson: 4/s } } }
+functions: { work: { service: aws.lambda, handler: [{ cpu: 5 ms }] } }
+variants:
+  functions: {}
+  machine:
+    functions: null
+    fleets: { work: { service: aws.ec2, instance: t3.medium, count: 1, handler: [{ cpu: 5 ms }] } }
+sweep: [{ parameter: functions.work.memory, values: [256 MB, 512 MB, 1 GB], label: memory }]
+expect:
+  - { variant: machine, metric: bill.month, ratio_to: functions, above: 0 }
+  - { variant: functions, metric: bill.month, ratio_to: machine, above: 0 }
+  - { variant: machine, at: { memory: 512 MB }, metric: bill.month, ratio_to: functions, above: 0 }
+  - { at: { memory: 512 MB }, metric: bill.month, above: $0 }
+";
+        let results = scenario(text).run(&Silent).unwrap();
+        let points = |cell: &Cell| (cell.variant.clone(), cell.point[0].text.clone());
+        let cells: Vec<(String, String)> = results.cells().iter().map(points).collect();
+        let named = |variant: &str, text: &str| (variant.to_owned(), text.to_owned());
+        let functions = ["256 MB", "512 MB", "1 GB"].map(|memory| named("functions", memory));
+        assert_eq!(cells, [&functions[..], &[named("machine", "–")]].concat());
+        // It is the same at all values, and what is not swept there.
+        assert!(results.cell("machine", &["1 GB"]).is_some() && results.metric("machine", "offered").is_some());
+        let expectations = results.summary().expectations.iter();
+        let judged = expectations.map(|e| (e.variant.clone(), e.point[0].text.clone(), e.seen.is_some()));
+        let expected = [
+            ("machine", "256 MB"),
+            ("machine", "512 MB"),
+            ("machine", "1 GB"),
+            ("functions", "256 MB"),
+            ("functions", "512 MB"),
+            ("functions", "1 GB"),
+            ("machine", "512 MB"),
+            ("functions", "512 MB"),
+            ("machine", "–"),
+        ];
+        assert!(judged.eq(expected.map(|(variant, text)| (variant.to_owned(), text.to_owned(), true))));
+        // Functions at four requests a second cost nearly nothing: the machine is dearer than the cheapest of them.
+        let bills = results.summary().differences_of("bill.month");
+        let found = bills.of(&results.cells()[3]).unwrap();
+        assert_eq!(
+            (found.minus_variant.as_str(), found.minus_point.len()),
+            ("functions", 1)
+        );
+        assert!(found.difference.mean > 0.0 && results.cells()[..3].iter().all(|cell| bills.of(cell).is_none()));
+        assert!(
+            scenario(&text.replace("at: { memory: 512 MB }", "at: { memory: 3 GB }"))
+                .run(&Silent)
+                .is_err()
+        );
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use super::aggregate::{Named, metrics_of, windows_of};
 use super::figures;
 use super::load::quantity;
+use super::points::{filled, meet};
 use super::study::CellPlan;
-use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Outcome, Unit, name};
+use super::summary::{Axis, Cell, Estimate, ExpectationResult, Metric, Outcome, PointValue, Unit, name};
 use super::tally::Packed;
 use crate::kernel::number::whole;
 use crate::scenario::{Block, Code, Diagnostic, Diagnostics, Field, Kind, Node, Span, Table, nearest};
@@ -207,8 +208,8 @@ pub fn check(expectations: &[Expectation], cells: &[CellPlan], diagnostics: &Dia
         if let Some(problem) = concerned.find_map(|(_, metrics)| expectation.problem(metrics)) {
             diagnostics.push(problem);
         }
-        let there = |cell: &CellPlan| expectation.is_at(|axis| &cell.point[axis].text);
-        if !cells.iter().any(there) {
+        let swept = |(axis, text): &(usize, String)| cells.iter().any(|cell| same(&cell.point[*axis].text, text));
+        if !expectation.at.iter().all(swept) {
             let message = "the sweep has no such point";
             let help = "`at` takes values as they stand under `values`";
             diagnostics.push(Diagnostic::new(Code::BadExpectation, expectation.at_span, message).help(help));
@@ -252,9 +253,10 @@ impl Expectation {
         Some(problem.help(help))
     }
 
-    /// Whether it speaks of the sweep point that has these texts.
-    fn is_at<'t>(&self, point: impl Fn(usize) -> &'t str) -> bool {
-        self.at.iter().all(|(axis, text)| same(point(*axis), text))
+    /// Whether it speaks of a sweep point; a variant that does not have a parameter stands at all of its values.
+    fn is_at(&self, point: &[PointValue]) -> bool {
+        let here = |(axis, text): &(usize, String)| point[*axis].is_absent() || same(&point[*axis].text, text);
+        self.at.iter().all(here)
     }
 }
 
@@ -290,12 +292,12 @@ impl Expectation {
         let speaks_of = |cell: &&Cell| {
             self.variant.as_ref().is_none_or(|variant| *variant == cell.variant)
                 && self.ratio_to.as_ref().is_none_or(|other| *other != cell.variant)
-                && self.is_at(|axis| &cell.point[axis].text)
+                && self.is_at(&cell.point)
         };
         let mut results: Vec<ExpectationResult> = cells
             .iter()
             .filter(speaks_of)
-            .map(|cell| self.judge_cell(cell, cells, place))
+            .flat_map(|cell| self.judge_cell(cell, cells, place))
             .collect();
         if results.is_empty() {
             results.push(self.result(
@@ -309,22 +311,41 @@ impl Expectation {
         results
     }
 
-    fn judge_cell(&self, cell: &Cell, cells: &[Cell], place: &str) -> ExpectationResult {
+    /// Judges it in a cell: against the cell of the other variant at the same point, or against each of them where only
+    /// the other variant has a swept parameter.
+    fn judge_cell(&self, cell: &Cell, cells: &[Cell], place: &str) -> Vec<ExpectationResult> {
+        let Some(other) = &self.ratio_to else {
+            return vec![self.judge_against(cell, None, place)];
+        };
+        let mut bases: Vec<&Cell> = Vec::new();
+        for base in cells.iter().filter(|base| base.variant == *other) {
+            let known = bases.iter().any(|known| known.is_at(other, &base.point));
+            if !known && meet(&base.point, &cell.point) && self.is_at(&base.point) {
+                bases.push(base);
+            }
+        }
+        if bases.is_empty() {
+            return vec![self.judge_against(cell, None, place)];
+        }
+        let judge = |base: &&Cell| self.judge_against(cell, Some(base), place);
+        bases.iter().map(judge).collect()
+    }
+
+    fn judge_against(&self, cell: &Cell, base: Option<&Cell>, place: &str) -> ExpectationResult {
         let metric = self.metric_in(cell);
         let unit = match (&self.ratio_to, &metric) {
             (Some(_), _) | (_, None) => Unit::Plain,
             (None, Some(metric)) => metric.unit,
         };
-        let seen = match &self.ratio_to {
-            None => metric.map(|metric| (metric.estimate, metric.thin)),
-            Some(other) => {
-                let base = cells.iter().find(|base| base.is_at(other, &cell.point));
-                let base = base.and_then(|base| self.metric_in(base));
-                let over = |(mine, base): (Metric, Metric)| figures::estimate_of(&quotient(base.side(), mine.side()));
-                metric.zip(base).map(|pair| (over(pair), None))
-            }
+        let seen = if self.ratio_to.is_none() {
+            metric.map(|metric| (metric.estimate, metric.thin))
+        } else {
+            let base = base.and_then(|base| self.metric_in(base));
+            let over = |(mine, base): (Metric, Metric)| figures::estimate_of(&quotient(base.side(), mine.side()));
+            metric.zip(base).map(|pair| (over(pair), None))
         };
-        self.result(cell.variant.clone(), cell.point.clone(), seen, unit, place)
+        let point = base.map_or_else(|| cell.point.clone(), |base| filled(&cell.point, &base.point));
+        self.result(cell.variant.clone(), point, seen, unit, place)
     }
 
     /// The metric in a cell. A limit that was not run into is not among those of a cell: it was, no times.

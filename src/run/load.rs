@@ -166,7 +166,7 @@ fn quoted(word: &str) -> String {
 
 /// How to name a file or folder from another folder, with `..` where it takes that: what a manifest says is meant for
 /// the scenario's own folder, wherever it was run and wherever that lies.
-fn seen_from(folder: &Path, path: &Path) -> PathBuf {
+pub(crate) fn seen_from(folder: &Path, path: &Path) -> PathBuf {
     let here = Path::new(".");
     let folder = if folder.as_os_str().is_empty() { here } else { folder };
     let (Ok(from), Ok(to)) = (folder.canonicalize(), path.canonicalize()) else {
@@ -344,9 +344,11 @@ impl Loader<'_> {
         let block = Block::new(&cx, root, &ROOT);
         let axes = self.axes(&block);
         let variants = self.variants(root);
-        let count = axes
-            .iter()
-            .fold(variants.len(), |n, axis| n.saturating_mul(axis.values.len()));
+        let count = variants.iter().fold(0_usize, |sum, (name, _, tree)| {
+            let own = Self::axes_of(&axes, name, tree);
+            let cells = own.iter().filter(|(_, there)| *there);
+            sum.saturating_add(cells.fold(1, |n, (axis, _)| n.saturating_mul(axis.values.len())))
+        });
         if count > CELLS_MAX {
             let message = format!("{count} cells: at most {CELLS_MAX} are run");
             let help = "try fewer values, or split the sweep into several scenarios";
@@ -358,7 +360,7 @@ impl Loader<'_> {
         let (mut cells, mut spec, mut heard) = (Vec::new(), None, Vec::new());
         for (variant, _, tree) in &variants {
             let own = Diagnostics::new();
-            for point in combinations(&axes) {
+            for point in combinations(&Self::axes_of(&axes, variant, tree)) {
                 if self.progress.is_cancelled() {
                     return None;
                 }
@@ -372,11 +374,7 @@ impl Loader<'_> {
         }
         let file = self.whole_file(root, &axes, &cells);
         report_all(&variants, &heard, self.diagnostics);
-        let declared = root
-            .get("variants")
-            .map_or(0, |node| node.entries().len())
-            .max(variants.len());
-        let points = combinations(&axes).len();
+        let cells_of_file = self.cells_of_file(root, &axes, &variants);
         let axes: Vec<Axis> = axes.into_iter().map(|axis| axis.axis).collect();
         let expectations = self.expectations(&block, &variants, &axes);
         if !self.diagnostics.has_errors() {
@@ -397,7 +395,7 @@ impl Loader<'_> {
                 auto: run.warmup_auto,
                 open: run.length_open,
             },
-            cells_of_file: declared * points,
+            cells_of_file,
             expectations,
             places: Vec::new(),
             manifest: Manifest::default(),
@@ -420,14 +418,42 @@ impl Loader<'_> {
             if all.len() == before {
                 let quiet = Diagnostics::new();
                 let tree = merge(root, overlay, &quiet);
-                let read = |point: Vec<usize>| self.cell(&key.text, &tree, axes, &point, &quiet);
-                let others: Vec<CellPlan> = combinations(axes).into_iter().filter_map(read).map(|c| c.0).collect();
+                let read = |point: Vec<Option<usize>>| self.cell(&key.text, &tree, axes, &point, &quiet);
+                let points = combinations(&Self::axes_of(axes, &key.text, &tree));
+                let others: Vec<CellPlan> = points.into_iter().filter_map(read).map(|c| c.0).collect();
                 if !quiet.has_errors() {
                     all.extend(others);
                 }
             }
         }
         all
+    }
+
+    /// How many cells all variants have, those that do not run included.
+    fn cells_of_file(&self, root: &Node, axes: &[SweepAxis], variants: &[Variant]) -> usize {
+        let cells = |name: &str, tree: &Node| combinations(&Self::axes_of(axes, name, tree)).len();
+        let running = variants.iter().map(|(name, _, tree)| cells(name, tree)).sum();
+        if self.options.variants.is_empty() {
+            return running;
+        }
+        let quiet = Diagnostics::new();
+        let entries = root.get("variants").map_or(&[][..], Node::entries);
+        let declared = entries
+            .iter()
+            .map(|(key, overlay)| cells(&key.text, &merge(root, overlay, &quiet)));
+        declared.sum::<usize>().max(running)
+    }
+
+    /// The swept parameters that have values, each with whether a variant has it. What a variant does not have makes
+    /// no difference to it, and is not tried value by value.
+    fn axes_of<'x>(axes: &'x [SweepAxis], variant: &str, tree: &Node) -> Vec<(&'x SweepAxis, bool)> {
+        let there = |axis: &SweepAxis| {
+            let mut paths = axis.paths.iter();
+            paths.any(|(path, _)| Self::path_in(path, variant, tree).is_some())
+        };
+        // A sweep without values has been reported; the rest of the scenario is still worth reading.
+        let valued = axes.iter().filter(|axis| !axis.values.is_empty());
+        valued.map(|axis| (axis, there(axis))).collect()
     }
 
     /// Reports `run` in a variant: what is compared must cover the same time, as often, with the same dice.
@@ -481,13 +507,12 @@ impl Loader<'_> {
         variant: &str,
         tree: &Node,
         axes: &[SweepAxis],
-        point: &[usize],
+        point: &[Option<usize>],
         diagnostics: &Diagnostics,
     ) -> Option<(CellPlan, RunSpec)> {
         let mut tree = tree.clone();
-        // A sweep without values has been reported; the rest of the scenario is still worth reading.
         let axes = || axes.iter().filter(|axis| !axis.values.is_empty()).zip(point);
-        for (axis, &value) in axes() {
+        for (axis, value) in axes().filter_map(|(axis, value)| Some((axis, (*value)?))) {
             for (path, place) in &axis.paths {
                 if let Some(path) = Self::path_in(path, variant, &tree) {
                     set(&mut tree, path, *place, axis.values[value].clone(), diagnostics);
@@ -506,7 +531,9 @@ impl Loader<'_> {
         plan.seed = self.options.seed.unwrap_or(plan.seed);
         let cell = CellPlan {
             variant: variant.to_owned(),
-            point: axes().map(|(axis, &value)| axis.points[value].clone()).collect(),
+            point: axes()
+                .map(|(axis, value)| value.map_or_else(PointValue::absent, |value| axis.points[value].clone()))
+                .collect(),
             plan,
             billing,
             digest: tally::scenario_digest(&tree),
@@ -681,12 +708,16 @@ fn scale(numbers: &[f64]) -> Scale {
     }
 }
 
-/// All combinations of value numbers, the last axis fastest.
-fn combinations(axes: &[SweepAxis]) -> Vec<Vec<usize>> {
-    let axes = axes.iter().filter(|axis| !axis.values.is_empty());
-    axes.fold(vec![Vec::new()], |before, axis| {
-        let extend = |point: Vec<usize>| {
-            (0..axis.values.len()).map(move |value| {
+/// All combinations of value numbers, the last axis fastest; none of an axis that is not there.
+fn combinations(axes: &[(&SweepAxis, bool)]) -> Vec<Vec<Option<usize>>> {
+    axes.iter().fold(vec![Vec::new()], |before, (axis, there)| {
+        let numbers: Vec<Option<usize>> = if *there {
+            (0..axis.values.len()).map(Some).collect()
+        } else {
+            vec![None]
+        };
+        let extend = |point: Vec<Option<usize>>| {
+            numbers.clone().into_iter().map(move |value| {
                 let mut longer = point.clone();
                 longer.push(value);
                 longer

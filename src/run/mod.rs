@@ -16,6 +16,7 @@ pub mod mean_month;
 pub mod memory;
 pub mod size;
 pub mod metrics;
+pub mod points;
 pub mod progress;
 pub mod study;
 pub mod tally;

@@ -360,7 +360,7 @@ pub struct FaultSummary {
 /// One coordinate of a sweep point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PointValue {
-    /// As written in the scenario: `500/s`.
+    /// As written in the scenario: `500/s`; `–` where the variant does not have the parameter.
     pub text: String,
     /// In the axis' unit; NaN for words.
     #[serde(with = "nan_as_null")]

@@ -378,6 +378,7 @@ fn sweep_series(
     what: Swept,
     (index, label): (usize, &str),
 ) -> Series {
+    let at = |position: usize| sweep_position(axis.scale, values, position);
     let mut found: Vec<(f64, Estimate)> = cells
         .iter()
         .filter_map(|cell| {
@@ -387,9 +388,12 @@ fn sweep_series(
                 Swept::Metric(metric, _) => cell.metric(metric)?.estimate,
             };
             let here = cell.point.get(across)?;
-            let position = values.iter().position(|value| value.text == here.text)?;
-            Some((sweep_position(axis.scale, values, position), estimate))
+            // What does not have the parameter is the same at all of its values.
+            let is_here = |value: &PointValue| here.is_absent() || value.text == here.text;
+            let positions = (0..values.len()).filter(|position| is_here(&values[*position]));
+            Some(positions.map(|position| (at(position), estimate)).collect::<Vec<_>>())
         })
+        .flatten()
         .collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
     Series {
@@ -415,7 +419,8 @@ fn main_axis(summary: &Summary) -> Option<(usize, Vec<PointValue>)> {
     for index in 0..summary.axes.len() {
         let mut values: Vec<PointValue> = Vec::new();
         let mut seen = BTreeSet::new();
-        for value in summary.cells.iter().filter_map(|cell| cell.point.get(index)) {
+        let values_of = summary.cells.iter().filter_map(|cell| cell.point.get(index));
+        for value in values_of.filter(|value| !value.is_absent()) {
             if seen.insert(value.text.as_str()) {
                 values.push(value.clone());
             }
@@ -433,7 +438,7 @@ fn line_label(cell: &Cell, across: usize, several: bool) -> String {
         .point
         .iter()
         .enumerate()
-        .filter(|(index, _)| *index != across)
+        .filter(|(index, value)| *index != across && !value.is_absent())
         .map(|(_, value)| &value.text);
     let variant = (several || cell.point.len() < 2).then_some(&cell.variant);
     variant

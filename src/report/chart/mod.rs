@@ -17,7 +17,7 @@ use self::canvas::{Dash, Marker, PALETTE, Picture};
 use self::plot::Look;
 use super::format::span_ns;
 use super::verdicts;
-use crate::run::summary::{Cell, Summary};
+use crate::run::summary::{Axis, Cell, Summary};
 
 /// Width of every picture in pixels.
 pub const WIDTH: u32 = 1600;
@@ -218,14 +218,13 @@ pub fn focus(summary: &Summary) -> Focus<'_> {
         .filter_map(last)
         .map(|cell| (cell.variant.clone(), cell))
         .collect();
-    let held: Vec<String> = cells.first().map_or(Vec::new(), |(_, cell)| {
-        summary
-            .axes
-            .iter()
-            .zip(&cell.point)
-            .map(|(axis, value)| format!("{} = {}", axis.label, value.text))
-            .collect()
-    });
+    // Whichever variant has the parameter.
+    let at = |(index, axis): (usize, &Axis)| {
+        let mut values = cells.iter().filter_map(|(_, cell)| cell.point.get(index));
+        let value = values.find(|value| !value.is_absent())?;
+        Some(format!("{} = {}", axis.label, value.text))
+    };
+    let held: Vec<String> = summary.axes.iter().enumerate().filter_map(at).collect();
     shortened(cells, format!("at {}", held.join(", ")))
 }
 
