@@ -564,3 +564,44 @@ variants:
         checked.stderr
     );
 }
+
+#[test]
+fn scenarios_of_one_file_name_keep_their_results() {
+    let scratch = Scratch::new("namesakes");
+    for folder in ["a", "b"] {
+        std::fs::create_dir(scratch.path().join(folder)).unwrap();
+    }
+    let (first, second) = (
+        scratch.write("a/plain.yaml", PLAIN),
+        scratch.write("b/plain.yaml", PLAIN),
+    );
+    let run = |scenario: &str, seed: &str| {
+        let outcome = coldcurve(scratch.path(), &["run", scenario, "--no-pictures", "--seed", seed]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        outcome.stderr
+    };
+    let seed = |folder: &str| {
+        let manifest = std::fs::read(scratch.path().join(folder).join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        (manifest["seed"].as_u64().unwrap(), manifest["scenario_path"].clone())
+    };
+    assert!(!run(first, "1").contains("note:"));
+    let said = run(second, "2");
+    for part in [
+        "output/plain has the results of a/plain.yaml",
+        "b/plain.yaml go to output/b-plain",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(seed("output/plain"), (1, "../../a/plain.yaml".into()));
+    assert_eq!(seed("output/b-plain"), (2, "../../b/plain.yaml".into()));
+    // Each finds its own again, also after it has been edited.
+    scratch.write("a/plain.yaml", &format!("{PLAIN}\n# edited\n"));
+    assert!(!run(first, "3").contains("note:"));
+    assert!(run(second, "4").contains("note:"));
+    assert_eq!((seed("output/plain").0, seed("output/b-plain").0), (3, 4));
+    // A file that was moved brings its results along.
+    std::fs::rename(scratch.path().join("a"), scratch.path().join("moved")).unwrap();
+    assert!(!run("moved/plain.yaml", "5").contains("note:"));
+    assert_eq!(seed("output/plain"), (5, "../../moved/plain.yaml".into()));
+}

@@ -271,11 +271,7 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
     let Some(loaded) = read(&args.scenario, &options) else {
         return Ok(BAD_INPUT);
     };
-    let stem = args
-        .scenario
-        .file_stem()
-        .map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy());
-    let folder = args.out.clone().unwrap_or_else(|| Path::new("output").join(&*stem));
+    let folder = target(args, None);
     if !args.no_files {
         report::check_target(&folder).map_err(|error| {
             format!("error: {error}\nNothing was run. `--out FOLDER` writes elsewhere, `--no-files` nowhere.")
@@ -304,8 +300,31 @@ fn run(args: &RunArgs) -> Result<u8, Refusal> {
     Ok(if whole { code } else { UNWRITTEN })
 }
 
+/// Where the results go: as told, or by the name of the scenario's file; says so if another scenario of this name had
+/// its results there first, unless that was said of this folder before.
+fn target(args: &RunArgs, said: Option<&Path>) -> PathBuf {
+    if let Some(out) = &args.out {
+        return out.clone();
+    }
+    let chosen = report::choose_folder(Path::new("output"), &args.scenario);
+    if let Some((own, whose)) = chosen.taken
+        && !args.no_files
+        && said != Some(&chosen.folder)
+    {
+        complain(&format!(
+            "note: {} has the results of {whose}: those of {} go to {} (`--out FOLDER` takes another one)",
+            own.display(),
+            args.scenario.display(),
+            chosen.folder.display()
+        ));
+    }
+    chosen.folder
+}
+
 /// Writes the results and says where they are, and what could not be written; whether that was nothing.
 fn write(summary: &Summary, folder: &Path, args: &RunArgs) -> bool {
+    // Another scenario of this name may have been there in the meantime.
+    let folder = &target(args, Some(folder));
     let place = folder.display();
     let options = if args.no_pictures {
         report::Options::NO_PICTURES
@@ -313,7 +332,8 @@ fn write(summary: &Summary, folder: &Path, args: &RunArgs) -> bool {
         report::Options::default()
     };
     let display = Display::new();
-    let written = report::write_telling(summary, folder, options, &display);
+    let scenario = args.out.is_none().then_some(args.scenario.as_path());
+    let written = report::write_telling(summary, folder, options, scenario, &display);
     display.end();
     let written = match written {
         Ok(written) => written,

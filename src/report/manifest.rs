@@ -17,6 +17,9 @@ pub struct ManifestFile {
     pub command: String,
     /// Scenario file name.
     pub scenario_file: String,
+    /// The scenario's file as seen from the folder, where the folder was chosen by the file's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario_path: Option<String>,
     /// Digest of the scenario's bytes.
     pub scenario_digest: String,
     /// Overrides given on the command line, as `path=value`.
@@ -33,8 +36,8 @@ pub struct ManifestFile {
     pub files: Vec<String>,
 }
 
-/// The manifest of a folder that holds these files.
-pub fn text(summary: &Summary, files: &[String]) -> io::Result<String> {
+/// The manifest of a folder that holds these files, and from which the scenario is seen there, if that is to be said.
+pub fn text(summary: &Summary, scenario: Option<&str>, files: &[String]) -> io::Result<String> {
     let manifest = &summary.manifest;
     let mut files = files.to_vec();
     files.sort();
@@ -42,6 +45,7 @@ pub fn text(summary: &Summary, files: &[String]) -> io::Result<String> {
         coldcurve: manifest.coldcurve.clone(),
         command: manifest.command.clone(),
         scenario_file: manifest.scenario_file.clone(),
+        scenario_path: scenario.map(str::to_owned),
         scenario_digest: manifest.scenario_digest.clone(),
         overrides: manifest.overrides.clone(),
         seed: summary.seed,

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 pub use self::folder::{Lost, check as check_target};
 use self::folder::{Output, Staging};
+pub use self::owner::{Chosen, choose as choose_folder};
 use crate::run::Results;
 use crate::run::progress::{Phase, Progress, Silent};
 use crate::run::summary::Summary;
@@ -27,6 +28,7 @@ pub mod large;
 pub mod limits;
 pub mod manifest;
 pub mod marks;
+mod owner;
 #[cfg(test)]
 mod sample;
 pub mod terminal;
@@ -74,18 +76,21 @@ pub struct Written {
 /// not write are kept. An error means that the folder is as it was; where only some files could not be written, the
 /// others are there.
 pub fn write_all(summary: &Summary, folder: &Path, options: Options) -> io::Result<Written> {
-    write_telling(summary, folder, options, &Silent)
+    write_telling(summary, folder, options, None, &Silent)
 }
 
-/// [`write_all`], telling how many files have been written.
+/// [`write_all`], telling how many files have been written. Where the folder was chosen by the scenario's name
+/// ([`choose_folder`]), the manifest says which file that is, so that no other one of this name is taken for it.
 pub fn write_telling(
     summary: &Summary,
     folder: &Path,
     options: Options,
+    scenario: Option<&Path>,
     progress: &dyn Progress,
 ) -> io::Result<Written> {
     let output = Output::open(folder)?;
     let mut filled = Filled::new(output.staging(), progress);
+    filled.scenario = scenario.and_then(|scenario| owner::path_from(folder, scenario));
     let notes = filled.fill(summary, options)?;
     let Filled { files, mut lost, .. } = filled;
     let unmoved = output.commit(&files);
@@ -121,6 +126,8 @@ impl Results {
 struct Filled<'a> {
     staging: &'a Staging,
     progress: &'a dyn Progress,
+    /// The scenario as seen from the folder, where that is to be in the manifest.
+    scenario: Option<String>,
     files: Vec<String>,
     lost: Vec<Lost>,
 }
@@ -138,6 +145,7 @@ impl<'a> Filled<'a> {
         Self {
             staging,
             progress,
+            scenario: None,
             files: Vec::new(),
             lost: Vec::new(),
         }
@@ -169,8 +177,7 @@ impl<'a> Filled<'a> {
         let names = names(&pictures, options);
         self.progress.begin(Phase::Writing, names.len() as u64);
         // Without a manifest the folder would not be known as ours. Its room is taken before the disk fills up.
-        self.staging
-            .put(MANIFEST, manifest::text(summary, &names)?.as_bytes())?;
+        self.staging.put(MANIFEST, self.manifest(summary, &names)?.as_bytes())?;
         self.put(SUMMARY, |out| json::write(summary, out));
         for (name, write) in csv::FILES {
             self.put(name, |out| write(summary, out));
@@ -189,8 +196,12 @@ impl<'a> Filled<'a> {
         }
         self.files.sort();
         self.staging
-            .rewrite(MANIFEST, manifest::text(summary, &self.files)?.as_bytes())?;
+            .rewrite(MANIFEST, self.manifest(summary, &self.files)?.as_bytes())?;
         Ok(notes)
+    }
+
+    fn manifest(&self, summary: &Summary, files: &[String]) -> io::Result<String> {
+        manifest::text(summary, self.scenario.as_deref(), files)
     }
 
     /// Draws what is asked for. A bug in a picture must not cost the numbers.
