@@ -287,6 +287,68 @@ pub fn money_short(estimate: &Estimate) -> (String, String) {
     }
 }
 
+/// The number of things in a unit that begins with one, and the things: 1,000,000 and `requests` of `1M requests`.
+fn pack_of(unit: &str) -> (f64, &str) {
+    let digits = unit.len() - unit.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    let Ok(number) = unit[..digits].parse::<f64>() else {
+        return (1.0, unit);
+    };
+    let rest = &unit[digits..];
+    let (times, rest) = match rest.as_bytes().first() {
+        Some(b'k') => (1e3, &rest[1..]),
+        Some(b'M') => (1e6, &rest[1..]),
+        _ => (1.0, rest),
+    };
+    match rest.strip_prefix(' ') {
+        Some(things) if !things.is_empty() => (number * times, things),
+        _ => (1.0, unit),
+    }
+}
+
+/// So many priced units, in words: 315 of `1M requests` are `315 million requests`, 730 of `instance-hour` are
+/// `730 instance-hours`.
+pub fn quantity(number: f64, unit: &str) -> String {
+    if !number.is_finite() {
+        return MISSING.into();
+    }
+    let (each, things) = pack_of(unit);
+    let all = number * each;
+    let (size, word) = match all.abs() {
+        all if all >= 0.9995e9 => (1e9, " billion"),
+        all if all >= 0.9995e6 => (1e6, " million"),
+        _ => (1.0, ""),
+    };
+    let one = ["hour", "minute", "month", "day", "unit"]
+        .iter()
+        .any(|end| things.ends_with(end));
+    let plural = if one && all.total_cmp(&1.0).is_ne() { "s" } else { "" };
+    let shown = all / size;
+    let decimals = if size > 1.0 {
+        decimals_of(shown)
+    } else {
+        unit_decimals(Unit::Level, shown)
+    };
+    // Whole things are not in parts.
+    let whole = size.total_cmp(&1.0).is_eq() && shown.fract() == 0.0;
+    format!(
+        "{}{word} {things}{plural}",
+        grouped(shown, if whole { 0 } else { decimals })
+    )
+}
+
+/// The price of a unit, as the book has it: `$0.09 per GB`, `$1 to $0.9 per 1M requests`.
+pub fn price(price: &str, unit: &str) -> String {
+    let dollars = |number: &str| match number.strip_prefix('-') {
+        Some(number) => format!("-${number}"),
+        None => format!("${number}"),
+    };
+    if price.is_empty() {
+        return MISSING.into();
+    }
+    let steps: Vec<String> = price.split(" to ").map(dollars).collect();
+    format!("{} per {unit}", steps.join(" to "))
+}
+
 /// A factor: `1.00×`, `0.42×`, `12.3×`.
 pub fn factor(number: f64) -> String {
     if number.is_finite() {
@@ -470,6 +532,27 @@ mod tests {
             assert_eq!(estimate(unit, &estimated(mean, half)), words);
         }
         assert_eq!(estimate(Unit::Seconds, &Estimate::exact(0.0123)), "12.3 ms");
+    }
+
+    #[test]
+    fn quantities_of_a_bill_read_as_words() {
+        for (number, unit, words) in [
+            (315.0, "1M requests", "315 million requests"),
+            (5334.43, "1M requests", "5.33 billion requests"),
+            (0.0125, "1M requests", "12,500 requests"),
+            (2.0, "1k mails", "2,000 mails"),
+            (10.0, "128 MB-s", "1,280 MB-s"),
+            (730.0, "instance-hour", "730 instance-hours"),
+            (1.0, "month", "1 month"),
+            (5087.29, "GB", "5,087 GB"),
+            (0.4567, "GB-month", "0.457 GB-months"),
+            (3.0, "4 x", "12 x"),
+            (f64::NAN, "GB", MISSING),
+        ] {
+            assert_eq!(quantity(number, unit), words);
+        }
+        assert_eq!(price("1 to 0.9", "1M requests"), "$1 to $0.9 per 1M requests");
+        assert_eq!(price("0.09", "GB"), "$0.09 per GB");
     }
 
     #[test]

@@ -1,25 +1,22 @@
 //! `report.html`: one file without scripts or links to other files, to be mailed or attached. It holds the table, the
 //! expectations, the warnings, every picture as inline SVG, the bill line by line, and how to repeat the run.
 
+use std::collections::BTreeMap;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::chart::Named;
+use super::chart::{Named, focus};
 use super::format::{self, span_ns};
 use super::large;
 use super::limits;
-use super::terminal::judged;
+use super::terminal::{judged, swept, whose};
 use super::verdicts;
 use crate::run::summary::{BillLine, Cell, Differences, Estimate, LimitHit, Outcome, Summary, Unit, name};
 use crate::run::verdict::Class;
 use crate::scenario::visible;
 
-const STYLE: &str = "body{font-family:'DejaVu Sans',Verdana,Arial,sans-serif;color:#222;max-width:1200px;\
-margin:2rem auto;padding:0 1rem;line-height:1.5}h1{margin-bottom:.2rem}.soft{color:#5f5f5f}\
-table{border-collapse:collapse;margin:1rem 0;font-size:.9rem}th,td{padding:.3rem .7rem;text-align:right;\
-border-bottom:1px solid #e1e1e1}th:first-child,td:first-child,td.words{text-align:left}th{border-bottom:2px solid #222}\
-.figures td{white-space:nowrap}figure{margin:2rem 0;overflow-x:auto}svg{width:100%;min-width:640px;height:auto}\
-figcaption{color:#5f5f5f}.ok{color:#00704f}.fail{color:#b34700;\
-font-weight:bold}code{background:#f3f3f3;padding:.1rem .3rem}.wide{overflow-x:auto}";
+/// Light and dark, on paper and on a telephone: tables and pictures scroll within their own boxes there.
+const STYLE: &str = include_str!("page.css");
 
 /// Rows of a table of limits or of a bill at most: the rest is in the files.
 const MOST_ROWS: usize = 200;
@@ -49,64 +46,96 @@ pub fn text(summary: &Summary, pictures: &[Named], documents: &[String], notes: 
     visible(&page.into_string()).into_owned()
 }
 
+/// A part of the page: its anchor, its heading, and what stands below.
+struct Section {
+    anchor: &'static str,
+    heading: String,
+    content: Markup,
+}
+
+impl Section {
+    fn new(anchor: &'static str, heading: &str, content: Markup) -> Self {
+        Self {
+            anchor,
+            heading: heading.to_owned(),
+            content,
+        }
+    }
+
+    fn markup(&self) -> Markup {
+        html! {
+            section id=(self.anchor) { "\n"
+                h2 { a href={ "#" (self.anchor) } { (self.heading) } } "\n"
+                (self.content)
+            } "\n"
+        }
+    }
+}
+
 fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[String]) -> Markup {
     let all = verdicts::by_regime(summary);
     let (shown, left_out) = large::shown(&all);
-    let cells: Vec<(String, &Cell)> = shown.cells.iter().map(|cell| (label(cell), cell)).collect();
+    let cells: Vec<(String, &Cell)> = shown.cells.iter().map(|cell| (verdicts::label(cell), cell)).collect();
+    let figures = html! {
+        (results(&shown))
+        @for line in verdicts::sizes(summary, left_out) { (soft(&line)) }
+        @for line in verdicts::legend(summary) { (soft(&line)) }
+    };
+    let drawn = html! {
+        @for note in notes { (soft(note)) }
+        @for (named, document) in pictures.iter().zip(documents) {
+            figure { "\n"
+                div.wide { (PreEscaped(document)) } "\n"
+                figcaption { (named.caption) } "\n"
+            } "\n"
+        }
+    };
+    let sections: Vec<Section> = [
+        Some(Section::new("results", "Results", figures)),
+        list("verdicts", verdicts::HEADING, verdicts::lines(summary), "verdicts.csv"),
+        list("faults", "Faults", limits::faults(&cells), "faults.csv"),
+        limits_table(&shown),
+        expectations(summary),
+        list("warnings", "Warnings", summary.warnings.clone(), "summary.json"),
+        (!documents.is_empty() || !notes.is_empty()).then(|| Section::new("pictures", "Pictures", drawn)),
+        bills(&shown),
+        Some(Section::new("repeat", "To repeat this run", repeat(summary))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     html! {
         p.soft {
             (summary.scenario) ": " (span_ns(summary.length_ns)) " simulated, " (span_ns(summary.warmup_ns))
             " of it warm-up, " (summary.replications) " replications, seed " (summary.seed) ". "
         } "\n"
-        (results(&shown))
-        @for line in verdicts::sizes(summary, left_out) { (soft(&line)) }
-        @for line in verdicts::legend(summary) { (soft(&line)) }
-        (list(verdicts::HEADING, verdicts::lines(summary), "verdicts.csv"))
-        (list("Faults", limits::faults(&cells), "faults.csv"))
-        (limits_table(&shown))
-        (expectations(summary))
-        (list("Warnings", summary.warnings.clone(), "summary.json"))
-        @for note in notes { (soft(note)) }
-        @for (named, document) in pictures.iter().zip(documents) {
-            figure { "\n"
-                (PreEscaped(document)) "\n"
-                figcaption { (named.caption) } "\n"
-            } "\n"
-        }
-        (bills(&shown))
-        (repeat(summary))
+        nav { @for section in &sections { a href={ "#" (section.anchor) } { (section.heading) } " " } } "\n"
+        @for section in &sections { (section.markup()) }
     }
-}
-
-fn label(cell: &Cell) -> String {
-    let points = cell.point.iter().map(|value| value.text.as_str());
-    std::iter::once(cell.variant.as_str())
-        .chain(points)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// The limits that were run into, of all cells.
-fn limits_table(summary: &Summary) -> Markup {
+fn limits_table(summary: &Summary) -> Option<Section> {
     let hits: Vec<(&Cell, &LimitHit)> = summary.cells.iter().flat_map(limits_of).collect();
-    html! {
-        @if !hits.is_empty() {
-            h2 { "Limits that were run into" } "\n"
-            div.wide { table { "\n"
-                tr { th { "variant" } @for column in limits::COLUMNS { th { (column) } } } "\n"
-                @for (cell, hit) in hits.iter().take(MOST_ROWS) {
-                    tr {
-                        td { (label(cell)) }
-                        @for (place, field) in limits::fields(hit).iter().enumerate() {
-                            td class=[(place < 4).then_some("words")] { (field) }
-                        }
-                    } "\n"
-                }
+    let several = summary.variants().len() > 1;
+    let content = html! {
+        div.wide { table { "\n"
+            tr { th { (whose(summary)) } @for (place, column) in limits::COLUMNS.iter().enumerate() {
+                th class=[(place < 4).then_some("words")] { (column) }
             } } "\n"
-            (rest(hits.len(), "limits.csv"))
-            (soft("Hits are per replication; windows are those of the timelines."))
-        }
-    }
+            @for (cell, hit) in hits.iter().take(MOST_ROWS) {
+                tr {
+                    td { (verdicts::short_label(cell, several)) }
+                    @for (place, field) in limits::fields(hit).iter().enumerate() {
+                        td class=[(place < 4).then_some("words")] { (field) }
+                    }
+                } "\n"
+            }
+        } } "\n"
+        (rest(hits.len(), "limits.csv"))
+        (soft("Hits are per replication; windows are those of the timelines."))
+    };
+    (!hits.is_empty()).then(|| Section::new("limits", "Limits that were run into", content))
 }
 
 fn limits_of(cell: &Cell) -> impl Iterator<Item = (&Cell, &LimitHit)> {
@@ -135,16 +164,28 @@ const COLUMNS: [(&str, &str); 6] = [
 /// One row per cell with the main metrics.
 fn results(summary: &Summary) -> Markup {
     let differences = summary.differences_of(name::BILL_MONTH);
+    let several = summary.variants().len() > 1 || summary.axes.is_empty();
+    let names = |cell: &Cell| -> Vec<String> {
+        let values = cell.point.iter().map(|value| value.text.clone());
+        several
+            .then(|| cell.variant.clone())
+            .into_iter()
+            .chain(values)
+            .collect()
+    };
     html! {
         div.wide { table.figures { "\n"
             tr {
-                th { "variant" }
+                @if several { th { "variant" } }
+                @for axis in &summary.axes { th { (swept(axis)) } }
                 @for (header, _) in COLUMNS { th { (header) } }
                 th { "bill per month" } th { "minus least" } th { "per million requests" }
             } "\n"
             @for cell in &summary.cells {
                 tr {
-                    td { @if cell.is_bad() { span.fail { "!" } " " } (label(cell)) }
+                    @for (index, name) in names(cell).into_iter().enumerate() {
+                        td { @if index == 0 && cell.is_bad() { span.fail { "!" } " " } (name) }
+                    }
                     @for (_, metric) in COLUMNS { td { (figure(cell, metric)) } }
                     td { (money(cell, &cell.bill.total)) }
                     td { (minus(&differences, cell)) }
@@ -186,25 +227,23 @@ fn minus(bills: &Differences, cell: &Cell) -> String {
     format!("{words}{doubt}")
 }
 
-fn expectations(summary: &Summary) -> Markup {
+fn expectations(summary: &Summary) -> Option<Section> {
     let (shown, more) = large::expectations(summary);
     let mark = |outcome| match outcome {
         Outcome::Holds => ("ok", "ok"),
         Outcome::Fails => ("fail", "FAIL"),
         Outcome::Undecided => ("soft", "?"),
     };
-    html! {
-        @if !summary.expectations.is_empty() {
-            h2 { "Expectations" } "\n"
-            ul { "\n"
-                @for expectation in shown {
-                    @let (class, mark) = mark(expectation.outcome);
-                    li { span class=(class) { (mark) } " " (judged(expectation)) } "\n"
-                }
-                @if more > 0 { li { (format::count(more as u64)) " more in summary.json" } "\n" }
-            } "\n"
-        }
-    }
+    let content = html! {
+        ul { "\n"
+            @for expectation in shown {
+                @let (class, mark) = mark(expectation.outcome);
+                li { span class=(class) { (mark) } " " (judged(expectation)) } "\n"
+            }
+            @if more > 0 { li { (format::count(more as u64)) " more in summary.json" } "\n" }
+        } "\n"
+    };
+    (!summary.expectations.is_empty()).then(|| Section::new("expectations", "Expectations", content))
 }
 
 fn soft(line: &str) -> Markup {
@@ -212,43 +251,99 @@ fn soft(line: &str) -> Markup {
 }
 
 /// A list of lines; where there are very many, the rest is in a file.
-fn list(heading: &str, lines: Vec<String>, file: &str) -> Markup {
-    html! {
-        @if !lines.is_empty() {
-            h2 { (heading) } "\n"
-            ul { "\n"
-                @for line in large::first_lines(lines, file) { li { (line) } "\n" }
+fn list(anchor: &'static str, heading: &str, lines: Vec<String>, file: &str) -> Option<Section> {
+    if lines.is_empty() {
+        return None;
+    }
+    let content = html! {
+        ul { "\n"
+            @for line in large::first_lines(lines, file) { li { (line) } "\n" }
+        } "\n"
+    };
+    Some(Section::new(anchor, heading, content))
+}
+
+/// The bills beside one another, and that of every cell line by line, folded away.
+fn bills(summary: &Summary) -> Option<Section> {
+    let found: Vec<&Cell> = summary
+        .cells
+        .iter()
+        .filter(|cell| !cell.bill.lines.is_empty())
+        .collect();
+    if found.is_empty() {
+        return None;
+    }
+    let content = html! {
+        (side_by_side(summary))
+        @for cell in found {
+            details {
+                summary { (verdicts::label(cell)) ": " (bill_total(cell)) } "\n"
+                div.wide { table { "\n"
+                    tr {
+                        th { "component" } th.words { "service" } th.words { "line" } th { "quantity" } th { "price" }
+                        th { "amount" } th { "confidence in the price" }
+                    } "\n"
+                    @for line in largest(&cell.bill.lines) { (bill_line(line)) }
+                    tr.total { td { "total" } td {} td {} td {} td {} td { (bill_total(cell)) } td {} } "\n"
+                } } "\n"
+                (rest(cell.bill.lines.len(), "bill.csv"))
+                @for note in &cell.bill.notes { (soft(note)) }
             } "\n"
+        }
+    };
+    Some(Section::new("bills", "Bills per month", content))
+}
+
+/// Lines that are compared at most; the others are added up.
+const MOST_COMPARED: usize = 30;
+
+/// What is paid for in each bill, the largest lines first, with the totals below.
+fn side_by_side(summary: &Summary) -> Markup {
+    let focus = focus(summary);
+    let amounts: Vec<BTreeMap<(&str, &str), f64>> = focus.cells.iter().map(|(_, cell)| amounts(cell)).collect();
+    let mut lines: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    for (line, amount) in amounts.iter().flatten() {
+        let largest = lines.entry(*line).or_insert(0.0);
+        *largest = largest.max(*amount);
+    }
+    let mut order: Vec<((&str, &str), f64)> = lines.into_iter().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let (compared, others) = order.split_at(order.len().min(MOST_COMPARED));
+    let amount =
+        |amount: Option<f64>| amount.map_or_else(|| format::MISSING.into(), |a| format::value(Unit::Dollars, a));
+    let rest = |cell: &BTreeMap<(&str, &str), f64>| others.iter().filter_map(|(line, _)| cell.get(line)).sum();
+    html! {
+        @if focus.cells.len() > 1 {
+            @if !focus.note.is_empty() { (soft(&format!("Side by side, {}.", focus.note))) }
+            div.wide { table.figures { "\n"
+                tr { th { "paid for" } @for (label, _) in &focus.cells { th { (label) } } } "\n"
+                @for (line, _) in compared {
+                    tr {
+                        td { (line.0) ": " (line.1) }
+                        @for cell in &amounts { td { (amount(cell.get(line).copied())) } }
+                    } "\n"
+                }
+                @if !others.is_empty() {
+                    tr {
+                        td { (format::count(others.len() as u64)) " smaller lines" }
+                        @for cell in &amounts { td { (amount(Some(rest(cell)))) } }
+                    } "\n"
+                }
+                tr.total { td { "total" } @for (_, cell) in &focus.cells { td { (bill_total(cell)) } } } "\n"
+            } } "\n"
         }
     }
 }
 
-/// The bill of every cell, folded away.
-fn bills(summary: &Summary) -> Markup {
-    let mut found = summary
-        .cells
-        .iter()
-        .filter(|cell| !cell.bill.lines.is_empty())
-        .peekable();
-    html! {
-        @if found.peek().is_some() {
-            h2 { "Bills per month" } "\n"
-            @for cell in found {
-                details {
-                    summary { (label(cell)) ": " (bill_total(cell)) } "\n"
-                    div.wide { table { "\n"
-                        tr {
-                            th { "component" } th { "service" } th { "line" } th { "quantity" } th { "price" }
-                            th { "amount" } th { "confidence in the price" }
-                        } "\n"
-                        @for line in largest(&cell.bill.lines) { (bill_line(line)) }
-                    } } "\n"
-                    (rest(cell.bill.lines.len(), "bill.csv"))
-                    @for note in &cell.bill.notes { (soft(note)) }
-                } "\n"
-            }
-        }
+/// What is paid for each line of a bill, by component and line.
+fn amounts(cell: &Cell) -> BTreeMap<(&str, &str), f64> {
+    let mut found = BTreeMap::new();
+    for line in &cell.bill.lines {
+        *found
+            .entry((line.component.as_str(), line.line.as_str()))
+            .or_insert(0.0) += line.amount.mean;
     }
+    found
 }
 
 fn bill_total(cell: &Cell) -> String {
@@ -262,8 +357,8 @@ fn bill_line(line: &BillLine) -> Markup {
             td { (line.component) }
             td.words { (line.service) }
             td.words { (line.line) }
-            td { (format::value(Unit::Level, line.quantity.mean)) " " (line.unit) }
-            td { (line.price) }
+            td { (format::quantity(line.quantity.mean, &line.unit)) }
+            td { (format::price(&line.price, &line.unit)) }
             td { (format::estimate(Unit::Dollars, &line.amount)) }
             td { (line.confidence) }
         } "\n"
@@ -284,7 +379,6 @@ fn largest(lines: &[BillLine]) -> Vec<&BillLine> {
 fn repeat(summary: &Summary) -> Markup {
     let manifest = &summary.manifest;
     html! {
-        h2 { "To repeat this run" } "\n"
         p { "In the scenario's folder: " code { (manifest.command) } } "\n"
         p.soft {
             "coldcurve " (manifest.coldcurve) ", scenario " (manifest.scenario_file)
@@ -312,11 +406,47 @@ mod tests {
         let documents: Vec<String> = pictures.iter().map(|named| named.picture.svg().unwrap()).collect();
         let page = text(&summary, &pictures, &documents, &[]);
         assert!(!page.contains("<script") && !page.contains("<b>"));
-        assert!(!page.contains("href=") && !page.contains("src="));
+        assert_eq!(page.matches("href=").count(), page.matches("href=\"#").count());
+        assert!(!page.contains("src="));
         assert_eq!(page.matches("<svg").count(), pictures.len());
-        for tag in ["table", "tr", "ul", "div", "figure", "details"] {
+        for anchor in page
+            .split("href=\"#")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+        {
+            assert_eq!(page.matches(&format!("id=\"{anchor}\"")).count(), 1, "{anchor}");
+        }
+        for tag in ["table", "tr", "ul", "div", "figure", "details", "section", "nav"] {
             let open = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
             assert_eq!(open, page.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn bills_stand_side_by_side_and_add_up() {
+        let summary = sample::four();
+        let page = text(&summary, &[], &[], &[]);
+        let table = page
+            .split("id=\"bills\"")
+            .nth(1)
+            .unwrap()
+            .split("</table>")
+            .next()
+            .unwrap();
+        let amounts = |row: &str| -> Vec<f64> {
+            let fields = row
+                .split("<td>")
+                .skip(2)
+                .map(|field| field.split("</td>").next().unwrap());
+            let digits = |field: &str| field.split(' ').next().unwrap().replace(['$', ','], "");
+            fields.map(|field| digits(field).parse().unwrap_or(0.0)).collect()
+        };
+        let rows: Vec<Vec<f64>> = table.split("<tr").skip(2).map(amounts).collect();
+        let (total, lines) = rows.split_last().unwrap();
+        assert_eq!(total.len(), summary.cells.len());
+        for (cell, total) in total.iter().enumerate() {
+            let sum: f64 = lines.iter().map(|line| line[cell]).sum();
+            assert!((sum - total).abs() <= 0.01 * total, "{sum} {total}");
         }
     }
 }
