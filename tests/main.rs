@@ -21,6 +21,7 @@ mod imports;
 mod output;
 mod properties;
 mod random;
+mod screens;
 mod support;
 mod systems;
 mod tallies;
