@@ -297,7 +297,7 @@ functions: { f: { cpu: 1, handler: [ cpu: 1 ms ] } }
     let outcome = run(&scratch, "quota.yaml", text, &[]);
     says(
         &outcome.stdout,
-        &["Limits that were run into", "send_rate queues.q clients.web"],
+        &["Limits that were run into", "send_rate of queues.q, by clients.web"],
     );
 }
 
