@@ -6,7 +6,7 @@
 //! Prices that a scenario gives itself (of external services) are attributes of the component in the plan, as the model
 //! knows no prices; here they become lines of the book.
 
-use super::episodes::Month;
+use super::episodes::{Episode, Month};
 use super::study::CellPlan;
 use crate::cost::{
     Bill, Confidence, Extrapolation, Meter, MeterSet, Metering, Money, PriceBook, PriceLine, Provenance, Tier, Usage,
@@ -132,17 +132,23 @@ impl BillingPlan {
                  month has it with `per_month` or `billing.active_hours`"
             )];
         }
-        let comes = month.episodes.iter().filter(|episode| episode.seen > 0);
-        let comes: Vec<String> = comes
-            .map(|episode| format!("{} {}", episode.label, times(episode.per_month)))
-            .collect();
+        let seen = || month.episodes.iter().filter(|episode| episode.seen > 0);
+        let (unsaid, said): (Vec<&Episode>, Vec<&Episode>) = seen().partition(|episode| episode.unsaid);
+        let said = said.iter().map(|it| format!("{} {}", it.label, times(it.per_month)));
+        let mut comes: Vec<String> = said.collect();
+        let labels: Vec<&str> = unsaid.iter().map(|episode| &episode.label[..]).collect();
+        match labels.len() {
+            0 => {}
+            1 => comes.push(format!("{} once (say `per_month` if it comes more often)", labels[0])),
+            _ => comes.push(format!(
+                "once each (say `per_month` of what comes more often) {}",
+                labels.join(", ")
+            )),
+        }
         let mut words = self.traffic_in_words(month, &span);
         if !comes.is_empty() {
             words.push_str(if month.continuous { ", but for " } else { ", and " });
             words.push_str(&comes.join(", "));
-            if month.episodes.iter().any(|episode| episode.unsaid && episode.seen > 0) {
-                words.push_str("; say `per_month` of what comes more often than once");
-            }
         }
         let unseen = month.episodes.iter().filter(|episode| episode.seen == 0);
         let unseen = unseen.map(|episode| {
