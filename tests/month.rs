@@ -34,6 +34,9 @@ fn study(text: &str) -> Study {
 /// An amount and the half-width of its interval.
 type Amount = (f64, f64);
 
+/// Student's t for 95 % and three degrees of freedom.
+const T: f64 = 3.182;
+
 /// What so many months cost that were simulated as a whole: the mean over runs.
 fn simulated(text: &str, months: u64) -> Amount {
     let study = study(text);
@@ -48,8 +51,6 @@ fn simulated(text: &str, months: u64) -> Amount {
     let n = bills.len() as f64;
     let mean = bills.iter().sum::<f64>() / n;
     let variance = bills.iter().map(|bill| (bill - mean) * (bill - mean)).sum::<f64>() / (n - 1.0);
-    /// Student's t for 95 % and three degrees of freedom.
-    const T: f64 = 3.182;
     assert!((n - 4.0).abs() < 0.1, "t is that of four runs");
     (mean, T * (variance / n).sqrt())
 }

@@ -167,10 +167,7 @@ fn mutated(bytes: &[u8], dice: &mut Stream) -> Vec<u8> {
 #[test]
 fn bytes_that_nobody_packed_are_refused_or_make_figures() {
     let cell = cell();
-    let packed: Vec<Packed> = runs(&cell.plan)
-        .iter()
-        .map(|run| with_twin(&cell.plan, run))
-        .collect();
+    let packed: Vec<Packed> = runs(&cell.plan).iter().map(|run| with_twin(&cell.plan, run)).collect();
     let mut dice = Stream::new(3, 0, StreamKey::new("tally", "fuzz"));
     let (mut refused, mut strange) = (0, 0);
     for _ in 0..3_000 {
