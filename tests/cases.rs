@@ -43,7 +43,7 @@ fn metric(summary: &Value, cell: usize, name: &str) -> f64 {
 }
 
 #[track_caller]
-fn says(text: &str, words: &[&str]) {
+pub fn says(text: &str, words: &[&str]) {
     // Lines are wrapped where they do not fit.
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in words {

@@ -325,7 +325,7 @@ proptest! {
             set.expect("runs that end").write_to(&mut bytes).expect("a vector takes all");
         }
         let read = Tally::read_all(&mut &bytes[..]).expect("what was written");
-        prop_assert_eq!(read[1].packed.bytes(), packed.bytes(), "run 1 is run 1");
+        prop_assert!(read[1].packed.bytes().starts_with(packed.bytes()), "run 1 is run 1, and its twins come after");
         let again = summarise(study, by_cell(read).expect("one study")).expect("all runs");
         let text = |summary| json::text(summary).expect("a summary as JSON");
         prop_assert!(text(&again) == text(&summary), "another summary");

@@ -18,7 +18,7 @@ fn requests(study: &Study) -> f64 {
     let of_run = |plan: &crate::model::Plan| -> f64 {
         let seconds = plan.length.as_secs_f64();
         let rate = |load: &Load| match load {
-            Load::Open { arrivals, batch } => {
+            Load::Open { arrivals, batch, .. } => {
                 arrivals.mean_per_second(plan.length) * batch.as_ref().map_or(1.0, crate::kernel::Sampler::mean)
             }
             Load::Closed { users, think } => f64::from(*users) / (think.mean() / 1e9).max(1e-3),

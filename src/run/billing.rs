@@ -6,6 +6,7 @@
 //! Prices that a scenario gives itself (of external services) are attributes of the component in the plan, as the model
 //! knows no prices; here they become lines of the book.
 
+use super::episodes::{Episode, Month};
 use super::study::CellPlan;
 use crate::cost::{
     Bill, Confidence, Extrapolation, Meter, MeterSet, Metering, Money, PriceBook, PriceLine, Provenance, Tier, Usage,
@@ -73,8 +74,24 @@ impl BillingPlan {
         }
     }
 
-    /// The bill of one run's meters.
+    /// The bill of one run's meters, of which a month has as many as of such runs.
     pub fn bill(&self, plan: &Plan, meters: &[MeterSet], measured: Duration) -> Bill {
+        self.bill_by(plan, meters, &self.extrapolation(measured))
+    }
+
+    /// The bill of the mean of so many whole months' meters.
+    pub fn bill_of_months(&self, plan: &Plan, meters: &[MeterSet], months: u64) -> Bill {
+        // The ratio is all that matters, and as many months of nanoseconds would not fit.
+        let hour = 3_600_000_000_000;
+        let mean = Extrapolation {
+            measured: Duration(months * hour),
+            hours_per_month: 1,
+            active_hours: None,
+        };
+        self.bill_by(plan, meters, &mean)
+    }
+
+    fn bill_by(&self, plan: &Plan, meters: &[MeterSet], extrapolation: &Extrapolation) -> Bill {
         let usages: Vec<Usage> = plan
             .components
             .iter()
@@ -89,16 +106,16 @@ impl BillingPlan {
             })
             .collect();
         let own: Vec<PriceLine> = plan.components.iter().flat_map(own_prices).collect();
-        let extrapolation = self.extrapolation(measured);
         if own.is_empty() {
-            return bill(&self.book, &usages, &extrapolation, self.free_tier);
+            return bill(&self.book, &usages, extrapolation, self.free_tier);
         }
         let mut book = PriceBook::clone(&self.book);
         book.lines.extend(own);
-        bill(&book, &usages, &extrapolation, self.free_tier)
+        bill(&book, &usages, extrapolation, self.free_tier)
     }
 
-    fn extrapolation(&self, measured: Duration) -> Extrapolation {
+    /// How continuous traffic becomes a month.
+    pub fn extrapolation(&self, measured: Duration) -> Extrapolation {
         Extrapolation {
             measured,
             hours_per_month: self.book.hours_per_month,
@@ -107,12 +124,48 @@ impl BillingPlan {
     }
 
     /// How the bill's month was made from the measured time.
-    pub fn month_in_words(&self, measured: Duration) -> String {
-        let (seconds, month) = (measured.as_secs_f64(), self.book.hours_per_month);
-        let measured = match seconds {
-            s if s < 7_200.0 => format!("{} min", (s / 6.0).round() / 10.0),
-            s => format!("{} h", (s / 360.0).round() / 10.0),
-        };
+    pub fn month_in_words(&self, month: &Month, measured: Duration) -> Vec<String> {
+        let span = in_words(measured);
+        if month.once {
+            return vec![format!(
+                "everything comes once: this is the bill of the measured {span}, and not of a month; say how often a \
+                 month has it with `per_month` or `billing.active_hours`"
+            )];
+        }
+        let seen = || month.episodes.iter().filter(|episode| episode.seen > 0);
+        let (unsaid, said): (Vec<&Episode>, Vec<&Episode>) = seen().partition(|episode| episode.unsaid);
+        let said = said.iter().map(|it| format!("{} {}", it.label, times(it.per_month)));
+        let mut comes: Vec<String> = said.collect();
+        let labels: Vec<&str> = unsaid.iter().map(|episode| &episode.label[..]).collect();
+        match labels.len() {
+            0 => {}
+            1 => comes.push(format!("{} once (say `per_month` if it comes more often)", labels[0])),
+            _ => comes.push(format!(
+                "once each (say `per_month` of what comes more often) {}",
+                labels.join(", ")
+            )),
+        }
+        let mut words = self.traffic_in_words(month, &span);
+        if !comes.is_empty() {
+            words.push_str(if month.continuous { ", but for " } else { ", and " });
+            words.push_str(&comes.join(", "));
+        }
+        let unseen = month.episodes.iter().filter(|episode| episode.seen == 0);
+        let unseen = unseen.map(|episode| {
+            let (label, often) = (&episode.label, times(episode.per_month));
+            format!(
+                "{label} fires {often} a month and never in the measured {span}: its work is not in the bill; measure \
+                 longer, or set `run.start` so that it fires"
+            )
+        });
+        std::iter::once(words).chain(unseen).collect()
+    }
+
+    fn traffic_in_words(&self, has: &Month, measured: &str) -> String {
+        let month = self.book.hours_per_month;
+        if !has.episodes.is_empty() && !has.continuous {
+            return format!("a month of {month} h is billed: what stands there without traffic in all of it");
+        }
         match self.active_hours {
             None => format!("a month of {month} h is billed, all of it like the measured {measured}"),
             Some(hours) => format!(
@@ -126,6 +179,25 @@ impl BillingPlan {
     pub fn repeats(&self, measured: Duration) -> f64 {
         let hours = self.active_hours.unwrap_or(f64::from(self.book.hours_per_month));
         hours * 3600.0 / measured.as_secs_f64()
+    }
+}
+
+/// A measured time.
+fn in_words(measured: Duration) -> String {
+    match measured.as_secs_f64() {
+        s if s < 7_200.0 => format!("{} min", (s / 6.0).round() / 10.0),
+        s => format!("{} h", (s / 360.0).round() / 10.0),
+    }
+}
+
+/// How often.
+fn times(number: f64) -> String {
+    match (number * 10.0).round() / 10.0 {
+        1.0 => "once".to_owned(),
+        2.0 => "twice".to_owned(),
+        n if n >= 100.0 => format!("{} times", n.round()),
+        n if n < 0.1 => format!("{number:.3} times"),
+        n => format!("{n} times"),
     }
 }
 

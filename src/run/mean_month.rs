@@ -2,27 +2,29 @@
 //!
 //! A bill is no sum over runs: tiers, minimums and free tiers bend it, so the mean of the runs' bills is not the bill
 //! of the mean month. Ten minutes that happen to lie above a free tier would be billed for it, and those below would
-//! not pay less than nothing. The interval is the jackknife's over runs; where the bill bends within what the
+//! not pay less than nothing. Where a month has episodes ([`super::episodes`]), each run with its twins makes a month of
+//! its own first. The interval is the jackknife's over runs; where the bill bends within what the
 //! quantities may be, it also holds the bills of the lowest and of the highest quantities.
 
 use super::aggregate::count;
+use super::episodes::Month;
 use super::figures::metric_of;
 use super::study::CellPlan;
 use super::summary::{BillLine, BillSummary, Estimate, Metric, Unit, name};
-use super::tally::Packed;
-use crate::cost::{Bill, MeterSet};
+use super::tally::{Packed, Twin};
+use crate::cost::{Bill, Meter, MeterSet};
 use crate::kernel::Duration;
 use crate::kernel::number::whole_u128;
 use crate::model::Plan;
 use crate::stats::figure::{self, CONFIDENCE, Figure};
 use crate::stats::interval::student_t_quantile;
 
-/// What a run used, in how much time.
+/// What a run used, in how much time; or in the month that was made of it.
 struct Usage {
     meters: Vec<MeterSet>,
     measured: Duration,
     /// Requests of its clients.
-    requests: u64,
+    requests: f64,
 }
 
 impl Usage {
@@ -30,13 +32,99 @@ impl Usage {
         Self {
             meters: run.meters(),
             measured: run.measured(),
-            requests: count(run, plan, name::OFFERED),
+            requests: count(run, plan, name::OFFERED) as f64,
+        }
+    }
+
+    /// The month of a run: what is there without its episodes fills it, and each step has its share.
+    fn month_of(run: &Packed, cell: &CellPlan, has: &Month) -> Self {
+        let base = cell.billing.extrapolation(run.measured());
+        let with = Twin {
+            requests: count(run, &cell.plan, name::OFFERED),
+            meters: run.meters(),
+        };
+        let twins: Vec<Twin> = std::iter::once(with).chain(run.twins()).collect();
+        let of_episodes = |used: &dyn Fn(&Twin) -> f64| -> f64 {
+            let steps = has.steps.iter().zip(twins.windows(2));
+            steps
+                .map(|(step, pair)| step.weight * (used(&pair[0]) - used(&pair[1])))
+                .sum()
+        };
+        let rest = &twins[twins.len() - 1];
+        let quanta = |component: usize, meter: Meter| {
+            let continuous = base.scale(meter.scaling(), rest.meters[component].get(meter));
+            let more = of_episodes(&|twin| twin.meters[component].get(meter) as f64).round();
+            // What an episode saves is subtracted; in whole numbers, so that what no episode touches stays exact.
+            if more >= 0.0 {
+                continuous.saturating_add(whole_u128(more))
+            } else {
+                continuous.saturating_sub(whole_u128(-more))
+            }
+        };
+        let of = |component: usize| MeterSet::new().map(|meter, _| quanta(component, meter));
+        let requests = rest.requests as f64 * cell.billing.repeats(run.measured());
+        Self {
+            meters: (0..cell.plan.components.len()).map(of).collect(),
+            measured: run.measured(),
+            requests: requests + of_episodes(&|twin| twin.requests as f64),
+        }
+    }
+}
+
+/// How what runs used becomes a bill.
+struct Pricing<'a> {
+    cell: &'a CellPlan,
+    has: Month,
+    /// Whether what each run used is that of a whole month.
+    months: bool,
+}
+
+impl<'a> Pricing<'a> {
+    fn of(cell: &'a CellPlan, results: &[&Packed]) -> Self {
+        let mut has = Month::of(&cell.plan);
+        // Who says how much of a month is like this says that it comes again.
+        has.once &= cell.billing.active_hours.is_none();
+        if !results.iter().all(|run| run.has_twins(&cell.plan, &has)) {
+            // Runs that were made without twins, such as those of tests, are scaled as a whole.
+            has = Month::default();
+        }
+        Self {
+            cell,
+            months: has.once || !has.steps.is_empty(),
+            has,
+        }
+    }
+
+    fn usage(&self, run: &Packed) -> Usage {
+        if self.has.steps.is_empty() {
+            Usage::of(run, &self.cell.plan)
+        } else {
+            Usage::month_of(run, self.cell, &self.has)
+        }
+    }
+
+    /// The bill of what so many runs used together.
+    fn bill(&self, meters: &[MeterSet], runs: u64, measured: u64) -> Bill {
+        let Self { cell, .. } = self;
+        if self.months {
+            cell.billing.bill_of_months(&cell.plan, meters, runs)
+        } else {
+            cell.billing.bill(&cell.plan, meters, Duration(measured))
+        }
+    }
+
+    /// Times that what a run used fits into a month.
+    fn repeats(&self, measured: Duration) -> f64 {
+        if self.months {
+            1.0
+        } else {
+            self.cell.billing.repeats(measured)
         }
     }
 }
 
 /// What the runs of a cell used together, and its bills.
-struct Month {
+struct MeanMonth {
     all: Bill,
     /// Without run 0, without run 1, ...
     without: Vec<Bill>,
@@ -47,11 +135,11 @@ struct Month {
 /// How far a bill may be from a straight line by the rounding of amounts alone.
 const STRAIGHT: f64 = 1e-6;
 
-impl Month {
-    fn of(cell: &CellPlan, results: &[Usage]) -> Self {
-        let bill = |meters: &[MeterSet], measured: u64| cell.billing.bill(&cell.plan, meters, Duration(measured));
+impl MeanMonth {
+    fn of(pricing: &Pricing, results: &[Usage]) -> Self {
+        let runs = results.len() as u64;
         let measured: u64 = results.iter().map(|result| result.measured.0).sum();
-        let components = cell.plan.components.len();
+        let components = pricing.cell.plan.components.len();
         let mut pooled = vec![MeterSet::new(); components];
         for result in results {
             pooled
@@ -61,9 +149,9 @@ impl Month {
         }
         let rest = |result: &Usage| {
             let others = pooled.iter().zip(&result.meters).map(|(all, own)| all.without(own));
-            bill(&others.collect::<Vec<_>>(), measured - result.measured.0)
+            pricing.bill(&others.collect::<Vec<_>>(), runs - 1, measured - result.measured.0)
         };
-        let all = bill(&pooled, measured);
+        let all = pricing.bill(&pooled, runs, measured);
         if results.len() < 2 {
             return Self {
                 all,
@@ -74,7 +162,7 @@ impl Month {
         let without = results.iter().map(rest).collect();
         let shifted = |direction: f64| {
             let shift = |component: usize| shifted(results, component, &pooled[component], direction);
-            bill(&(0..components).map(shift).collect::<Vec<_>>(), measured)
+            pricing.bill(&(0..components).map(shift).collect::<Vec<_>>(), runs, measured)
         };
         let (low, high) = (shifted(-1.0), shifted(1.0));
         let (least, most, middle) = (low.total.as_f64(), high.total.as_f64(), all.total.as_f64());
@@ -119,18 +207,19 @@ fn shifted(results: &[Usage], component: usize, pooled: &MeterSet, direction: f6
 
 /// The bill of a cell, and the metrics of its total.
 pub fn bill_summary(cell: &CellPlan, results: &[&Packed], metrics: &mut Vec<Metric>) -> BillSummary {
-    let results: Vec<Usage> = results.iter().map(|run| Usage::of(run, &cell.plan)).collect();
+    let pricing = Pricing::of(cell, results);
+    let results: Vec<Usage> = results.iter().map(|run| pricing.usage(run)).collect();
     let results = &results[..];
-    let month = Month::of(cell, results);
+    let month = MeanMonth::of(&pricing, results);
     let each: Vec<f64> = results
         .iter()
         .map(|result| {
-            let own = cell.billing.bill(&cell.plan, &result.meters, result.measured);
+            let own = pricing.bill(&result.meters, 1, result.measured.0);
             own.total.as_f64()
         })
         .collect();
     let total = month.figure(&|bill| bill.total.as_f64());
-    let (per_million, of_each) = per_million(cell, results, &month, &each);
+    let (per_million, of_each) = per_million(&pricing, results, &month, &each);
     metrics.push(metric_of(name::BILL_MONTH, Unit::Dollars, total, each));
     let total = metrics
         .last()
@@ -146,7 +235,7 @@ pub fn bill_summary(cell: &CellPlan, results: &[&Packed], metrics: &mut Vec<Metr
         notes.push(format!("no price for {meter} of {component} ({service})"));
     }
     let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
-    notes.push(cell.billing.month_in_words(measured));
+    notes.extend(cell.billing.month_in_words(&pricing.has, measured));
     BillSummary {
         lines: lines(&month),
         total,
@@ -156,11 +245,11 @@ pub fn bill_summary(cell: &CellPlan, results: &[&Packed], metrics: &mut Vec<Metr
 }
 
 /// Dollars per million requests of the mean month, as a ratio of sums, and those of each run.
-fn per_million(cell: &CellPlan, results: &[Usage], month: &Month, each: &[f64]) -> (Figure, Vec<f64>) {
-    let requests: Vec<f64> = results.iter().map(|run| run.requests as f64).collect();
+fn per_million(pricing: &Pricing, results: &[Usage], month: &MeanMonth, each: &[f64]) -> (Figure, Vec<f64>) {
+    let requests: Vec<f64> = results.iter().map(|run| run.requests).collect();
     let (all, n) = (requests.iter().sum::<f64>(), results.len() as f64);
     let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
-    let repeats = cell.billing.repeats(measured);
+    let repeats = pricing.repeats(measured);
     let a_month = |requests: f64, runs: f64| requests / runs * repeats / 1e6;
     let of_each = each
         .iter()
@@ -183,7 +272,7 @@ fn per_million(cell: &CellPlan, results: &[Usage], month: &Month, each: &[f64]) 
     (figure, of_each)
 }
 
-fn lines(month: &Month) -> Vec<BillLine> {
+fn lines(month: &MeanMonth) -> Vec<BillLine> {
     let line = |line: &crate::cost::BillLine| {
         let same = |bill: &Bill| -> (f64, f64) {
             let own = bill.lines.iter().find(|other| {

@@ -304,7 +304,7 @@ const COURSE: usize = 16;
 /// Where the rate of a curve that does not repeat first jumps or bends.
 fn first_turn(curve: &RateCurve) -> Option<Duration> {
     if curve.period().is_some() {
-        return curve.spikes().map(|spikes| spikes.0);
+        return curve.spikes().iter().map(|spike| spike.at).min();
     }
     let pieces = curve.pieces();
     let bends = pieces.len() <= COURSE;

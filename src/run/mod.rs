@@ -6,6 +6,7 @@ pub mod billing;
 pub mod coarse;
 pub mod differences;
 pub mod door;
+pub mod episodes;
 pub mod expect;
 pub mod failure;
 pub mod figures;

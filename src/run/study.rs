@@ -4,14 +4,15 @@
 //! of the tallies in the order of run numbers, so the same bytes come out for any number of threads, and of tallies
 //! that were made elsewhere ([`summarise`]). All cells share their dice (common random numbers).
 
-use super::aggregate::aggregate;
+use super::aggregate::{aggregate, count};
 use super::billing::BillingPlan;
 use super::coarse::coarser;
+use super::episodes::Month;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
 use super::progress::{Phase, Progress, Silent};
 use super::summary::{Axis, Cell, InputRef, Manifest, PointValue, SCHEMA, Summary};
-use super::tally::{Origin, Packed, Tallies, TallyError};
+use super::tally::{Origin, Packed, Tallies, TallyError, Twin};
 use super::warmup::{self, Clock, Warmed};
 use super::{differences, verdict};
 use crate::kernel::Duration;
@@ -78,6 +79,13 @@ impl Study {
         self.cells.len() as u64 * self.replications
     }
 
+    /// How often the runs of one number are made, in all cells together: once, and once more for each step in which a
+    /// month's episodes leave.
+    fn rounds(&self) -> u64 {
+        let of = |cell: &CellPlan| 1 + Month::of(&cell.plan).steps.len() as u64;
+        self.cells.iter().map(of).sum()
+    }
+
     /// Runs everything, and tells how far it has come; a closure is called once after each run, from any thread.
     ///
     /// A cell is refused, and has words instead of figures, if a run of it had to be given up or no size of a fleet
@@ -87,7 +95,7 @@ impl Study {
     /// If every cell was refused.
     pub fn run(mut self, progress: &dyn Progress) -> Result<Summary, Box<Refused>> {
         let (warmed, settled) = self.settle(progress);
-        progress.begin(Phase::Running, self.runs());
+        progress.begin(Phase::Running, self.rounds() * self.replications);
         let each = self.cells.par_iter().zip(settled);
         let outcomes: Vec<Result<Cell, Failure>> = each
             .map(|(cell, failure)| match failure {
@@ -105,7 +113,7 @@ impl Study {
     /// A cell of which a run had to be given up, or which has no size that keeps its goals, has a failure instead.
     pub fn tallies(mut self, numbers: &Range<u64>, progress: &dyn Progress) -> Vec<Result<Tallies, Failure>> {
         let (warmed, settled) = self.settle(progress);
-        progress.begin(Phase::Running, self.cells.len() as u64 * (numbers.end - numbers.start));
+        progress.begin(Phase::Running, self.rounds() * (numbers.end - numbers.start));
         let tallies = |(cell, failure): (&CellPlan, Option<Failure>)| {
             if let Some(failure) = failure {
                 return Err(failure);
@@ -261,11 +269,26 @@ pub fn summarise(mut study: Study, sets: Vec<Tallies>) -> Result<Summary, TallyE
         .map_err(|refused| TallyError::Missing(refused.summary.scenario))
 }
 
-/// Runs of a cell, in the order of their numbers.
+/// Runs of a cell, in the order of their numbers, each with what its twins counted.
 fn replicate(cell: &CellPlan, numbers: Range<u64>, progress: &dyn Progress) -> Result<Vec<Packed>, Failure> {
     let pack = |result: RunResult| Packed::of(&result, cell.plan.window);
-    let results = side_by_side(&cell.plan, numbers, cell.plan.length, progress, &pack);
-    results.map_err(|halt| Failure::of(cell, Cause::halted(&cell.plan, halt)))
+    let refused = |plan: &Plan, halt| Failure::of(cell, Cause::halted(plan, halt));
+    let results = side_by_side(&cell.plan, numbers.clone(), cell.plan.length, progress, &pack);
+    let mut results = results.map_err(|halt| refused(&cell.plan, halt))?;
+    for plan in Month::of(&cell.plan).twins(&cell.plan) {
+        let keep = |result: RunResult| {
+            let packed = Packed::of(&result, plan.window);
+            Twin {
+                requests: count(&packed, &plan, super::summary::name::OFFERED),
+                meters: result.meters,
+            }
+        };
+        let twins = side_by_side(&plan, numbers.clone(), plan.length, progress, &keep);
+        let twins = twins.map_err(|halt| refused(&plan, halt))?;
+        let both = results.into_iter().zip(&twins);
+        results = both.map(|(run, twin)| run.with_twin(twin)).collect();
+    }
+    Ok(results)
 }
 
 /// Runs of these numbers, in that order, and what is to be kept of each. One that has to be given up, alone or if it

@@ -9,7 +9,7 @@ use super::cron::Cron;
 use super::{Block, Code, Context, Node, Span, nearest, read_text};
 use crate::kernel::Duration;
 use crate::kernel::number::fit;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan};
 
@@ -181,6 +181,29 @@ impl Beginning {
         since
     }
 
+    /// How often a cron expression means an instant in the twelve months from the beginning's day on.
+    pub fn firings_of_a_year(self, cron: &Cron, zone: &Zone) -> u64 {
+        let first = zone.0.to_datetime(self.0).date();
+        let Ok(end) = first.checked_add(12.months()) else {
+            return 0;
+        };
+        let times: Vec<(i8, i8)> = cron.times().collect();
+        let on = |date: Date| -> u64 {
+            let at = |date: Date| zone.0.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible();
+            let offset = |at: Timestamp| zone.0.to_offset(at);
+            let next = date.tomorrow().ok().and_then(|next| at(next).ok());
+            // Only days on which clocks are changed have times that do not exist, or come twice.
+            if at(date).ok().map(offset) == next.map(offset) {
+                return fit(times.len());
+            }
+            let both = if cron.every_hour { 2 } else { 1 };
+            let instants = |time: &(i8, i8)| instants_of(date.at(time.0, time.1, 0, 0), zone).len().min(both);
+            fit(times.iter().map(instants).sum::<usize>())
+        };
+        let days = first.series(1.day()).take_while(|date| *date < end);
+        days.filter(|date| cron.fits(*date)).map(on).sum()
+    }
+
     /// The instants of a run of this length that a cron expression means, ascending, as times since its beginning;
     /// `None` if there are too many.
     pub fn occurrences(self, cron: &Cron, zone: &Zone, length: Duration) -> Option<Vec<Duration>> {
@@ -231,6 +254,32 @@ mod tests {
             [1.0, 26.0, 50.0]
         );
         assert_eq!(hours("2026-03-27T00:00Z", "0 3 * * *", "UTC", 2), [3.0, 27.0]);
+    }
+
+    #[test]
+    fn a_year_has_as_many_firings_as_a_run_of_a_year() {
+        // Twelve months from a Monday: 365 days, of which 261 are workdays; a leap year has a day more.
+        let firings = |start: &str, cron: &str, zone: &str| {
+            let beginning = Beginning(start.parse().unwrap());
+            let shown = Zone(TimeZoneDatabase::bundled().get(zone).unwrap());
+            let cron = Cron::parse(cron).unwrap();
+            beginning.firings_of_a_year(&cron, &shown)
+        };
+        assert_eq!(firings("2026-01-05T00:00Z", "0 7 * * *", "UTC"), 365);
+        assert_eq!(firings("2026-01-05T09:00Z", "0 7 * * MON-FRI", "UTC"), 261);
+        assert_eq!(firings("2028-01-01T00:00Z", "0 7 * * *", "UTC"), 366);
+        assert_eq!(firings("2026-01-05T00:00Z", "cron(0 7 L * ? *)", "UTC"), 12);
+        assert_eq!(firings("2026-01-05T00:00Z", "cron(0 7 * * ? 2030)", "UTC"), 0);
+        // 2:30 does not exist on one day in Berlin and comes twice on another, where it counts once.
+        for (cron, expected) in [
+            ("30 2 * * *", 364),
+            ("30 * * * *", 24 * 365),
+            ("*/7 1-3 * * *", 365 * 27 - 9),
+        ] {
+            let of_a_run = hours("2026-01-05T00:00Z", cron, "Europe/Berlin", 365).len() as u64;
+            assert_eq!(firings("2026-01-05T00:00Z", cron, "Europe/Berlin"), expected, "{cron}");
+            assert_eq!(of_a_run, expected, "{cron}");
+        }
     }
 
     #[test]

@@ -127,9 +127,16 @@ pub struct FaultPlan {
     pub lasts: Option<Sampler>,
     /// After how long it begins again, if it does.
     pub again_after: Option<Sampler>,
+    /// How often it comes in a month, if that is said and it does not begin again by itself.
+    pub per_month: Option<f64>,
 }
 
 impl FaultPlan {
+    /// Whether it is over as soon as it began.
+    pub fn is_momentary(&self) -> bool {
+        matches!(self.effect, Effect::Recycle(..))
+    }
+
     /// Whether it comes at the same times in every run.
     pub fn is_fixed(&self) -> bool {
         let constant = |sampler: &Option<Sampler>| matches!(sampler, None | Some(Sampler::Constant(_)));

@@ -75,6 +75,12 @@ pub const TABLE: Table = Table {
         )
         .positive(),
         Field::optional(
+            "per_month",
+            Kind::Number,
+            "Without `again_after`: how often it comes in a month, for the bill; once if absent.",
+        )
+        .within(0.0, 1e6),
+        Field::optional(
             "slow",
             Kind::Number,
             "Work takes so many times longer: computing of functions and fleets, queries, operations, calls, overhead.",
@@ -177,6 +183,11 @@ fn read_one(cx: &Context, key: &Key, node: &Node, plan: &Plan) -> Option<FaultPl
     let word = effect_word(&block)?;
     let effect = read_effect(&block, word, &on, plan)?;
     let (at, lasts, again_after) = read_times(&block, effect, plan)?;
+    if again_after.is_some() && block.has("per_month") {
+        let message = "`again_after` and `per_month` both say how often";
+        let help = "keep `again_after`: a month has as many of them as it has such times";
+        block.error(Code::Conflict, block.span_of("per_month"), message, help);
+    }
     let on: Vec<Target> = on.into_iter().map(|on| on.0).collect();
     Some(FaultPlan {
         name: key.text.clone(),
@@ -186,6 +197,7 @@ fn read_one(cx: &Context, key: &Key, node: &Node, plan: &Plan) -> Option<FaultPl
         at,
         lasts,
         again_after,
+        per_month: block.number_opt("per_month"),
     })
 }
 

@@ -20,7 +20,7 @@ mod windows;
 
 pub use header::{Found, Origin, scenario_digest};
 pub use join::{Tallies, by_cell};
-pub use read::{Line, Packed, Seen};
+pub use read::{Line, Packed, Seen, Twin};
 
 use bytes::{CHECKSUM, In, Out};
 use std::fmt;
@@ -28,7 +28,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 /// Version of the layout of tallies; others are refused.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 const MAGIC: &[u8; 7] = b"CCTALLY";
 

@@ -1,10 +1,12 @@
 //! The result of a run as bytes.
 //!
 //! All names first, each once; then totals, metrics, windows, causes, meters, limits and faults, in the order in which
-//! the model reports them. What reads them back is [`super::read`]; both walk the same order.
+//! the model reports them; then what its twins counted, the runs without its episodes ([`crate::run::episodes`]). What reads them back is [`super::read`]; both walk the same order.
 
 use super::bytes::Out;
+use super::read::Twin;
 use super::windows;
+use crate::cost::MeterSet;
 use crate::kernel::Duration;
 use crate::kernel::number::fit;
 use crate::model::request::flow::FlowResult;
@@ -95,14 +97,7 @@ pub(super) fn pack(result: &RunResult, window: Duration) -> Vec<u8> {
     }
     out.length(result.flows.len());
     result.flows.iter().for_each(|flow| causes(flow, &mut out));
-    out.length(result.meters.len());
-    for meters in &result.meters {
-        out.length(meters.iter().count());
-        for (meter, quanta) in meters.iter() {
-            out.byte(meter as u8);
-            out.wide(quanta);
-        }
-    }
+    meters(&result.meters, &mut out);
     out.length(result.limits.len());
     result.limits.iter().for_each(|hits| limit(hits, &mut out));
     out.length(result.faults.len());
@@ -116,6 +111,23 @@ pub(super) fn pack(result: &RunResult, window: Duration) -> Vec<u8> {
         out.number(fault.hung);
     }
     out.0
+}
+
+/// What a twin of the run counted: behind everything else.
+pub(super) fn twin(twin: &Twin, out: &mut Out) {
+    out.number(twin.requests);
+    meters(&twin.meters, out);
+}
+
+fn meters(all: &[MeterSet], out: &mut Out) {
+    out.length(all.len());
+    for meters in all {
+        out.length(meters.iter().count());
+        for (meter, quanta) in meters.iter() {
+            out.byte(meter as u8);
+            out.wide(quanta);
+        }
+    }
 }
 
 fn value(value: &Value, out: &mut Out) {

@@ -4,8 +4,8 @@
 //! Bytes from elsewhere are walked once, and refused if anything in them is not what a run can count; later they are
 //! read as they are.
 
-use super::bytes::In;
-use super::pack::{UNITS, pack, tag};
+use super::bytes::{In, Out};
+use super::pack::{self, UNITS, pack, tag};
 use super::windows;
 use crate::cost::{Meter, MeterSet};
 use crate::kernel::number::{fit, place};
@@ -15,6 +15,7 @@ use crate::model::request::fault::FaultResult;
 use crate::model::request::hits::{Hit, Hits, Limit};
 use crate::model::world::run::RunResult;
 use crate::model::{KINDS, Plan};
+use crate::run::episodes::Month;
 use crate::scenario::Target;
 use crate::stats::levels::Levels;
 use crate::stats::{CauseTable, SeriesUnit, SparseHistogram, Value};
@@ -51,10 +52,20 @@ pub struct Packed {
     order: Vec<u32>,
     series: Vec<Entry>,
     flows: Flows,
-    /// Places of the meters, the limits and the faults.
+    /// Places of the meters, the limits, the faults and the twins.
     meters: u32,
     limits: u32,
     faults: u32,
+    twins: u32,
+}
+
+/// What is kept of a run without episodes ([`crate::run::episodes`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// Requests of clients in the measured time.
+    pub requests: u64,
+    /// Billable quantities, by component.
+    pub meters: Vec<MeterSet>,
 }
 
 /// One component's metric in a [`Packed`] run.
@@ -129,7 +140,7 @@ impl Packed {
             read.number().filter(|unit| *unit < UNITS.len() as u64)?;
             windows::read(&mut read, window, fit(windows), |_, _| ())?;
         }
-        let (flows, [meters, limits, faults]) = index_rest(&mut read, doubted)?;
+        let (flows, [meters, limits, faults, twins]) = index_rest(&mut read, doubted)?;
         let mut order: Vec<u32> = (0..fit(observations.len())).collect();
         let key = |place: &u32| {
             (
@@ -154,7 +165,19 @@ impl Packed {
             meters,
             limits,
             faults,
+            twins,
         })
+    }
+
+    /// The same with what one more twin counted.
+    ///
+    /// # Panics
+    /// As [`Self::of`].
+    #[must_use]
+    pub fn with_twin(self, twin: &Twin) -> Self {
+        let mut out = Out(self.bytes);
+        pack::twin(twin, &mut out);
+        Self::index(out.0, false).expect("what was packed can be read")
     }
 
     fn at(&self, place: u32) -> In<'_> {
@@ -202,6 +225,14 @@ impl Packed {
             && self.window == plan.window
             && self.measured == Duration(plan.length.0.saturating_sub(plan.warmup.0))
             && self.limits().iter().all(within)
+            && self.has_twins(plan, &Month::of(plan))
+    }
+
+    /// Whether it has a twin for each step in which the episodes of a month leave.
+    pub(in crate::run) fn has_twins(&self, plan: &Plan, month: &Month) -> bool {
+        let twins = self.twins();
+        let whole = |twin: &Twin| twin.meters.len() == plan.components.len();
+        twins.len() == month.steps.len() && twins.iter().all(whole)
     }
 
     /// Metrics of components over the measured time, in an order that the plan fixes.
@@ -284,6 +315,12 @@ impl Packed {
         let mut all = Vec::new();
         let _ = each_meters(&mut self.at(self.meters), |meters| all.push(meters), |_| true);
         all
+    }
+
+    /// What its twins counted, in the order in which the episodes leave.
+    pub fn twins(&self) -> Vec<Twin> {
+        let mut read = self.at(self.twins);
+        std::iter::from_fn(|| twin(&mut read, |_| true)).collect()
     }
 
     /// Limits that were run into.
@@ -400,8 +437,8 @@ impl<'p> Line<'p> {
 /// Component and place of each cause table.
 type Flows = Vec<(u32, u32)>;
 
-/// Finds what stands behind the metrics: cause tables, and the places of meters, limits and faults.
-fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 3])> {
+/// Finds what stands behind the metrics: cause tables, and the places of meters, limits, faults and twins.
+fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 4])> {
     let mut flows = Vec::new();
     for _ in 0..read.length()? {
         flows.push((read.small()?, u32::try_from(read.at()).ok()?));
@@ -409,14 +446,19 @@ fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 3])> {
         causes(read, |_, count, sums| !doubted || sound(count, sums))?;
     }
     let meters = u32::try_from(read.at()).ok()?;
-    each_meters(read, |_| (), |quanta| !doubted || quanta <= MOST_WIDE)?;
+    let sound = |quanta| !doubted || quanta <= MOST_WIDE;
+    each_meters(read, |_| (), sound)?;
     let limits = u32::try_from(read.at()).ok()?;
     let hits = list(read, limit)?;
     let faults = u32::try_from(read.at()).ok()?;
     list(read, fault)?;
+    let twins = u32::try_from(read.at()).ok()?;
+    while read.left() > 0 {
+        twin(read, sound).filter(|twin| !doubted || twin.requests <= MOST)?;
+    }
     let few = |hits: &Hits| hits.count <= MOST && hits.held <= MOST_WIDE && hits.windows.iter().all(|w| w.1 <= MOST);
-    let sound = !doubted || read.left() == 0 && hits.iter().all(few);
-    sound.then_some((flows, [meters, limits, faults]))
+    let sound = !doubted || hits.iter().all(few);
+    sound.then_some((flows, [meters, limits, faults, twins]))
 }
 
 /// A value as it is kept where runs are added up.
@@ -522,6 +564,14 @@ fn each_meters(read: &mut In, mut take: impl FnMut(MeterSet), sound: impl Fn(u12
         take(MeterSet::new().map(|meter, _| quanta[meter as usize]));
     }
     Some(())
+}
+
+/// A twin, if there is one more; `None` if one of its meters is not `sound`.
+fn twin(read: &mut In, sound: impl Fn(u128) -> bool) -> Option<Twin> {
+    let requests = read.number()?;
+    let mut meters = Vec::new();
+    each_meters(read, |of_one| meters.push(of_one), sound)?;
+    Some(Twin { requests, meters })
 }
 
 /// A list of things that are read one by one.

@@ -10,6 +10,7 @@ use crate::model::world::run::{RunResult, World};
 use crate::run::Silent;
 use crate::run::aggregate::aggregate;
 use crate::run::billing::BillingPlan;
+use crate::run::episodes::Month;
 use crate::run::study::CellPlan;
 use crate::run::summary::Cell;
 use crate::run::verdict::classify;
@@ -54,6 +55,20 @@ fn runs(plan: &Plan) -> Vec<RunResult> {
     (0..3).map(|run| World::new(plan, run).run()).collect()
 }
 
+/// A run, packed, with what the first run without the fault counted.
+fn with_twin(plan: &Plan, result: &RunResult) -> Packed {
+    let calm = Month::of(plan).twins(plan);
+    assert_eq!(calm.len(), 1);
+    let twin = World::new(&calm[0], 0).run();
+    let twin = Twin {
+        requests: twin.requests,
+        meters: twin.meters,
+    };
+    let packed = Packed::of(result, plan.window).with_twin(&twin);
+    assert_eq!(packed.twins(), [twin]);
+    packed
+}
+
 fn figures(cell: &CellPlan, runs: &[&Packed]) -> Cell {
     let mut figures = aggregate(cell, runs);
     classify(&mut figures, cell, runs, 1, &Silent);
@@ -64,7 +79,11 @@ fn figures(cell: &CellPlan, runs: &[&Packed]) -> Cell {
 fn what_is_packed_is_what_was_counted() {
     let cell = cell();
     for result in runs(&cell.plan) {
-        let packed = Packed::of(&result, cell.plan.window);
+        assert!(
+            !Packed::of(&result, cell.plan.window).fits(&cell.plan),
+            "the run without the fault is missing"
+        );
+        let packed = with_twin(&cell.plan, &result);
         let dense = result.observations.iter().map(|o| (o.component, o.metric));
         assert!(dense.eq(packed.observations().map(|seen| (seen.component(), seen.metric()))));
         for (place, (seen, o)) in packed.observations().zip(&result.observations).enumerate() {
@@ -148,10 +167,7 @@ fn mutated(bytes: &[u8], dice: &mut Stream) -> Vec<u8> {
 #[test]
 fn bytes_that_nobody_packed_are_refused_or_make_figures() {
     let cell = cell();
-    let packed: Vec<Packed> = runs(&cell.plan)
-        .iter()
-        .map(|run| Packed::of(run, cell.plan.window))
-        .collect();
+    let packed: Vec<Packed> = runs(&cell.plan).iter().map(|run| with_twin(&cell.plan, run)).collect();
     let mut dice = Stream::new(3, 0, StreamKey::new("tally", "fuzz"));
     let (mut refused, mut strange) = (0, 0);
     for _ in 0..3_000 {
@@ -195,7 +211,7 @@ fn runs_that_lack_a_metric_are_left_out_of_it() {
     less.observations
         .retain(|o| o.metric != "cold_starts" && o.metric != "duration");
     less.series.remove(3);
-    let pack = |run: &RunResult| Packed::of(run, cell.plan.window);
+    let pack = |run: &RunResult| with_twin(&cell.plan, run);
     let (first, second, third) = (pack(&whole[0]), pack(&less), pack(&whole[2]));
     let figures = figures(&cell, &[&first, &second, &third]);
     let metric = |name: &str| &figures.metric(name).unwrap().estimate;

@@ -3,8 +3,8 @@
 
 use crate::kernel::{Duration, Sampler};
 use crate::model::mechanism::client::Load;
-use crate::model::mechanism::client::arrivals::{ArrivalPlan, Piece, RateCurve, Recording};
-use crate::model::mechanism::schedule::Times;
+use crate::model::mechanism::client::arrivals::{ArrivalPlan, Piece, RateCurve, Recording, Spike};
+use crate::model::mechanism::schedule::{Recurrence, SchedulePlan, Times};
 use crate::model::{KINDS, Plan};
 
 /// The input of a plan.
@@ -14,10 +14,13 @@ pub struct Input {
     pub periods: Vec<(String, Duration)>,
     /// The last change that does not repeat itself: the end of a spike, of a recording, of a fault.
     pub last_change: Duration,
-    /// Who sends something that comes once: schedules that fire once or twice in what is measured.
-    pub once: Vec<(String, usize)>,
-    /// Who goes on for ever.
+    /// How often schedules repeat themselves. A month has as many of their firings as their expressions say, whatever
+    /// was measured.
+    scheduled: Vec<Duration>,
+    /// Whether something goes on for ever.
     endless: bool,
+    /// Whether something comes again, by its expression or because the scenario says so.
+    again: bool,
     /// Who sends anything at all.
     any: bool,
 }
@@ -30,6 +33,35 @@ enum Shape {
     Repeats(Duration, Duration),
     /// Changes for the last time at that moment, and then goes on or not.
     Settles(Duration, bool),
+}
+
+/// When a curve changes for the last time, if it does so once and for all.
+pub fn settles(curve: &RateCurve) -> Option<Duration> {
+    match shape_of_curve(curve) {
+        Shape::Settles(at, _) if at > Duration::ZERO => Some(at),
+        _ => None,
+    }
+}
+
+/// Whether the scenario says how often what a client does once comes in a month.
+fn comes_again(load: &Load) -> bool {
+    let Load::Open {
+        arrivals, per_month, ..
+    } = load
+    else {
+        return false;
+    };
+    let spikes = match arrivals {
+        ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve) => curve.spikes(),
+        _ => &[],
+    };
+    per_month.is_some() || spikes.iter().any(|spike| spike.per_month.is_some())
+}
+
+/// When the last spike of a curve ends.
+fn last_spike(curve: &RateCurve) -> Duration {
+    let ends = curve.spikes().iter().map(Spike::end);
+    ends.max().unwrap_or(Duration::ZERO)
 }
 
 fn shape_of_curve(curve: &RateCurve) -> Shape {
@@ -58,7 +90,7 @@ fn shape_of_curve(curve: &RateCurve) -> Shape {
     let changes = |piece: &Piece| !same(piece.from, held) || !same(piece.to, held);
     let last = pieces.iter().rposition(changes).unwrap_or(0);
     match curve.period().filter(|whole| whole.0 < u64::MAX) {
-        Some(whole) => Shape::Repeats(whole, curve.spikes().map_or(Duration::ZERO, |spikes| spikes.1)),
+        Some(whole) => Shape::Repeats(whole, last_spike(curve)),
         None => Shape::Settles(before(&pieces[..=last]), held > 0.0),
     }
 }
@@ -117,13 +149,14 @@ impl Input {
                     Shape::Settles(at, on) => {
                         input.any |= on || at > Duration::ZERO;
                         input.endless |= on;
+                        input.again |= comes_again(&client.load);
                         input.last_change = input.last_change.max(at.min(plan.length));
                     }
                 },
             }
         }
         for schedule in &plan.schedules {
-            input.schedule(&label(plan, schedule.component), &schedule.times, plan);
+            input.schedule(schedule, plan);
         }
         for fault in &plan.faults {
             let Some(at) = fault.at.filter(|_| fault.again_after.is_none()) else {
@@ -146,29 +179,30 @@ impl Input {
             input.last_change = input.last_change.max(redrive.min(plan.length)).max(poison);
         }
         input.periods.sort_by_key(|period| period.1);
+        input.scheduled.sort_unstable();
         input
     }
 
-    fn schedule(&mut self, name: &str, times: &Times, plan: &Plan) {
+    fn schedule(&mut self, schedule: &SchedulePlan, plan: &Plan) {
         let within = |at: &Duration| *at >= plan.warmup && *at < plan.length;
-        match times {
+        let again = !matches!(schedule.recurrence, Recurrence::Once(None));
+        match &schedule.times {
             Times::Every { first, interval } => {
                 self.any |= *first < plan.length;
-                self.endless |= *first < plan.length;
-                self.periods.push((name.to_owned(), *interval));
+                self.again |= *first < plan.length;
+                self.scheduled.push(*interval);
             }
             Times::At(instants) => {
                 let fired: Vec<Duration> = instants.iter().copied().filter(within).collect();
                 self.any |= !fired.is_empty();
+                self.again |= again && !fired.is_empty();
                 match fired[..] {
                     [] => {}
                     [first, .., last] if fired.len() > 2 => {
-                        self.endless = true;
-                        let period = Duration((last.0 - first.0) / (fired.len() as u64 - 1));
-                        self.periods.push((name.to_owned(), period));
+                        self.scheduled
+                            .push(Duration((last.0 - first.0) / (fired.len() as u64 - 1)));
                     }
                     _ => {
-                        self.once.push((name.to_owned(), fired.len()));
                         self.last_change = self.last_change.max(fired[fired.len() - 1]);
                     }
                 }
@@ -176,9 +210,22 @@ impl Input {
         }
     }
 
-    /// Whether nothing comes any more after [`Self::last_change`].
+    /// Whether nothing comes any more after [`Self::last_change`], not even in another week.
     pub fn is_over(&self) -> bool {
-        self.any && !self.endless
+        self.any && !self.endless && !self.again
+    }
+
+    /// Whether there is traffic that goes on for ever.
+    pub fn continues(&self) -> bool {
+        self.endless
+    }
+
+    /// After how long something comes again, schedules included, ascending.
+    pub fn all_periods(&self) -> Vec<Duration> {
+        let mut all: Vec<Duration> = self.periods.iter().map(|period| period.1).collect();
+        all.extend(&self.scheduled);
+        all.sort_unstable();
+        all
     }
 
     /// The longest period, if there is any.

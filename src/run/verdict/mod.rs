@@ -9,7 +9,7 @@ mod input;
 mod kinds;
 mod words;
 
-pub use input::{Input, label};
+pub use input::{Input, label, settles};
 pub use kinds::{Class, Loss, Regime, Verdict};
 
 use super::aggregate::{aggregate, error_ratio};
@@ -294,17 +294,17 @@ fn courses(plan: &Plan, results: &[&Packed], lines: &[Line], input: &Input, cell
         .0
         .saturating_sub(plan.warmup.0)
         .div_ceil(plan.window.0));
-    let period = input
-        .periods
-        .iter()
-        .rev()
-        .map(|(_, period)| place(period.0 / plan.window.0));
+    let period = input.all_periods();
+    let period = period.iter().rev().map(|period| place(period.0 / plan.window.0));
     let seen = results.first().map_or(0, |run| place(run.measured().0 / plan.window.0));
     let enough = seen.saturating_sub(from) >= LEAST_WINDOWS;
     let from = if enough { from } else { 0 };
     // The longest period of which there are two; a longer one has its own verdict.
     let period = period.into_iter().find(|p| *p > 1 && 2 * p <= seen - from).unwrap_or(1);
-    let unseen = input.periods.iter().any(|(_, p)| place(p.0 / plan.window.0) * 2 > seen);
+    let unseen = input
+        .all_periods()
+        .iter()
+        .any(|p| place(p.0 / plan.window.0) * 2 > seen);
     for line in lines {
         let runs = windows(results, line.index, from);
         let add = |class, words: String, trend: Trend| Verdict {
@@ -415,12 +415,6 @@ fn of_input(plan: &Plan, input: &Input, found: &mut Vec<Verdict>) {
                 ..Verdict::new(Class::Periodic, words)
             });
         }
-    }
-    for (who, times) in &input.once {
-        found.push(Verdict {
-            metric: Some(who.clone()),
-            ..Verdict::new(Class::Periodic, words::once(who, *times, measured / 1e9))
-        });
     }
 }
 

@@ -182,18 +182,6 @@ pub fn periodic(who: &str, period_s: f64, measured_s: f64, warmup_s: f64) -> Str
     )
 }
 
-pub fn once(who: &str, times: usize, measured_s: f64) -> String {
-    let times = if times == 1 {
-        "once".to_owned()
-    } else {
-        format!("{times} times")
-    };
-    format!(
-        "{who} fires {times} in the {} that are measured: how often in a month cannot be told from that",
-        time(measured_s)
-    )
-}
-
 pub fn two_regimes(regimes: &[Regime], all: usize) -> String {
     let [well, bad] = regimes else { return String::new() };
     let (low, high) = (well.mean(name::ERROR_RATIO), bad.mean(name::ERROR_RATIO));

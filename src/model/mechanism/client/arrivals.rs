@@ -39,6 +39,26 @@ impl Piece {
     }
 }
 
+/// For a while the rate is this instead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spike {
+    /// When it begins.
+    pub at: Duration,
+    /// How long it lasts.
+    pub during: Duration,
+    /// Arrivals per second during it.
+    pub per_second: f64,
+    /// How often it comes in a month, if that is said.
+    pub per_month: Option<f64>,
+}
+
+impl Spike {
+    /// When it ends.
+    pub fn end(&self) -> Duration {
+        self.at + self.during
+    }
+}
+
 /// A rate over time: pieces one after the other, then the last rate for ever or all over again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateCurve {
@@ -46,10 +66,17 @@ pub struct RateCurve {
     repeats: bool,
     /// After how long it comes again, exactly or but for changes of clocks.
     period: Option<Duration>,
-    /// When the first of its spikes begins and the last of them ends.
-    spikes: Option<(Duration, Duration)>,
+    /// Its spikes, and what it is without them.
+    spiked: Option<Box<Spiked>>,
     /// The rate (per ns) of a curve that is one endless piece of constant rate.
     steady: Option<f64>,
+}
+
+/// What a curve with spikes was made of.
+#[derive(Clone, Debug, PartialEq)]
+struct Spiked {
+    calm: RateCurve,
+    spikes: Vec<Spike>,
 }
 
 impl RateCurve {
@@ -64,7 +91,7 @@ impl RateCurve {
             }],
             repeats: false,
             period: None,
-            spikes: None,
+            spiked: None,
             steady: Some(rate),
         }
     }
@@ -92,7 +119,7 @@ impl RateCurve {
             pieces,
             repeats,
             period: repeats.then_some(Duration(whole)),
-            spikes: None,
+            spiked: None,
             steady,
         }
     }
@@ -116,19 +143,31 @@ impl RateCurve {
         self.period
     }
 
-    /// When the first of its spikes begins and the last of them ends.
-    pub fn spikes(&self) -> Option<(Duration, Duration)> {
-        self.spikes
+    /// Its spikes, in the order in which they were laid over it.
+    pub fn spikes(&self) -> &[Spike] {
+        self.spiked.as_ref().map_or(&[], |spiked| &spiked.spikes)
     }
 
-    /// The same curve with another rate (per second) between `at` and `at + during`. A curve that repeats is written
-    /// out over the `length` of the run first.
+    /// The curve without its spikes.
+    pub fn calm(&self) -> &Self {
+        self.spiked.as_ref().map_or(self, |spiked| &spiked.calm)
+    }
+
+    /// The rate for ever at which a curve that does not repeat ends.
     #[must_use]
-    pub fn with_spike(&self, at: Duration, during: Duration, per_second: f64, length: Duration) -> Self {
-        let end = at + during;
-        let rate = per_second / 1e9;
+    pub fn held(&self) -> Self {
+        let rate = self.pieces.last().map_or(0.0, |piece| piece.to);
+        Self::constant(rate * 1e9)
+    }
+
+    /// The same curve with another rate during a spike. A curve that repeats is written out over the `length` of the
+    /// run first.
+    #[must_use]
+    pub fn with_spike(&self, laid: Spike, length: Duration) -> Self {
+        let (at, end) = (laid.at, laid.end());
+        let rate = laid.per_second / 1e9;
         let spike = Piece {
-            length_ns: during.0,
+            length_ns: laid.during.0,
             from: rate,
             to: rate,
         };
@@ -164,10 +203,10 @@ impl RateCurve {
             pieces,
             repeats: false,
             period: self.period,
-            spikes: Some(
-                self.spikes
-                    .map_or((at, end), |(first, last)| (first.min(at), last.max(end))),
-            ),
+            spiked: Some(Box::new(Spiked {
+                calm: self.calm().clone(),
+                spikes: self.spikes().iter().copied().chain([laid]).collect(),
+            })),
             steady: None,
         }
     }
@@ -474,6 +513,15 @@ mod tests {
     use crate::kernel::StreamKey;
     use crate::kernel::number::whole_usize;
 
+    fn spike(at: Duration, during: Duration, per_second: f64) -> Spike {
+        Spike {
+            at,
+            during,
+            per_second,
+            per_month: None,
+        }
+    }
+
     fn times(plan: &ArrivalPlan, until_s: f64) -> Vec<f64> {
         let mut dice = Stream::new(5, 0, StreamKey::new("client", "arrivals"));
         let mut arrivals = Arrivals::new(plan, &mut dice);
@@ -520,7 +568,7 @@ mod tests {
         assert_eq!(count(3.0, 3600), 10_800);
         // A gap of 1428.57 ns is no whole number of nanoseconds.
         assert_eq!(count(700_000.0, 2), 1_400_000);
-        let spiked = RateCurve::constant(1.0).with_spike(secs(10), secs(10), 3.0, secs(60));
+        let spiked = RateCurve::constant(1.0).with_spike(spike(secs(10), secs(10), 3.0), secs(60));
         assert_eq!(times(&ArrivalPlan::Constant(spiked), 60.0).len(), 10 + 30 + 40);
     }
 
@@ -562,14 +610,14 @@ mod tests {
 
     #[test]
     fn a_spike_replaces_the_rate_for_its_time_only() {
-        let lay = |curve: RateCurve| curve.with_spike(secs(3), secs(2), 7.0, secs(10));
+        let lay = |curve: RateCurve| curve.with_spike(spike(secs(3), secs(2), 7.0), secs(10));
         let flat = ArrivalPlan::Constant(lay(RateCurve::constant(1.0)));
         assert_eq!(times(&flat, 6.7).len(), 3 + 14 + 2);
         // A saw-tooth from 0 to 2 every second has mean 1 outside the spike.
         let teeth = lay(RateCurve::new(vec![piece(1, 0.0, 2.0)], true));
         assert!((teeth.mean_per_second(secs(10)) - (8.0 + 14.0) / 10.0).abs() < 1e-9);
         // The spike begins and ends inside pieces.
-        let long = RateCurve::new(vec![piece(10, 0.0, 10.0)], false).with_spike(secs(3), secs(2), 7.0, secs(10));
+        let long = RateCurve::new(vec![piece(10, 0.0, 10.0)], false).with_spike(spike(secs(3), secs(2), 7.0), secs(10));
         let expected = (4.5 + 14.0 + (50.0 - 12.5)) / 10.0;
         assert!(
             (long.mean_per_second(secs(10)) - expected).abs() < 1e-9,
@@ -622,7 +670,7 @@ mod tests {
     #[test]
     fn after_a_spike_a_curve_goes_on_for_ever() {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        let nothing = RateCurve::constant(0.0).with_spike(second, second, 100.0, minute);
+        let nothing = RateCurve::constant(0.0).with_spike(spike(second, second, 100.0), minute);
         let spiked = times(&ArrivalPlan::Poisson(nothing), 1e9);
         assert!(spiked.len() > 50 && spiked.iter().all(|&at| (1.0..2.0).contains(&at)));
         // A curve that repeats is written out for the run; the search for the arrival after its end finds one, or none.
@@ -642,7 +690,7 @@ mod tests {
             true,
         );
         let spiked = times(
-            &ArrivalPlan::Poisson(wave.with_spike(second, second, 0.0, minute)),
+            &ArrivalPlan::Poisson(wave.with_spike(spike(second, second, 0.0), minute)),
             60.0,
         );
         assert!((200..400).contains(&spiked.len()), "{}", spiked.len());

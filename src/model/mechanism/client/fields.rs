@@ -1,6 +1,6 @@
 //! Clients as scenarios write them.
 
-use super::arrivals::{ArrivalPlan, Piece, RateCurve};
+use super::arrivals::{ArrivalPlan, Piece, RateCurve, Spike};
 use super::counts::read_counts;
 use super::diurnal::{DIURNAL, read_diurnal};
 use super::path::PathMetrics;
@@ -60,6 +60,12 @@ const SPIKE: Table = Table {
         Field::required("at", Kind::Duration, "When it begins, since the start of the run."),
         Field::required("for", Kind::Duration, "How long it lasts.").positive(),
         Field::required("rate", Kind::Rate, "The rate during it."),
+        Field::optional(
+            "per_month",
+            Kind::Number,
+            "How often it comes in a month, for the bill; once if absent.",
+        )
+        .within(0.0, 1e6),
     ],
 };
 
@@ -99,6 +105,12 @@ pub const ARRIVALS: Table = Table {
             "With `rates`: after how long they begin again.",
         )
         .positive(),
+        Field::optional(
+            "per_month",
+            Kind::Number,
+            "With `rates` that change for good: how often that comes in a month, for the bill; once if absent.",
+        )
+        .within(0.0, 1e6),
         Field::optional(
             "spikes",
             Kind::List(&Kind::Block(&SPIKE)),
@@ -308,9 +320,17 @@ fn read_arrivals(block: &Block, clock: &Clock) -> Option<Load> {
         "times" => read_times(&block.block("times")?, clock)?,
         _ => read_counts(&block.block("counts")?, clock)?,
     };
+    if block.has("per_month") && (written[0] != "rates" || block.has("repeat")) {
+        let message = "`per_month` says how often `rates` come that do not repeat";
+        let help = "leave it out; a spike has its own: `spikes: [{ at: 5 min, for: 1 min, rate: 9/s, per_month: 4 }]`";
+        block.error(Code::Conflict, block.span_of("per_month"), message, help);
+    }
     let plan = lay_spikes(block, plan, clock.horizon);
-    let batch = block.node("batch").map(|node| read_batch(cx, node));
-    Some(Load::Open { arrivals: plan, batch })
+    Some(Load::Open {
+        arrivals: plan,
+        batch: block.node("batch").map(|node| read_batch(cx, node)),
+        per_month: block.number_opt("per_month"),
+    })
 }
 
 /// The shortest mean gap: shorter ones are batches.
@@ -415,8 +435,14 @@ fn lay_spikes(block: &Block, plan: ArrivalPlan, length: Duration) -> ArrivalPlan
     }
     let lay = |curve: RateCurve| {
         spikes.iter().fold(curve, |curve, node| {
-            let spike = Block::new(cx, node, &SPIKE);
-            curve.with_spike(spike.duration("at"), spike.duration("for"), spike.rate("rate"), length)
+            let block = Block::new(cx, node, &SPIKE);
+            let spike = Spike {
+                at: block.duration("at"),
+                during: block.duration("for"),
+                per_second: block.rate("rate"),
+                per_month: block.number_opt("per_month"),
+            };
+            curve.with_spike(spike, length)
         })
     };
     match plan {

@@ -49,6 +49,8 @@ pub enum Load {
         arrivals: ArrivalPlan,
         /// How many at once.
         batch: Option<Sampler>,
+        /// How often what its rates do once comes in a month, if that is said.
+        per_month: Option<f64>,
     },
     /// Users who send, wait and think.
     Closed {

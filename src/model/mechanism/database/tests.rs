@@ -94,12 +94,20 @@ fn client(to: Target, load: Load) -> ClientPlan {
 
 fn poisson(per_second: f64) -> Load {
     let arrivals = ArrivalPlan::Poisson(RateCurve::constant(per_second));
-    Load::Open { arrivals, batch: None }
+    Load::Open {
+        arrivals,
+        batch: None,
+        per_month: None,
+    }
 }
 
 fn at(times_ms: &[u64]) -> Load {
     let arrivals = ArrivalPlan::Times(times_ms.iter().map(|t| t * 1_000_000).collect::<Vec<_>>().into());
-    Load::Open { arrivals, batch: None }
+    Load::Open {
+        arrivals,
+        batch: None,
+        per_month: None,
+    }
 }
 
 /// A function that calls `to` and does nothing else; its instances are kept for ten seconds.

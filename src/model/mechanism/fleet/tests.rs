@@ -86,7 +86,11 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
             component: 0,
             name: "client".to_owned(),
             to: target(kind::FLEET, 0),
-            load: Load::Open { arrivals, batch: None },
+            load: Load::Open {
+                arrivals,
+                batch: None,
+                per_month: None,
+            },
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,
             guarding: crate::model::request::guard::Guarding::default(),

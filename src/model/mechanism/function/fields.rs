@@ -43,6 +43,12 @@ const RECYCLE: Table = Table {
             "Time over which the instances' moments are spread.",
         ),
         Field::default("share", Kind::Share, "100%", "The share of instances that is replaced."),
+        Field::optional(
+            "per_month",
+            Kind::Number,
+            "Without `every`: how often it comes in a month, for the bill; once if absent.",
+        )
+        .within(0.0, 1e6),
     ],
 };
 
@@ -556,7 +562,13 @@ fn read_provisioned(block: &Block, when: When) -> Option<ProvisionedPlan> {
 }
 
 fn read_recycle(block: &Block) -> Recycle {
+    if block.has("every") && block.has("per_month") {
+        let message = "`every` and `per_month` both say how often";
+        let help = "keep `every`: a month has as many of them as it has such times";
+        block.error(Code::Conflict, block.span_of("per_month"), message, help);
+    }
     Recycle {
+        per_month: block.number_opt("per_month"),
         at: Instant::ZERO + block.duration("at"),
         every: block.duration_opt("every"),
         spread: block.duration("spread"),

@@ -37,6 +37,8 @@ pub struct Recycle {
     pub spread: Duration,
     /// The share of instances that it meets.
     pub share: f64,
+    /// How often it comes in a month, if that is said and it does not come again by itself.
+    pub per_month: Option<f64>,
 }
 
 /// Functions whose utilisation decides, who pays for what and how: see the module [`super`].

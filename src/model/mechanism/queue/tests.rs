@@ -164,7 +164,11 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
             component: CLIENT,
             name: "sender".to_owned(),
             to: target(kind::QUEUE, 0),
-            load: Load::Open { arrivals, batch: None },
+            load: Load::Open {
+                arrivals,
+                batch: None,
+                per_month: None,
+            },
             timeout: Duration::FOREVER,
             retry: RetryPolicy::NONE,
             guarding: crate::model::request::guard::Guarding::default(),

@@ -62,6 +62,12 @@ pub const TABLE: Table = Table {
             "One-off jobs: dates with times, such as `2026-01-05T03:00`.",
         )
         .sample("[2026-01-05T03:00]"),
+        Field::optional(
+            "per_month",
+            Kind::Number,
+            "With `at`: how often in a month each of them comes, for the bill; once if absent.",
+        )
+        .within(0.0, 1e6),
         Field::default(
             "time_zone",
             Kind::Text,
@@ -102,6 +108,9 @@ pub const TABLE: Table = Table {
     ],
 };
 
+/// A twelfth of a year of 365 days.
+const MONTH: Duration = Duration::from_secs(730 * 3_600);
+
 /// When a schedule fires.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Times {
@@ -116,6 +125,15 @@ pub enum Times {
     },
 }
 
+/// How often a month has what a schedule does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Recurrence {
+    /// It fires so often in a month, by its expression.
+    Always(f64),
+    /// What it does once comes so often in a month, if that is said.
+    Once(Option<f64>),
+}
+
 /// A schedule, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SchedulePlan {
@@ -125,6 +143,8 @@ pub struct SchedulePlan {
     pub name: String,
     /// When it fires.
     pub times: Times,
+    /// How often a month has them.
+    pub recurrence: Recurrence,
     /// Jobs each time.
     pub jobs: u32,
     /// Over how long their moments are spread.
@@ -137,11 +157,16 @@ impl SchedulePlan {
     /// Reads a schedule of runs that begin then and last so long.
     pub fn read(block: &Block, reading: &Reading) -> Option<Self> {
         let times = read_times(block, reading.clock.start, reading.clock.horizon);
+        if block.has("per_month") && !block.has("at") {
+            let message = "`per_month` is for one-off jobs, `at`: others come by their expression";
+            block.error(Code::Conflict, block.span_of("per_month"), message, "leave it out");
+        }
         let policy = block.block("delivery").map(|policy| PolicyPlan::read(&policy))?;
         let to = block.target("to")?;
         Some(Self {
             component: reading.component,
             name: reading.name.to_owned(),
+            recurrence: read_recurrence(block, times.as_ref()?, reading.clock.start),
             times: times?,
             jobs: fit(block.count("jobs")),
             window: block.duration("flexible_window"),
@@ -198,6 +223,18 @@ fn read_times(block: &Block, start: Beginning, length: Duration) -> Option<Times
             None
         }
         [_] => read_cron(block, start, &zone, length),
+    }
+}
+
+/// Firings of the twelve months from the start, divided by twelve; what comes by itself once is said or comes once.
+fn read_recurrence(block: &Block, times: &Times, start: Beginning) -> Recurrence {
+    match (times, block.text_opt("cron").map(Cron::parse)) {
+        (Times::Every { interval, .. }, _) => Recurrence::Always(MONTH.0 as f64 / interval.0.max(1) as f64),
+        (Times::At(_), Some(Ok(cron))) => {
+            let zone = Zone::read(block, "time_zone");
+            Recurrence::Always(start.firings_of_a_year(&cron, &zone) as f64 / 12.0)
+        }
+        (Times::At(_), _) => Recurrence::Once(block.number_opt("per_month")),
     }
 }
 

@@ -1,0 +1,269 @@
+//! What a month has of what a run shows.
+//!
+//! Continuous traffic fills a month as it fills the measured time. What comes at times of its own does not: a schedule
+//! fires as often as its expression says, and a spike, a change of rates, a deploy or a fault comes once, unless the
+//! scenario says how often (`per_month`). These *episodes* are taken out of the plan and the cell is run again with the
+//! same dice: what it used more with them is theirs, each episode's share is paid for as often as a month has it, and
+//! only what is left fills the month.
+//!
+//! Episodes that a month has equally often, for each time that they are in the measured time, leave together; the
+//! rarest leave first, so that what comes often is seen as it mostly is: without what comes seldom. Each such step is
+//! one more run, a *twin* of the run before it.
+//!
+//! What touches all of the measured time, or only the warm-up, is no episode but the state that was measured. Where
+//! everything comes once and nobody says how often, there is no month, and the bill is that of the measured time.
+
+use super::verdict::{Input, label, settles};
+use crate::kernel::{Duration, Sampler};
+use crate::model::Plan;
+use crate::model::mechanism::client::Load;
+use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
+use crate::model::mechanism::schedule::{Recurrence, Times};
+use crate::scenario::units::show_duration;
+
+/// What can be taken out of a plan; numbers are places in its lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Schedule(usize),
+    Recycle { function: usize, place: usize },
+    Rates { client: usize },
+    Spike { client: usize, place: usize },
+    Fault(usize),
+}
+
+/// Something that comes at times of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Episode {
+    /// What to take out, if there is anything of it in a run.
+    part: Option<Part>,
+    /// What it is, in words.
+    pub label: String,
+    /// How often a month has it.
+    pub per_month: f64,
+    /// How often it began in the measured time.
+    pub seen: u64,
+    /// Whether it comes once only because nothing else was said.
+    pub unsaid: bool,
+}
+
+impl Episode {
+    /// How often a month has it for each time that the measured time has it; what was not seen has no share of it.
+    fn weight(&self) -> f64 {
+        match self.seen {
+            0 => 0.0,
+            seen => self.per_month / seen as f64,
+        }
+    }
+}
+
+/// Episodes that leave together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// How often a month has them for each time that the measured time has them.
+    pub weight: f64,
+    parts: Vec<Part>,
+}
+
+/// How the measured time of a plan's runs becomes a month.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Month {
+    /// Whether everything comes once, so that there is no month.
+    pub once: bool,
+    /// Whether there is continuous traffic beside the episodes.
+    pub continuous: bool,
+    /// The episodes, schedules first.
+    pub episodes: Vec<Episode>,
+    /// In the order in which they are taken out.
+    pub steps: Vec<Step>,
+}
+
+impl Month {
+    /// Of a plan whose warm-up and length are settled.
+    pub fn of(plan: &Plan) -> Self {
+        let input = Input::of(plan);
+        if input.is_over() {
+            return Self {
+                once: true,
+                ..Self::default()
+            };
+        }
+        let episodes = episodes(plan);
+        Self {
+            once: false,
+            continuous: input.continues(),
+            steps: steps(&episodes),
+            episodes,
+        }
+    }
+
+    /// The plan without the episodes of the first step, of the first two, and so on.
+    pub fn twins(&self, plan: &Plan) -> Vec<Plan> {
+        let until = |last: usize| -> Vec<Part> {
+            let gone = self.steps[..=last].iter();
+            gone.flat_map(|step| &step.parts).copied().collect()
+        };
+        (0..self.steps.len()).map(|last| without(plan, &until(last))).collect()
+    }
+}
+
+/// The steps in which episodes leave. A schedule that fires only outside the measured time leaves, too, and what it
+/// left behind is nobody's.
+fn steps(episodes: &[Episode]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let parts = episodes
+        .iter()
+        .filter_map(|episode| Some((episode.weight(), episode.part?)));
+    let mut sorted: Vec<(f64, Part)> = parts.collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (weight, part) in sorted {
+        match steps.last_mut().filter(|step| weight - step.weight <= 1e-9 * weight) {
+            Some(step) => step.parts.push(part),
+            None => steps.push(Step {
+                weight,
+                parts: vec![part],
+            }),
+        }
+    }
+    steps
+}
+
+/// Whether something between these instants is an episode of the measured time; what has no length is one within it.
+fn is_within(plan: &Plan, begin: Duration, end: Duration) -> bool {
+    let measures_it = begin < plan.length && (end > plan.warmup || begin >= plan.warmup);
+    measures_it && (begin > plan.warmup || end < plan.length)
+}
+
+fn once(part: Part, label: String, per_month: Option<f64>) -> Episode {
+    Episode {
+        part: Some(part),
+        label,
+        per_month: per_month.unwrap_or(1.0),
+        seen: 1,
+        unsaid: per_month.is_none(),
+    }
+}
+
+fn episodes(plan: &Plan) -> Vec<Episode> {
+    let mut found = Vec::new();
+    for (place, schedule) in plan.schedules.iter().enumerate() {
+        let (before, within) = firings(&schedule.times, plan);
+        let (per_month, unsaid) = match schedule.recurrence {
+            Recurrence::Always(per_month) => (per_month, false),
+            Recurrence::Once(said) => (said.unwrap_or(1.0) * within as f64, said.is_none()),
+        };
+        if before + within > 0 || matches!(schedule.recurrence, Recurrence::Always(_)) {
+            found.push(Episode {
+                part: (before + within > 0).then_some(Part::Schedule(place)),
+                label: label(plan, schedule.component),
+                per_month,
+                seen: within,
+                unsaid,
+            });
+        }
+    }
+    for (client, spec) in plan.clients.iter().enumerate() {
+        let (Some(curve), Load::Open { per_month, .. }) = (curve_of(&spec.load), &spec.load) else {
+            continue;
+        };
+        let name = label(plan, spec.component);
+        // A course that goes on until the end is the traffic that was measured.
+        let last = settles(curve.calm()).filter(|last| *last > plan.warmup && *last < plan.length);
+        if last.is_some() {
+            let words = format!("what the rates of {name} do");
+            found.push(once(Part::Rates { client }, words, *per_month));
+        }
+        for (place, spike) in curve.spikes().iter().enumerate() {
+            if is_within(plan, spike.at, spike.end()) {
+                let words = format!("the spike of {name} at {}", show_duration(spike.at));
+                found.push(once(Part::Spike { client, place }, words, spike.per_month));
+            }
+        }
+    }
+    for (function, spec) in plan.functions.iter().enumerate() {
+        for (place, recycle) in spec.recycles.iter().enumerate() {
+            let at = Duration(recycle.at.0);
+            if recycle.every.is_none() && is_within(plan, at, at + recycle.spread) {
+                let name = label(plan, spec.component);
+                let words = format!("the recycling of {name} at {}", show_duration(at));
+                found.push(once(Part::Recycle { function, place }, words, recycle.per_month));
+            }
+        }
+    }
+    for (place, fault) in plan.faults.iter().enumerate() {
+        let Some(at) = fault.at.filter(|_| fault.again_after.is_none()) else {
+            continue;
+        };
+        let at = Duration(at.0);
+        let end = match &fault.lasts {
+            None if fault.is_momentary() => at,
+            Some(Sampler::Constant(lasts)) => at + Duration::from_nanos_f64(*lasts),
+            _ => plan.length,
+        };
+        if is_within(plan, at, end) {
+            found.push(once(
+                Part::Fault(place),
+                format!("the fault {}", fault.name),
+                fault.per_month,
+            ));
+        }
+    }
+    found
+}
+
+/// How often a schedule fires before the measured time and within it.
+fn firings(times: &Times, plan: &Plan) -> (u64, u64) {
+    let until = |end: Duration| match times {
+        Times::At(instants) => instants.partition_point(|at| *at < end) as u64,
+        Times::Every { first, interval } => end.0.saturating_sub(first.0).div_ceil(interval.0.max(1)),
+    };
+    let before = until(plan.warmup);
+    (before, until(plan.length) - before)
+}
+
+fn curve_of(load: &Load) -> Option<&RateCurve> {
+    match load {
+        Load::Open {
+            arrivals: ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve),
+            ..
+        } => Some(curve),
+        _ => None,
+    }
+}
+
+/// The plan without these episodes. Everything else keeps its number, its name and so its dice.
+fn without(plan: &Plan, gone: &[Part]) -> Plan {
+    let mut rest = plan.clone();
+    for (place, schedule) in rest.schedules.iter_mut().enumerate() {
+        if gone.contains(&Part::Schedule(place)) {
+            schedule.times = Times::At(Vec::new());
+        }
+    }
+    for (client, spec) in rest.clients.iter_mut().enumerate() {
+        if let Load::Open {
+            arrivals: ArrivalPlan::Constant(curve) | ArrivalPlan::Poisson(curve),
+            ..
+        } = &mut spec.load
+        {
+            let calm = curve.calm();
+            let calm = if gone.contains(&Part::Rates { client }) {
+                calm.held()
+            } else {
+                calm.clone()
+            };
+            let spikes = curve.spikes().iter().enumerate();
+            let stay = spikes.filter(|(place, _)| !gone.contains(&Part::Spike { client, place: *place }));
+            *curve = stay.fold(calm, |curve, (_, spike)| curve.with_spike(*spike, plan.length));
+        }
+    }
+    for (function, spec) in rest.functions.iter_mut().enumerate() {
+        let mut places = 0..;
+        spec.recycles.retain(|_| {
+            let place = places.next().unwrap_or_default();
+            !gone.contains(&Part::Recycle { function, place })
+        });
+    }
+    let mut places = 0..;
+    rest.faults
+        .retain(|_| !gone.contains(&Part::Fault(places.next().unwrap_or_default())));
+    rest
+}

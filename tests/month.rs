@@ -1,0 +1,308 @@
+//! The judge of a month is a full simulated month: what a short run is billed must agree with what the meters of a whole
+//! month, or of a whole year divided by twelve, cost as they are.
+//!
+//! The systems are small, and their prices invented so that what comes at times of its own is a good part of each bill:
+//! scaled like continuous traffic, it would be billed many times over.
+
+use crate::cases::says;
+use crate::support::{Scratch, coldcurve};
+use coldcurve::cost::MeterSet;
+use coldcurve::run::{Options, Study, load_text};
+use std::path::Path;
+
+/// Requests, memory kept ready, and cold starts at this price a GB-s, beside the catalog's price of compute.
+fn book(init: &str) -> String {
+    format!(
+        "prices:
+  aws.lambda:
+    - {{ line: requests, meter: requests, unit: 1M requests, price: 2000 }}
+    - {{ line: kept ready, meter: provisioned_mb_ms, unit: GB-s, price: 0.00001 }}
+    - {{ line: init, meter: init_mb_ms, unit: GB-s, price: {init} }}
+"
+    )
+}
+
+const FUNCTION: &str = "service: aws.lambda, memory: 1024 MB, timeout: 10 min, idle_timeout: 30 min, \
+                        code_init: { median: 3 s, p99: 9 s }";
+
+fn study(text: &str) -> Study {
+    let loaded = load_text(Path::new("month.yaml"), text, &Options::default(), &|| ());
+    let complaints = loaded.diagnostics.render(&loaded.sources, false);
+    loaded.study.unwrap_or_else(|| panic!("{complaints}"))
+}
+
+/// An amount and the half-width of its interval.
+type Amount = (f64, f64);
+
+/// Student's t for 95 % and three degrees of freedom.
+const T: f64 = 3.182;
+
+/// What so many months cost that were simulated as a whole: the mean over runs.
+fn simulated(text: &str, months: u64) -> Amount {
+    let study = study(text);
+    let cell = study.cells[0].clone();
+    let runs = study.replications;
+    let tallies = study.tallies(&(0..runs), &|| ()).remove(0).expect("runs that end");
+    let cost = |meters: &[MeterSet]| {
+        let bill = cell.billing.bill_of_months(&cell.plan, meters, months);
+        bill.total.as_f64()
+    };
+    let bills: Vec<f64> = tallies.packed().iter().map(|run| cost(&run.meters())).collect();
+    let n = bills.len() as f64;
+    let mean = bills.iter().sum::<f64>() / n;
+    let variance = bills.iter().map(|bill| (bill - mean) * (bill - mean)).sum::<f64>() / (n - 1.0);
+    assert!((n - 4.0).abs() < 0.1, "t is that of four runs");
+    (mean, T * (variance / n).sqrt())
+}
+
+/// What a month costs by a short run.
+fn billed(text: &str) -> Amount {
+    let summary = study(text).run(&|| ()).expect("runs that end");
+    let total = &summary.cells[0].bill.total;
+    let (low, high) = total.interval.expect("several runs");
+    (total.mean, (high - low) / 2.0)
+}
+
+/// What the measured time costs if all of it is scaled.
+fn scaled(text: &str) -> f64 {
+    let mut study = study(text);
+    let cell = study.cells.remove(0);
+    let tallies = self::study(text)
+        .tallies(&(0..4), &|| ())
+        .remove(0)
+        .expect("runs that end");
+    let run = tallies.packed()[0];
+    let bill = cell.billing.bill(&cell.plan, &run.meters(), run.measured());
+    bill.total.as_f64()
+}
+
+/// Holds a short run against whole months. `wrong` is how far off the bill would be at least without a calendar: a
+/// case in which it makes no difference shows nothing.
+#[track_caller]
+fn agree(name: &str, short: &str, whole: &str, months: u64, wrong: f64) {
+    let (found, own) = billed(short);
+    let (expected, theirs) = simulated(whole, months);
+    let naive = scaled(short);
+    println!("{name}: {found:.3} ±{own:.3} for {expected:.3} ±{theirs:.3}, all scaled {naive:.3}");
+    let off = (found - expected).abs();
+    assert!(
+        off <= 0.03 * expected,
+        "{name}: {found} for {expected}, which is more than 3 %"
+    );
+    // Where nothing is left to chance, rounding is.
+    assert!(
+        off <= own + theirs + 1e-3 * expected,
+        "{name}: {found} ±{own} for {expected} ±{theirs}"
+    );
+    assert!(
+        (naive / expected - 1.0).abs() >= wrong,
+        "{name}: {naive} for {expected} if all is scaled"
+    );
+}
+
+fn run(length: &str, warmup: &str, replications: u32) -> String {
+    format!(
+        "{}run: {{ start: 2026-01-05, length: {length}, warmup: {warmup}, window: 10 min, replications: {replications} }}\n",
+        book("0.001")
+    )
+}
+
+fn web(arrivals: &str) -> String {
+    format!(
+        "clients: {{ web: {{ to: api, arrivals: {{ {arrivals} }} }} }}\nfunctions: {{ api: {{ {FUNCTION}, handler: [{{ wait: \
+         2 s }}] }} }}\n"
+    )
+}
+
+#[test]
+fn steady_traffic_fills_a_month() {
+    let system = web("poisson: 0.02/s");
+    let (short, whole) = (run("25 h", "1 h", 24), run("731 h", "1 h", 4));
+    agree("steady", &(short + &system), &(whole + &system), 1, 0.0);
+}
+
+#[test]
+fn a_nightly_job_comes_every_night() {
+    let system = web("poisson: 0.002/s") + "schedules: { report: { to: api, cron: \"0 3 * * *\", jobs: 60 } }\n";
+    let (short, whole) = (run("12 h", "1 h", 16), run("8761 h", "1 h", 4));
+    agree("nightly", &(short + &system), &(whole + &system), 12, 0.5);
+}
+
+#[test]
+fn a_job_of_workdays_comes_on_workdays_and_what_is_kept_ready_stands_all_month() {
+    let system = format!(
+        "clients: {{ web: {{ to: api, arrivals: {{ poisson: 0.002/s }} }} }}
+schedules: {{ report: {{ to: api, cron: \"30 8 * * MON-FRI\", time_zone: Europe/Berlin, jobs: 80 }} }}
+functions: {{ api: {{ {FUNCTION}, provisioned_concurrency: 2, handler: [{{ wait: 2 s }}] }} }}
+"
+    );
+    let (short, whole) = (run("10 h", "1 h", 16), run("8761 h", "1 h", 4));
+    agree("workdays", &(short + &system), &(whole + &system), 12, 0.2);
+}
+
+#[test]
+fn a_night_of_messages_through_a_queue_comes_every_night() {
+    let system = format!(
+        "clients: {{ web: {{ to: api, arrivals: {{ poisson: 0.001/s }} }} }}
+schedules: {{ feed: {{ to: jobs, cron: \"0 3 * * *\", jobs: 100, flexible_window: 30 min }} }}
+queues: {{ jobs: {{ to: api }} }}
+functions: {{ api: {{ {FUNCTION}, handler: [{{ wait: {{ median: 5 s, p99: 20 s }} }}] }} }}
+"
+    );
+    let (short, whole) = (run("8 h", "1 h", 16), run("8761 h", "1 h", 4));
+    agree("queue", &(short + &system), &(whole + &system), 12, 0.5);
+}
+
+#[test]
+fn a_deploy_comes_as_often_as_is_said() {
+    let deploys = |times: &str| {
+        format!(
+            "clients: {{ web: {{ to: api, arrivals: {{ constant: 0.1/s }} }} }}
+functions: {{ api: {{ {FUNCTION}, maximum_age: 1000 h, recycle: [{times}], handler: [{{ wait: 100 s }}] }} }}
+"
+        )
+    };
+    let each: Vec<String> = (0..20).map(|n| format!("{{ at: {} h }}", 20 + 35 * n)).collect();
+    let dear = |text: String| text.replace(&book("0.001"), &book("0.2"));
+    agree(
+        "deploys",
+        &dear(run("5 h", "1 h", 16) + &deploys("{ at: 3 h, per_month: 20 }")),
+        &dear(run("731 h", "1 h", 4) + &deploys(&each.join(", "))),
+        1,
+        0.1,
+    );
+}
+
+#[test]
+fn a_spike_comes_once_unless_said() {
+    let spike = |at: &str| {
+        web(&format!(
+            "poisson: 0.02/s, spikes: [{{ at: {at}, for: 1 min, rate: 100/s }}]"
+        ))
+    };
+    agree(
+        "spike",
+        &(run("25 h", "1 h", 16) + &spike("5 h")),
+        &(run("731 h", "1 h", 4) + &spike("400 h")),
+        1,
+        0.5,
+    );
+}
+
+#[test]
+fn what_rates_do_once_comes_once() {
+    let surge = |from: u32| {
+        let (from, to) = (from, from + 1);
+        web(&format!(
+            "rates: [{{ at: 0 s, rate: 0.02/s }}, {{ at: {from} h, rate: 2/s }}, {{ at: {to} h, rate: 0.02/s }}]"
+        ))
+    };
+    let (short, whole) = (run("25 h", "1 h", 16) + &surge(5), run("731 h", "1 h", 4) + &surge(300));
+    agree("rates", &short, &whole, 1, 0.5);
+}
+
+#[test]
+fn a_fault_comes_once_and_its_retries_with_it() {
+    let fault = |at: &str| {
+        format!(
+            "clients: {{ web: {{ to: api, arrivals: {{ poisson: 0.02/s }}, retry: {{ attempts: 3, base: 1 s }} }} }}
+functions: {{ api: {{ {FUNCTION}, handler: [{{ call: shop }}] }} }}
+externals: {{ shop: {{ latency: 2 s }} }}
+faults: {{ slow: {{ on: shop, slow: 200, at: {at}, for: 3 h }} }}
+"
+        )
+    };
+    agree(
+        "fault",
+        &(run("13 h", "1 h", 16) + &fault("5 h")),
+        &(run("731 h", "1 h", 4) + &fault("400 h")),
+        1,
+        0.2,
+    );
+}
+
+#[test]
+fn free_units_and_tiers_are_those_of_the_whole_month() {
+    let prices = "billing: { free_tier: true }
+prices:
+  aws.lambda:
+    - line: requests
+      meter: requests
+      unit: 1M requests
+      free: { units: 0.02 }
+      tiers: [{ up_to: 0.05, price: 4000 }, { price: 1000 }]
+";
+    let system = |times: &str| {
+        web(&format!("poisson: 0.01/s, spikes: [{times}]"))
+            + "schedules: { report: { to: api, cron: \"0 3 * * *\", jobs: 900 } }\n"
+    };
+    // A year has a spike in each month.
+    let each: Vec<String> = (0..12)
+        .map(|n| format!("{{ at: {} h, for: 1 min, rate: 100/s }}", 400 + 730 * n))
+        .collect();
+    let short = run("12 h", "1 h", 16) + &system("{ at: 5 h, for: 1 min, rate: 100/s }");
+    let whole = run("8761 h", "1 h", 4) + &system(&each.join(", "));
+    let dear = |text: String| text.replace(&book("0.001"), prices);
+    let (short, whole) = (dear(short), dear(whole));
+    let ((found, own), (expected, theirs)) = (billed(&short), simulated(&whole, 12));
+    println!(
+        "tiers: {found:.3} ±{own:.3} for {expected:.3} ±{theirs:.3}, all scaled {:.3}",
+        scaled(&short)
+    );
+    let off = (found - expected).abs();
+    assert!(
+        off <= 0.03 * expected && off <= own + theirs + 1e-3 * expected,
+        "{found} for {expected}"
+    );
+    // Requests of 730 h, of a spike and of 30.4 nights: beyond the free units and the first tier together.
+    let requests = 0.01 * 730.0 * 3600.0 + 6_000.0 + 900.0 * 365.0 / 12.0;
+    let by_hand = 0.03 * 4000.0 + (requests / 1e6 - 0.05) * 1000.0;
+    assert!((found / by_hand - 1.0).abs() < 0.01, "{found} for {by_hand} by hand");
+}
+
+#[test]
+fn the_figure_says_what_it_is_made_of() {
+    let scratch = Scratch::new("month-words");
+    let told = |name: &str, text: &str| {
+        let outcome = coldcurve(scratch.path(), &["run", scratch.write(name, text), "--no-files"]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        outcome.stdout
+    };
+    let api =
+        format!("functions: {{ api: {{ {FUNCTION}, recycle: [{{ at: 90 min }}], handler: [{{ wait: 2 s }}] }} }}\n");
+    let web =
+        "clients: { web: { to: api, arrivals: { poisson: 0.1/s, spikes: [{ at: 1 h, for: 1 min, rate: 2/s }] } } }\n";
+    let jobs = "schedules:
+  report: { to: api, cron: \"0 1 * * *\" }
+  weekly: { to: api, cron: \"0 9 * * SUN\" }
+";
+    let run = run("2 h", "30 min", 2);
+    let both = told("both.yaml", &format!("{run}{web}{jobs}{api}"));
+    says(
+        &both,
+        &[
+            "all of it like the measured 90 min, but for schedules.report 30.4 times, once each (say `per_month` of what \
+             comes more often) the spike of clients.web at 1 h, the recycling of functions.api at 90 min",
+            "schedules.weekly fires 4.3 times a month and never in the measured 90 min: its work is not in the bill",
+        ],
+    );
+    assert!(!both.contains("($"), "a month can be told: {both}");
+    // Nothing goes on, and nobody says how often it comes: that is no month.
+    let once = "clients: { web: { to: api, arrivals: { rates: [{ at: 0 s, rate: 0/s }], spikes: [{ at: 1 h, for: 1 min, \
+                rate: 2/s }] } } }\n";
+    let api = api.replace("recycle: [{ at: 90 min }], ", "");
+    let episode = told("once.yaml", &format!("{run}{once}{api}"));
+    says(
+        &episode,
+        &["everything comes once: this is the bill of the measured 90 min", "($"],
+    );
+    let often = told(
+        "often.yaml",
+        &format!("{run}{}{api}", once.replace("2/s }]", "2/s, per_month: 12 }]")),
+    );
+    says(
+        &often,
+        &["what stands there without traffic in all of it, and the spike of clients.web at 1 h 12 times"],
+    );
+    assert!(!often.contains("($"), "a month can be told: {often}");
+}
