@@ -1,5 +1,5 @@
-//! The judge of a month is a full simulated month: what a short run is billed must agree with what the meters of a whole
-//! month, or of a whole year divided by twelve, cost as they are.
+//! The judge of a month is a full simulated month: what a short run is billed must agree with what the meters of a
+//! whole month, or of a whole year divided by twelve, cost as they are.
 //!
 //! The systems are small, and their prices invented so that what comes at times of its own is a good part of each bill:
 //! scaled like continuous traffic, it would be billed many times over.

@@ -1,7 +1,8 @@
 //! The result of a run as bytes.
 //!
 //! All names first, each once; then totals, metrics, windows, causes, meters, limits and faults, in the order in which
-//! the model reports them; then what its twins counted, the runs without its episodes ([`crate::run::episodes`]). What reads them back is [`super::read`]; both walk the same order.
+//! the model reports them; then what its twins counted, the runs without its episodes ([`crate::run::episodes`]). What
+//! reads them back is [`super::read`]; both walk the same order.
 
 use super::bytes::Out;
 use super::read::Twin;
