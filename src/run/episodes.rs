@@ -81,7 +81,9 @@ impl Month {
     /// Of a plan whose warm-up and length are settled.
     pub fn of(plan: &Plan) -> Self {
         let input = Input::of(plan);
-        if input.is_over() {
+        // A recording is a sample of traffic that goes on, wherever it was cut.
+        let recorded = plan.clients.iter().any(|client| is_recorded(&client.load));
+        if input.is_over() && !recorded {
             return Self {
                 once: true,
                 ..Self::default()
@@ -90,7 +92,7 @@ impl Month {
         let episodes = episodes(plan);
         Self {
             once: false,
-            continuous: input.continues(),
+            continuous: input.continues() || recorded,
             steps: steps(&episodes),
             episodes,
         }
@@ -218,6 +220,13 @@ fn firings(times: &Times, plan: &Plan) -> (u64, u64) {
     };
     let before = until(plan.warmup);
     (before, until(plan.length) - before)
+}
+
+fn is_recorded(load: &Load) -> bool {
+    let Load::Open { arrivals, .. } = load else {
+        return false;
+    };
+    matches!(arrivals, ArrivalPlan::Times(_) | ArrivalPlan::Counts { .. })
 }
 
 fn curve_of(load: &Load) -> Option<&RateCurve> {

@@ -3,8 +3,8 @@
 //! A bill is no sum over runs: tiers, minimums and free tiers bend it, so the mean of the runs' bills is not the bill
 //! of the mean month. Ten minutes that happen to lie above a free tier would be billed for it, and those below would
 //! not pay less than nothing. Where a month has episodes ([`super::episodes`]), each run with its twins makes a month
-//! of its own first. The interval is the jackknife's over runs; where the bill bends within what the quantities may be,
-//! it also holds the bills of the lowest and of the highest quantities.
+//! of its own first. The interval is the jackknife's over runs; where the bill bends within what the
+//! quantities may be, it also holds the bills of the lowest and of the highest quantities.
 
 use super::aggregate::count;
 use super::episodes::Month;
