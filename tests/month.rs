@@ -7,6 +7,7 @@
 use crate::cases::says;
 use crate::support::{Scratch, coldcurve};
 use coldcurve::cost::MeterSet;
+use coldcurve::run::verdict::Class;
 use coldcurve::run::{Options, Study, load_text};
 use std::path::Path;
 
@@ -305,4 +306,30 @@ fn the_figure_says_what_it_is_made_of() {
         &["what stands there without traffic in all of it, and the spike of clients.web at 1 h 12 times"],
     );
     assert!(!often.contains("($"), "a month can be told: {often}");
+}
+
+#[test]
+fn what_is_not_done_at_the_end_is_said_and_its_bill_is_none_of_a_month() {
+    // 50 jobs of ten minutes with 2 GB, at 2 h.
+    let report = |start: &str| {
+        let text = format!(
+            "run: {{ start: {start}, length: 20 min, warmup: 2 min, replications: 4 }}
+clients: {{ web: {{ to: api, arrivals: {{ poisson: 5/s }} }} }}
+functions:
+  api: {{ service: aws.lambda, memory: 512 MB, handler: [ cpu: 20 ms ] }}
+  report: {{ service: aws.lambda, memory: 2 GB, timeout: 15 min, handler: [ wait: 10 min ] }}
+schedules: {{ nightly: {{ to: report, cron: 0 2 * * ? *, jobs: 50 }} }}
+"
+        );
+        study(&text).run(&|| ()).expect("runs that end").cells.remove(0)
+    };
+    let (late, done) = (report("2026-11-02 01:45:00"), report("2026-11-02 01:55:00"));
+    assert!(late.is(Class::Unfinished) && !late.has_month(), "{:?}", late.verdicts);
+    let words = &late.verdicts[0].words;
+    assert!(words.contains("schedules.nightly"), "{words}");
+    assert!(!done.is(Class::Unfinished) && done.has_month(), "{:?}", done.verdicts);
+    let a_night = 50.0 * 600.0 * 2.0 * 0.000_016_666_7;
+    let nights = 365.0 / 12.0 * a_night;
+    let differ = done.bill.total.mean - late.bill.total.mean;
+    assert!((differ - nights).abs() < 0.03 * nights, "{differ} for {nights}");
 }

@@ -38,7 +38,7 @@ pub fn bill(cell: &Cell, field: (String, String)) -> (String, String) {
 
 /// Whether a bill holds all the work that came, so that it may stand beside others of the same traffic.
 pub fn has_whole_bill(cell: &Cell) -> bool {
-    cell.is_comparable() && !cell.is(Class::Draining)
+    cell.is_comparable() && !cell.is(Class::Draining) && !cell.is(Class::Unfinished)
 }
 
 /// A cell of one regime, as a row of a table.
@@ -189,6 +189,7 @@ pub fn class_name(class: Class) -> &'static str {
         Class::TwoRegimes => "two_regimes",
         Class::Growing => "growing",
         Class::Draining => "draining",
+        Class::Unfinished => "unfinished",
         Class::Periodic => "periodic",
         Class::TooShort => "too_short",
         Class::Episode => "episode",

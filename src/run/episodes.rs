@@ -108,6 +108,14 @@ impl Month {
     }
 }
 
+impl Month {
+    /// What the episodes of a step are, in words.
+    pub fn labels<'m>(&'m self, step: &'m Step) -> impl Iterator<Item = &'m str> {
+        let leaves = |episode: &&Episode| episode.part.is_some_and(|part| step.parts.contains(&part));
+        self.episodes.iter().filter(leaves).map(|episode| &*episode.label)
+    }
+}
+
 /// The steps in which episodes leave. A schedule that fires only outside the measured time leaves, too, and what it
 /// left behind is nobody's.
 fn steps(episodes: &[Episode]) -> Vec<Step> {

@@ -41,6 +41,7 @@ impl Usage {
         let base = cell.billing.extrapolation(run.measured());
         let with = Twin {
             requests: count(run, &cell.plan, name::OFFERED),
+            owed: run.owed(),
             meters: run.meters(),
         };
         let twins: Vec<Twin> = std::iter::once(with).chain(run.twins()).collect();

@@ -280,6 +280,7 @@ fn replicate(cell: &CellPlan, numbers: Range<u64>, progress: &dyn Progress) -> R
             let packed = Packed::of(&result, plan.window);
             Twin {
                 requests: count(&packed, &plan, super::summary::name::OFFERED),
+                owed: result.owed,
                 meters: result.meters,
             }
         };

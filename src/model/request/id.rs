@@ -1,10 +1,10 @@
 //! The number of a component among those of its kind: a proxy's can never be taken for a database's.
 
-use crate::kernel::number::fit;
+use super::kind::KINDS;
 use crate::kernel::pack::Bits;
 use crate::scenario::Target;
 
-/// A component of the kind of number `KIND`: its place in the list of those, at most 65,535.
+/// A component of the kind of number `KIND`, or something else that is numbered: its place in its list, at most 65,535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id<const KIND: u8>(u16);
 
@@ -18,6 +18,11 @@ impl<const KIND: u8> Id<KIND> {
         Self(Target::new(KIND, place).index)
     }
 
+    /// The same, or nothing beyond 65,535.
+    pub fn checked(place: usize) -> Option<Self> {
+        u16::try_from(place).ok().map(Self)
+    }
+
     /// All of a kind, one after another, to be zipped with a list of them.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..).map(Self::new)
@@ -26,6 +31,7 @@ impl<const KIND: u8> Id<KIND> {
     /// The component as what is called, whatever its kind.
     #[inline(always)]
     pub const fn target(self) -> Target {
+        const { assert!((KIND as usize) < KINDS.len(), "this is no component") };
         Target {
             kind: KIND,
             index: self.0,
@@ -54,6 +60,13 @@ impl<const KIND: u8> From<Id<KIND>> for usize {
     }
 }
 
+impl<const KIND: u8> From<Id<KIND>> for u32 {
+    #[inline(always)]
+    fn from(id: Id<KIND>) -> Self {
+        Self::from(id.0)
+    }
+}
+
 impl<const KIND: u8> From<Id<KIND>> for u64 {
     #[inline(always)]
     fn from(id: Id<KIND>) -> Self {
@@ -73,74 +86,15 @@ impl<const KIND: u8> Bits for Id<KIND> {
     }
 }
 
-macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(u16);
+/// The kind of what is no component: calls with guards, among all of the plan.
+const GUARD: u8 = u8::MAX;
+/// The kind of faults, among all of the plan.
+const FAULT: u8 = u8::MAX - 1;
 
-        impl $name {
-            /// What stands at `place` of its list.
-            ///
-            /// # Panics
-            /// Beyond 65,535: scenarios with more are refused.
-            #[inline]
-            pub fn new(place: usize) -> Self {
-                Self(fit(place))
-            }
-
-            /// The same, or nothing beyond 65,535.
-            pub fn checked(place: usize) -> Option<Self> {
-                u16::try_from(place).ok().map(Self)
-            }
-
-            /// All of them, one after another, to be zipped with the list.
-            pub fn all() -> impl Iterator<Item = Self> {
-                (0..).map(Self::new)
-            }
-        }
-
-        impl From<$name> for usize {
-            #[inline(always)]
-            fn from(id: $name) -> Self {
-                Self::from(id.0)
-            }
-        }
-
-        impl From<$name> for u32 {
-            #[inline(always)]
-            fn from(id: $name) -> Self {
-                Self::from(id.0)
-            }
-        }
-
-        impl From<$name> for u64 {
-            #[inline(always)]
-            fn from(id: $name) -> Self {
-                Self::from(id.0)
-            }
-        }
-
-        impl Bits for $name {
-            const WIDTH: u32 = u16::BITS;
-            #[inline(always)]
-            fn to_bits(self) -> u64 {
-                u64::from(self.0)
-            }
-            #[inline(always)]
-            fn from_bits(bits: u64) -> Self {
-                Self(u16::from_bits(bits))
-            }
-        }
-    )*};
-}
-
-numbers! {
-    /// A call with guards, among all of the plan.
-    GuardId;
-    /// A fault, among all of the plan.
-    FaultId;
-}
+/// A call with guards.
+pub type GuardId = Id<GUARD>;
+/// A fault.
+pub type FaultId = Id<FAULT>;
 
 #[cfg(test)]
 mod tests {

@@ -45,6 +45,8 @@ pub struct RunResult {
     pub events: u64,
     /// Requests of clients still on their way at the end.
     pub in_flight: u64,
+    /// What was under way or waited for somebody to work on it at the end, of all kinds.
+    pub owed: u64,
     /// Why it ended before its time; what was counted is then worth nothing.
     pub halted: Option<Halt>,
 }
@@ -248,6 +250,20 @@ impl<'p> World<'p> {
         holdings
     }
 
+    /// What is under way or waits for somebody to work on it: not what lies in queues that nobody reads.
+    fn owed(&self) -> u64 {
+        let unread = |component: Option<u32>| {
+            let mut queues = self.plan.queues.iter();
+            queues.any(|queue| Some(queue.component) == component && queue.poller.is_none())
+        };
+        let holdings = self.holdings().into_iter().filter(|holding| match holding.holder {
+            Holder::Events | Holder::Keys => false,
+            Holder::Messages => !unread(holding.component),
+            _ => true,
+        });
+        holdings.map(|holding| holding.items).sum()
+    }
+
     /// What took the room, and how it grew. Events stand for what else waits, so they are blamed only if nothing else
     /// is to blame.
     #[cold]
@@ -398,6 +414,7 @@ impl<'p> World<'p> {
         let measured = end.since(self.warmed_up_at);
         // A last window that is not full would show rates that are not there; its levels still belong to the whole.
         self.parts.close_last_window(plan, &mut self.cx);
+        let owed = self.owed();
         let requests = self.ended_before + self.parts.clients.ended();
         let in_flight = self.begun_before + self.parts.clients.started() - requests;
         let mut meters = vec![MeterSet::default(); plan.components.len()];
@@ -428,6 +445,7 @@ impl<'p> World<'p> {
             requests,
             events: self.cx.agenda.popped(),
             in_flight,
+            owed,
             halted: self.halted,
         };
         for (_, part) in told {

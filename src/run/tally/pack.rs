@@ -79,6 +79,7 @@ pub(super) fn pack(result: &RunResult, window: Duration) -> Vec<u8> {
         result.requests,
         result.events,
         result.in_flight,
+        result.owed,
     ] {
         out.number(total);
     }
@@ -117,6 +118,7 @@ pub(super) fn pack(result: &RunResult, window: Duration) -> Vec<u8> {
 /// What a twin of the run counted: behind everything else.
 pub(super) fn twin(twin: &Twin, out: &mut Out) {
     out.number(twin.requests);
+    out.number(twin.owed);
     meters(&twin.meters, out);
 }
 

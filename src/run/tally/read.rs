@@ -47,6 +47,7 @@ pub struct Packed {
     requests: u64,
     events: u64,
     in_flight: u64,
+    owed: u64,
     observations: Vec<Entry>,
     /// Places of observations by component and name.
     order: Vec<u32>,
@@ -64,6 +65,8 @@ pub struct Packed {
 pub struct Twin {
     /// Requests of clients in the measured time.
     pub requests: u64,
+    /// What was under way or waited at the end.
+    pub owed: u64,
     /// Billable quantities, by component.
     pub meters: Vec<MeterSet>,
 }
@@ -114,7 +117,7 @@ impl Packed {
         u16::try_from(names.len()).ok()?;
         let window = Duration(read.number()?);
         let measured = Duration(read.number()?);
-        let totals = [read.number()?, read.number()?, read.number()?];
+        let totals = [read.number()?, read.number()?, read.number()?, read.number()?];
         let windows = measured.0 / window.0.max(1);
         if doubted && (windows > MOST_WINDOWS || totals.iter().any(|total| *total > MOST)) {
             return None;
@@ -149,7 +152,7 @@ impl Packed {
             )
         };
         order.sort_by_key(key);
-        let [requests, events, in_flight] = totals;
+        let [requests, events, in_flight, owed] = totals;
         Some(Self {
             bytes,
             names,
@@ -158,6 +161,7 @@ impl Packed {
             requests,
             events,
             in_flight,
+            owed,
             observations,
             order,
             series,
@@ -187,6 +191,11 @@ impl Packed {
     /// The measured time: from the end of the warm-up to the end of the run.
     pub const fn measured(&self) -> Duration {
         self.measured
+    }
+
+    /// What was under way or waited for somebody to work on it at the end.
+    pub const fn owed(&self) -> u64 {
+        self.owed
     }
 
     /// The length of a window.
@@ -454,7 +463,7 @@ fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 4])> {
     list(read, fault)?;
     let twins = u32::try_from(read.at()).ok()?;
     while read.left() > 0 {
-        twin(read, sound).filter(|twin| !doubted || twin.requests <= MOST)?;
+        twin(read, sound).filter(|twin| !doubted || twin.requests.max(twin.owed) <= MOST)?;
     }
     let few = |hits: &Hits| hits.count <= MOST && hits.held <= MOST_WIDE && hits.windows.iter().all(|w| w.1 <= MOST);
     let sound = !doubted || hits.iter().all(few);
@@ -568,10 +577,10 @@ fn each_meters(read: &mut In, mut take: impl FnMut(MeterSet), sound: impl Fn(u12
 
 /// A twin, if there is one more; `None` if one of its meters is not `sound`.
 fn twin(read: &mut In, sound: impl Fn(u128) -> bool) -> Option<Twin> {
-    let requests = read.number()?;
+    let (requests, owed) = (read.number()?, read.number()?);
     let mut meters = Vec::new();
     each_meters(read, |of_one| meters.push(of_one), sound)?;
-    Some(Twin { requests, meters })
+    Some(Twin { requests, owed, meters })
 }
 
 /// A list of things that are read one by one.

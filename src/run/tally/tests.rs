@@ -62,6 +62,7 @@ fn with_twin(plan: &Plan, result: &RunResult) -> Packed {
     let twin = World::new(&calm[0], 0).run();
     let twin = Twin {
         requests: twin.requests,
+        owed: twin.owed,
         meters: twin.meters,
     };
     let packed = Packed::of(result, plan.window).with_twin(&twin);

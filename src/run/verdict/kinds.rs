@@ -15,6 +15,8 @@ pub enum Class {
     Growing,
     /// A backlog falls until the end of the run.
     Draining,
+    /// What comes at times of its own was not done when the measured time ended.
+    Unfinished,
     /// The input repeats itself, but not a whole number of times in what was measured.
     Periodic,
     /// It still changes at the end, or too few windows were seen to tell.
@@ -126,7 +128,7 @@ impl Cell {
 
     /// Whether what was measured can stand for a month: nothing is still owed, and what came comes again.
     pub fn has_month(&self) -> bool {
-        let not = [Class::Draining, Class::Periodic, Class::Episode];
+        let not = [Class::Draining, Class::Unfinished, Class::Periodic, Class::Episode];
         self.is_comparable() && !not.iter().any(|class| self.is(*class))
     }
 

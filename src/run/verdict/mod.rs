@@ -13,6 +13,7 @@ pub use input::{Input, label, settles};
 pub use kinds::{Class, Loss, Regime, Verdict};
 
 use super::aggregate::{aggregate, error_ratio};
+use super::episodes::Month;
 use super::progress::Progress;
 use super::study::CellPlan;
 use super::summary::{Cell, name};
@@ -145,6 +146,7 @@ pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[&Packed], cells: usiz
         };
         let judged = if split.is_some() { &well } else { results };
         courses(plan, judged, &lines, &input, cells, &mut found);
+        found.extend(unfinished(plan, &input, results));
         of_input(plan, &input, &mut found);
     }
     if found.is_empty() {
@@ -391,6 +393,45 @@ pub fn moving(plan: &Plan, results: &[&Packed], cells: usize) -> Vec<Verdict> {
 /// Whether the runs of one cell end in two places.
 pub fn has_two_regimes(plan: &Plan, results: &[&Packed]) -> bool {
     split(plan, results, &lines(plan, results)).is_some()
+}
+
+/// Whether what comes at times of its own was still being worked on when the measured time ended: its bill then lacks
+/// the rest. That is what is owed with it and not without it, by the same dice; where everything is over, all of it.
+fn unfinished(plan: &Plan, input: &Input, results: &[&Packed]) -> Option<Verdict> {
+    /// Less than this, of what is owed without it and of what came with it, is chance or does not matter.
+    const SMALL: f64 = 0.01;
+    let runs = results.len() as f64;
+    let mean = |of: &dyn Fn(&Packed) -> u64| results.iter().map(|run| of(run)).sum::<u64>() as f64 / runs;
+    let mut late = Vec::new();
+    if input.is_over() {
+        let came = mean(&|run| super::aggregate::count(run, plan, name::OFFERED));
+        let owed = mean(&Packed::owed);
+        late.extend((owed >= (SMALL * came).max(0.5)).then(|| "what came".to_owned()));
+    } else {
+        let month = Month::of(plan);
+        let whole = results.iter().all(|run| run.has_twins(plan, &month));
+        // Of the run itself, and of its twins.
+        let owed = |step: usize| {
+            mean(&|run| match step {
+                0 => run.owed(),
+                step => run.twins()[step - 1].owed,
+            })
+        };
+        let came = |step: usize| {
+            mean(&|run| match step {
+                0 => super::aggregate::count(run, plan, name::OFFERED),
+                step => run.twins()[step - 1].requests,
+            })
+        };
+        for (step, of) in month.steps.iter().enumerate().filter(|_| whole) {
+            let (more, rest) = (owed(step) - owed(step + 1), owed(step + 1));
+            let came_with = came(step) - came(step + 1);
+            if more >= (SMALL * rest).max(SMALL * came_with).max(0.5) {
+                late.extend(month.labels(of).map(str::to_owned));
+            }
+        }
+    }
+    (!late.is_empty()).then(|| Verdict::new(Class::Unfinished, words::unfinished(&late.join(", "))))
 }
 
 /// What the input says about a month made of this run.

@@ -234,3 +234,11 @@ pub fn loss(who: &str, of_kind: u8, lost: u64, of: u64, what: &str) -> String {
         count(of)
     )
 }
+
+/// Work of something that comes at times of its own, which was not done.
+pub fn unfinished(what: &str) -> String {
+    format!(
+        "{what}: not done when the measured time ended, and the bill leaves out the rest; measure longer, or set \
+         `run.start` or `at` so that it begins earlier"
+    )
+}
