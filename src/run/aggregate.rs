@@ -45,6 +45,7 @@ pub fn aggregate(cell: &CellPlan, results: &[&Packed]) -> Cell {
         verdicts: Vec::new(),
         regimes: Vec::new(),
         losses: Vec::new(),
+        ledger: Vec::new(),
         levels: levels::shares(results, |seen| label(&cell.plan, seen.component(), seen.metric())),
         refused: None,
     }

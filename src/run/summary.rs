@@ -8,6 +8,7 @@
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
 use super::coarse::Coarser;
+use super::ledger::Ledger;
 use super::verdict::{Loss, Regime, Verdict};
 use crate::stats::figure::Side;
 use serde::{Deserialize, Serialize};
@@ -255,6 +256,9 @@ pub struct Cell {
     /// Work that was lost where no client sees it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<Loss>,
+    /// Where the units of work of each source ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ledger: Vec<Ledger>,
     /// How long each level lasted, by component and level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<LevelShares>,
@@ -290,6 +294,7 @@ impl Cell {
             verdicts: Vec::new(),
             regimes: Vec::new(),
             losses: Vec::new(),
+            ledger: Vec::new(),
             levels: Vec::new(),
             refused: None,
         }

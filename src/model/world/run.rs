@@ -251,6 +251,8 @@ impl<'p> World<'p> {
     }
 
     /// What is under way or waits for somebody to work on it: not what lies in queues that nobody reads.
+    #[cold]
+    #[inline(never)]
     fn owed(&self) -> u64 {
         let unread = |component: Option<u32>| {
             let mut queues = self.plan.queues.iter();
