@@ -4,6 +4,7 @@
 
 use crate::random::{LENGTH_MS, system};
 use crate::support::Scratch;
+use coldcurve::model::request::lineage::journal::Journal;
 use coldcurve::model::request::lineage::{State, Why};
 use coldcurve::run::ledger::{Ledger, UnitState};
 use coldcurve::run::summary::{Cell, Summary};
@@ -244,6 +245,14 @@ proptest! {
                 _ => 0,
             }
         };
+        let mut all = plan.clone();
+        all.follow_all();
+        let again = coldcurve::model::world::run::World::new(&all, 5).recording(Journal::default()).run();
+        prop_assert_eq!((again.requests, again.events), (result.requests, result.events));
+        prop_assert_eq!(&again.meters, &result.meters);
+        let good = again.journal.iter().filter(|entry| entry.end.state == State::Good).count() as u64;
+        let counted: u64 = again.ends.iter().filter(|end| end.end.state == State::Good).map(|end| end.units).sum();
+        prop_assert_eq!(good, counted);
         for source in &plan.common.followed {
             let ended: u64 = result.ends.iter().filter(|end| end.source == *source).map(|end| end.units).sum();
             let came = count(*source, "offered") + count(*source, "deliveries");
@@ -275,4 +284,43 @@ proptest! {
             prop_assert!(lost(Why::DeadLettered) <= given_up * 10, "a batch has ten");
         }
     }
+}
+
+/// Each receipt of a message can be seen: five of them, three minutes apart, and then it is a dead letter.
+#[test]
+fn a_record_shows_each_try() {
+    let text = format!(
+        "{}{}
+queues:
+  jobs:
+    {{ to: ping, visibility_timeout: 3 min, maximum_receives: 5, dead_letter: dead, poison: 100% }}
+  dead: {{}}
+functions: {{ ping: {{ cpu: 1, timeout: 30 s, handler: [ wait: 200 ms ] }} }}\n",
+        RUN.replace("10 min", "1 h"),
+        client("jobs", 10, "1 s", "")
+    );
+    let mut plain = study(&text);
+    let counted = plain.clone().run(&|| ()).expect("runs that end");
+    plain.record = Some(100);
+    let summary = plain.run(&|| ()).expect("runs that end");
+    let units = &summary.cells[0].units;
+    assert_eq!(units.len() as u64, summary.cells[0].ledger[0].arrived);
+    for unit in units {
+        let reached =
+            |step: &&coldcurve::run::units::UnitStep| step.component == "functions.ping" && step.what == "reaches";
+        let times: Vec<f64> = unit.steps.iter().filter(reached).map(|step| step.at_s).collect();
+        assert_eq!(times.len(), 5, "{:?}", unit.steps);
+        assert!(
+            times.windows(2).all(|two| (two[1] - two[0] - 180.0).abs() < 1.0),
+            "{times:?}"
+        );
+        assert_eq!((unit.state, unit.why.as_str()), (UnitState::Lost, "dead-lettered"));
+    }
+    // A recorded run is the same run, and what is counted is not touched by it.
+    let mut same = summary.clone();
+    same.cells[0].units.clear();
+    assert_eq!(
+        coldcurve::report::json::text(&same).expect("JSON"),
+        coldcurve::report::json::text(&counted).expect("JSON")
+    );
 }

@@ -118,6 +118,10 @@ struct RunArgs {
     /// What to print: a table for people, or the summary as JSON and nothing else.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Records about so many units of work of each first run, step by step, in `units.csv` and `steps.csv`: each n-th,
+    /// the slowest, those that did not end well.
+    #[arg(long, value_name = "UNITS", num_args = 0..=1, default_missing_value = "100")]
+    record: Option<u64>,
     /// Writes no files.
     #[arg(long)]
     no_files: bool,
@@ -246,6 +250,7 @@ fn options(common: &Common, variants: &[String]) -> Options {
         replications: common.replications,
         variants: variants.to_vec(),
         catalogs: common.catalogs.clone(),
+        record: None,
     }
 }
 
@@ -267,7 +272,10 @@ fn read(path: &Path, options: &Options) -> Option<Loaded> {
 }
 
 fn run(args: &RunArgs) -> Result<u8, Refusal> {
-    let options = options(&args.common, &args.variants);
+    let options = Options {
+        record: args.record,
+        ..options(&args.common, &args.variants)
+    };
     let Some(loaded) = read(&args.scenario, &options) else {
         return Ok(BAD_INPUT);
     };

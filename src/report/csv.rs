@@ -24,6 +24,11 @@
 //! | `verdicts.csv` | `class, metric, words, hint, since_s, per_second, doubles_every_s, p_value, lost, of`: what was found
 //! about each cell, in the order of precedence, then what it lost (`class` is `loses`) |
 //! | `regimes.csv` | `regime, runs, of, metric, unit, mean, ci95_low, ci95_high`: figures of each of two regimes |
+//! | `ledger.csv` | `source, state, place, why, units, per_run, ci95_low, ci95_high, partly`: where the units of work of
+//! each source ended, in all replications and in one |
+//! | `units.csv` | `source, number, arrived_s, state, place, why, partly, journey_s`: single units of the first
+//! replication, of a run with `--record` |
+//! | `steps.csv` | `source, number, at_s, component, attempt, what`: what happened to them |
 //! | `faults.csv` | `fault, effect, on, begin_s, end_s`: when faults were active in the first replication |
 
 use std::borrow::Cow;
@@ -37,7 +42,7 @@ use crate::scenario::visible_line;
 pub type Writing = fn(&Summary, &mut dyn Write) -> io::Result<()>;
 
 /// Every CSV file, by name. They are written as they come about, so that none of them is ever whole in memory.
-pub const FILES: [(&str, Writing); 12] = [
+pub const FILES: [(&str, Writing); 15] = [
     ("runs.csv", runs),
     ("summary.csv", summary_rows),
     ("differences.csv", differences),
@@ -50,7 +55,17 @@ pub const FILES: [(&str, Writing); 12] = [
     ("faults.csv", faults),
     ("verdicts.csv", verdict_rows),
     ("regimes.csv", regimes),
+    ("ledger.csv", ledger),
+    ("units.csv", units),
+    ("steps.csv", steps),
 ];
+
+/// The files that there are of a summary.
+pub fn files(summary: &Summary) -> impl Iterator<Item = (&'static str, Writing)> {
+    let recorded = summary.cells.iter().any(|cell| !cell.units.is_empty());
+    let of_units = |name: &str| name == "units.csv" || name == "steps.csv";
+    FILES.into_iter().filter(move |(name, _)| recorded || !of_units(name))
+}
 
 /// A CSV file under construction, with the columns that all files share.
 struct Table<'a> {
@@ -413,6 +428,92 @@ fn verdict_rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             fields[8] = loss.lost.to_string();
             fields[9] = loss.of.to_string();
             table.row(cell, &fields)?;
+        }
+    }
+    table.finish()
+}
+
+fn ledger(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let columns = [
+        "source",
+        "state",
+        "place",
+        "why",
+        "units",
+        "per_run",
+        "ci95_low",
+        "ci95_high",
+        "partly",
+    ];
+    let mut table = Table::new(summary, out, &columns)?;
+    for cell in &summary.cells {
+        for ledger in &cell.ledger {
+            for end in &ledger.ends {
+                let (low, high) = ends(&end.per_run);
+                let fields = [
+                    ledger.source.clone(),
+                    end.state.name().to_owned(),
+                    end.place.clone(),
+                    end.why.clone(),
+                    end.units.to_string(),
+                    number(end.per_run.mean),
+                    low,
+                    high,
+                    end.partly.to_string(),
+                ];
+                table.row(cell, &fields)?;
+            }
+        }
+    }
+    table.finish()
+}
+
+fn units(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let columns = [
+        "source",
+        "number",
+        "arrived_s",
+        "state",
+        "place",
+        "why",
+        "partly",
+        "journey_s",
+    ];
+    let mut table = Table::new(summary, out, &columns)?;
+    for cell in &summary.cells {
+        for unit in &cell.units {
+            let fields = [
+                unit.source.clone(),
+                unit.number.to_string(),
+                number(unit.arrived_s),
+                unit.state.name().to_owned(),
+                unit.place.clone(),
+                unit.why.clone(),
+                unit.partly.to_string(),
+                number(unit.journey_s),
+            ];
+            table.row(cell, &fields)?;
+        }
+    }
+    table.finish()
+}
+
+fn steps(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let columns = ["source", "number", "at_s", "component", "attempt", "what"];
+    let mut table = Table::new(summary, out, &columns)?;
+    for cell in &summary.cells {
+        for unit in &cell.units {
+            for step in &unit.steps {
+                let fields = [
+                    unit.source.clone(),
+                    unit.number.to_string(),
+                    number(step.at_s),
+                    step.component.clone(),
+                    step.attempt.to_string(),
+                    step.what.clone(),
+                ];
+                table.row(cell, &fields)?;
+            }
         }
     }
     table.finish()

@@ -174,12 +174,12 @@ impl<'a> Filled<'a> {
             documents,
             notes,
         } = self.draw(summary, options);
-        let names = names(&pictures, options);
+        let names = names(summary, &pictures, options);
         self.progress.begin(Phase::Writing, names.len() as u64);
         // Without a manifest the folder would not be known as ours. Its room is taken before the disk fills up.
         self.staging.put(MANIFEST, self.manifest(summary, &names)?.as_bytes())?;
         self.put(SUMMARY, |out| json::write(summary, out));
-        for (name, write) in csv::FILES {
+        for (name, write) in csv::files(summary) {
             self.put(name, |out| write(summary, out));
         }
         if self.files.is_empty() {
@@ -234,8 +234,8 @@ impl<'a> Filled<'a> {
 }
 
 /// The files that are to be written.
-fn names(pictures: &[chart::Named], options: Options) -> Vec<String> {
-    let data = csv::FILES.iter().map(|(name, _)| *name);
+fn names(summary: &Summary, pictures: &[chart::Named], options: Options) -> Vec<String> {
+    let data = csv::files(summary).map(|(name, _)| name);
     let mut names: Vec<String> = data.chain([SUMMARY, PAGE]).map(str::to_owned).collect();
     for (wanted, end) in [(options.svg, "svg"), (options.png, "png")] {
         let pictures = pictures.iter().filter(|_| wanted);

@@ -46,6 +46,7 @@ pub fn aggregate(cell: &CellPlan, results: &[&Packed]) -> Cell {
         regimes: Vec::new(),
         losses: Vec::new(),
         ledger: super::ledger::of(&cell.plan, results),
+        units: Vec::new(),
         levels: levels::shares(results, |seen| label(&cell.plan, seen.component(), seen.metric())),
         refused: None,
     }

@@ -60,6 +60,19 @@ pub enum UnitState {
     Good,
 }
 
+impl UnitState {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Unfinished => "unfinished",
+            Self::Good => "good",
+        }
+    }
+}
+
 impl From<State> for UnitState {
     fn from(state: State) -> Self {
         match state {

@@ -30,6 +30,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Replications.
     pub replications: Option<u64>,
+    /// About how many units of work of each cell's first run are recorded step by step, if any.
+    pub record: Option<u64>,
     /// Only these variants, if any are named.
     pub variants: Vec<String>,
     /// Folders with service files that come before the scenario's own and the embedded ones.
@@ -388,6 +390,7 @@ impl Loader<'_> {
             title: block.text("title").split_whitespace().collect::<Vec<_>>().join(" "),
             seed,
             replications: self.options.replications.unwrap_or(run.replications),
+            record: self.options.record,
             axes,
             cells,
             file,

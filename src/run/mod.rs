@@ -24,6 +24,7 @@ pub mod progress;
 pub mod study;
 pub mod tally;
 pub mod summary;
+pub mod units;
 pub mod verdict;
 pub mod warmup;
 

@@ -52,6 +52,8 @@ pub struct Study {
     pub seed: u64,
     /// Runs per cell.
     pub replications: u64,
+    /// About how many units of work of each cell's first run are recorded step by step, if any ([`super::units`]).
+    pub record: Option<u64>,
     /// Swept parameters.
     pub axes: Vec<Axis>,
     /// Variants outermost, then the axes in order, the last one fastest.
@@ -152,6 +154,9 @@ impl Study {
         let mut figures = aggregate(cell, runs);
         shares_of_windows(&self.expectations, cell, runs, &mut figures.metrics);
         verdict::classify(&mut figures, cell, runs, self.cells_of_file, progress);
+        if let Some(most) = self.record {
+            figures.units = super::units::of(cell, crate::kernel::number::place(most));
+        }
         figures
     }
 

@@ -260,6 +260,9 @@ pub struct Cell {
     /// Where the units of work of each source ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ledger: Vec<Ledger>,
+    /// What happened to single units of work in the first run, if that was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<super::units::Unit>,
     /// How long each level lasted, by component and level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<LevelShares>,
@@ -296,6 +299,7 @@ impl Cell {
             regimes: Vec::new(),
             losses: Vec::new(),
             ledger: Vec::new(),
+            units: Vec::new(),
             levels: Vec::new(),
             refused: None,
         }

@@ -9,6 +9,7 @@ use super::fault::{self, Faults};
 use super::guard::{self, Guards};
 use super::hits::Limits;
 use super::kind;
+use super::lineage::journal::What;
 use super::lineage::{Lineage, Tag};
 use super::requests::Requests;
 use super::session::Sessions;
@@ -253,6 +254,9 @@ impl Cx<'_> {
     pub fn next_attempt(&mut self, request: Key, wait: Duration) -> Key {
         let mut next = self.requests[request];
         let bag = self.baggage.on.then(|| self.baggage.of(request));
+        if self.requests.lineages.is_recorded() {
+            self.record_attempt(request);
+        }
         let tag = self.requests.hand_on(request);
         self.requests.remove(request);
         let cause = if next.status == Status::Throttled {
@@ -273,6 +277,16 @@ impl Cx<'_> {
         }
         self.requests.goes_on(key, tag);
         key
+    }
+
+    /// Records that an attempt of a client failed; those of others are recorded where they are answered.
+    #[cold]
+    fn record_attempt(&mut self, request: Key) {
+        let entry = &self.requests[request];
+        if let Caller::Client(client) | Caller::User { client, .. } = entry.caller {
+            let (status, at, place) = (entry.status, entry.mark, self.plan.place(client.target()));
+            self.requests.record(request, at, place, What::Answered(status));
+        }
     }
 
     /// The caller of `request`, or gateway number `hop` on its way, gives up now: the work goes on as an orphan, and

@@ -240,9 +240,14 @@ struct Hanging {
 
 /// All faults.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what has to be looked at, and why")]
 pub struct Faults {
     /// Whether requests have to be looked at before they reach their components.
     pub armed: bool,
+    /// Whether that or something else has to be done with each of them.
+    pub watched: bool,
+    /// Whether all are recorded.
+    recorded: bool,
     /// Whether some request could be too large for its target.
     sizes: bool,
     doors: Vec<Door>,
@@ -254,11 +259,18 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// From now on all requests are looked at before they reach their components.
+    pub fn watch_all(&mut self) {
+        (self.watched, self.recorded) = (true, true);
+    }
+
     /// The faults at the start of replication `run`; see [`Cx::schedule_faults`].
     pub fn new(plan: &Common, run: u64) -> Self {
         let sizes = payload::matters(plan);
         let mut faults = Self {
             armed: sizes,
+            watched: sizes,
+            recorded: false,
             sizes,
             doors: Vec::new(),
             first: [0; KINDS.len()],
@@ -357,6 +369,7 @@ impl Faults {
             state.active && door || state.down.contains(&true)
         };
         self.armed = self.sizes || plan.faults.iter().zip(&self.state).any(stops);
+        self.watched = self.armed || self.recorded;
     }
 
     /// What all active faults of one kind together do to a component.

@@ -1,6 +1,7 @@
 //! The requests in flight, and what they descend from: one cannot go without the other.
 
 use super::entry::{Request, Status};
+use super::lineage::journal::What;
 use super::lineage::{End, Lineage, Lineages, Tag, Why};
 use crate::kernel::{Instant, Key, Slab};
 use std::ops::{Deref, DerefMut};
@@ -70,6 +71,9 @@ impl Requests {
             let entry = &self.slab[key];
             let (status, at) = (entry.status, entry.mark);
             let of = self.lineages.tag(key).of;
+            if self.lineages.is_recorded() {
+                self.lineages.step(of, at, source, What::Answered(status));
+            }
             if status.is_ok() {
                 // That it was answered does not mean that anything was done.
                 self.lineages.touch(of, at);
@@ -140,6 +144,13 @@ impl Requests {
         }
         let tag = self.lineages.tag(key);
         (self.lineages.fork(tag.of), tag.dead)
+    }
+
+    /// A request, which was answered somewhere, did something for what it descends from.
+    #[cold]
+    pub fn record(&mut self, key: Key, at: Instant, place: u32, what: What) {
+        let of = self.lineages.tag(key).of;
+        self.lineages.step(of, at, place, what);
     }
 
     /// Takes what a request has with it, for whatever goes on in its stead.

@@ -63,6 +63,23 @@ impl Plan {
         self.common.followed = followed;
     }
 
+    /// Follows the units of all sources and all calls, to record what happens to single ones. Runs are the same.
+    pub fn follow_all(&mut self) {
+        let mut followed = Vec::new();
+        for client in &mut self.clients {
+            (client.follows, client.careful) = (true, true);
+            followed.push(client.component);
+        }
+        followed.extend(self.schedules.iter().map(|schedule| schedule.component));
+        for (_, program) in self.handlers() {
+            for call in Arc::make_mut(&mut program.calls) {
+                call.follows = true;
+            }
+        }
+        self.common.followed = followed;
+        self.introduce();
+    }
+
     /// Whether a component takes work that its caller hears nothing of.
     fn is_asynchronous(&self, of: Target) -> bool {
         if of.kind == kind::WORKFLOW {

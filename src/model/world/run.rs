@@ -17,6 +17,7 @@ use crate::model::request::flow::FlowResult;
 use crate::model::request::guard::Guards;
 use crate::model::request::hits::{Hits, Limits};
 use crate::model::request::kind;
+use crate::model::request::lineage::journal::{Entry, Journal, What};
 use crate::model::request::lineage::{End as LineageEnd, EndCount, Lineages, Why};
 use crate::model::request::requests::Requests;
 use crate::model::request::session::Sessions;
@@ -51,6 +52,8 @@ pub struct RunResult {
     pub owed: u64,
     /// Where the units of work of the sources that are followed ended.
     pub ends: Vec<EndCount>,
+    /// What happened to single units, if that was recorded.
+    pub journal: Vec<Entry>,
     /// Why it ended before its time; what was counted is then worth nothing.
     pub halted: Option<Halt>,
 }
@@ -154,6 +157,15 @@ impl<'p> World<'p> {
     #[must_use]
     pub fn on_behalf_of(mut self, end: Duration) -> Self {
         self.horizon = Instant::ZERO + end;
+        self
+    }
+
+    /// Records what happens to single units. The plan has to be one that follows all of them ([`Plan::follow_all`]).
+    #[must_use]
+    pub fn recording(mut self, journal: Journal) -> Self {
+        self.cx.requests.lineages.record(journal);
+        // Whatever is offered has to go where it is seen.
+        self.cx.faults.watch_all();
         self
     }
 
@@ -329,7 +341,7 @@ impl<'p> World<'p> {
         }
         match Desk::unpack(event) {
             // Where most requests go: the others would only be in the way here.
-            Desk::Offer { to, request } if to.kind == kind::FUNCTION && !cx.faults.armed => {
+            Desk::Offer { to, request } if to.kind == kind::FUNCTION && !cx.faults.watched => {
                 self.parts.functions.offer(&plan.functions, to.into(), request, cx);
             }
             Desk::Offer { to, request } => self.offer(to, request),
@@ -353,6 +365,10 @@ impl<'p> World<'p> {
 
     #[inline(never)]
     fn offer(&mut self, to: Target, request: Key) {
+        if self.cx.requests.lineages.is_recorded() && self.cx.requests.contains(request) {
+            let (now, place) = (self.cx.now(), self.plan.common.place(to));
+            self.cx.requests.record(request, now, place, What::Reaches);
+        }
         if self.cx.faults.armed && self.cx.stops(to, request) {
             return;
         }
@@ -377,6 +393,9 @@ impl<'p> World<'p> {
     #[inline(never)]
     fn answered(&mut self, request: Key) {
         let (plan, cx) = (self.plan, &mut self.cx);
+        if cx.requests.lineages.is_recorded() {
+            record_answer(plan, cx, request);
+        }
         match cx.requests[request].caller {
             Caller::Client(_) | Caller::User { .. } => unreachable!("clients have heard"),
             Caller::Handler(parent) | Caller::Store(parent) if !cx.requests.contains(parent) => {
@@ -443,7 +462,7 @@ impl<'p> World<'p> {
         // A last window that is not full would show rates that are not there; its levels still belong to the whole.
         self.parts.close_last_window(plan, &mut self.cx);
         let owed = self.owed();
-        let lineages = self.cut_off(end);
+        let mut lineages = self.cut_off(end);
         let requests = self.ended_before + self.parts.clients.ended();
         let in_flight = self.begun_before + self.parts.clients.started() - requests;
         let mut meters = vec![MeterSet::default(); plan.components.len()];
@@ -457,6 +476,7 @@ impl<'p> World<'p> {
             meters: &mut meters,
         };
         let mut told = self.parts.observe(plan, &mut report);
+        let journal = lineages.take_journal();
         let ends = lineages.observe(&mut report.observations);
         self.cx.effects.observe(&plan.common, &mut report.observations);
         self.cx.guards.observe(&mut report.observations);
@@ -477,6 +497,7 @@ impl<'p> World<'p> {
             in_flight,
             owed,
             ends,
+            journal,
             halted: self.halted,
         };
         for (_, part) in told {
@@ -493,6 +514,18 @@ impl<'p> World<'p> {
             line.values.truncate(windows);
         }
         result
+    }
+}
+
+/// Records that a request was answered that is not a client's.
+#[cold]
+fn record_answer(plan: &Plan, cx: &mut Cx, request: Key) {
+    let (now, entry) = (cx.now(), &cx.requests[request]);
+    let (worker, status) = (entry.worker(), entry.status);
+    // What nobody worked on was turned away or taken by what only keeps it: that it was reached says where.
+    if worker.kind != kind::NOBODY && !entry.is_branch() {
+        let place = plan.common.place(worker);
+        cx.requests.record(request, now, place, What::Answered(status));
     }
 }
 

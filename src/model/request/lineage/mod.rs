@@ -15,6 +15,7 @@
 //! Validated by: a slow reference that keeps all descendants in maps, with which every build with debug assertions
 //! compares each unit, on random systems (tests/ledger.rs).
 
+pub mod journal;
 pub mod meanings;
 #[cfg(debug_assertions)]
 mod reference;
@@ -295,6 +296,8 @@ pub struct Lineages {
     books: Vec<Book>,
     /// When counting began.
     since: Instant,
+    /// What happens to single units, if that is wanted.
+    journal: Option<Box<journal::Journal>>,
     #[cfg(debug_assertions)]
     reference: reference::Reference,
 }
@@ -314,6 +317,12 @@ impl Lineages {
             books: sources.iter().map(book).collect(),
             ..Self::default()
         }
+    }
+
+    /// Whether a journal is kept.
+    #[inline]
+    pub fn is_recorded(&self) -> bool {
+        self.journal.is_some()
     }
 
     /// The room that it takes, in bytes, beyond what goes with requests and messages.
@@ -343,6 +352,9 @@ impl Lineages {
             self.units.push(unit);
         } else {
             self.units[place as usize] = unit;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.arrive(place, source);
         }
         #[cfg(debug_assertions)]
         self.reference.arrive(Lineage(place), now);
@@ -422,6 +434,9 @@ impl Lineages {
         if let Some(fate) = self.fate(of) {
             fate.note(at, end);
         }
+        if self.journal.is_some() {
+            self.step(of, at, end.place, journal::What::Ends(end));
+        }
     }
 
     /// It went on until then.
@@ -457,7 +472,7 @@ impl Lineages {
             #[cfg(debug_assertions)]
             self.reference.close(of, &fate);
             self.free_units.push(of.0);
-            return self.close(self.units[of.0 as usize]);
+            return self.close(of.0);
         };
         let members = std::mem::take(&mut self.batches[batch].members);
         for &member in &members {
@@ -481,7 +496,8 @@ impl Lineages {
         self.end(of, at, End::of(Status::Ok, 0));
     }
 
-    fn close(&mut self, unit: Unit) {
+    fn close(&mut self, place: u32) {
+        let unit = self.units[place as usize];
         if unit.arrived < self.since {
             return;
         }
@@ -499,8 +515,11 @@ impl Lineages {
             place: if good { book.source } else { fate.worst.place },
             why: fate.worst.why,
         };
+        if let Some(journal) = &mut self.journal {
+            journal.close(place, &unit, end);
+        }
         let known = book.ends.iter().position(|count| count.end == end);
-        let place = known.unwrap_or_else(|| {
+        let row = known.unwrap_or_else(|| {
             let (units, partly) = (0, 0);
             book.ends.push(EndCount {
                 source: book.source,
@@ -510,8 +529,8 @@ impl Lineages {
             });
             book.ends.len() - 1
         });
-        book.ends[place].units += 1;
-        book.ends[place].partly += u64::from(fate.partly && !good);
+        book.ends[row].units += 1;
+        book.ends[row].partly += u64::from(fate.partly && !good);
     }
 
     /// The source of what something descends from, the first of several.
@@ -551,6 +570,14 @@ impl Lineages {
             (book.arrived, book.journeys, book.unfinished) = (0, Histogram::default(), Histogram::default());
             book.ends.clear();
         }
+    }
+
+    /// What happened to single units, if that was recorded.
+    pub fn take_journal(&mut self) -> Vec<journal::Entry> {
+        let since = self.since;
+        self.journal
+            .take()
+            .map_or_else(Vec::new, |journal| journal.finish(since))
     }
 
     /// Reports what was counted, when all that was there has been cut off: where units ended, by source.
