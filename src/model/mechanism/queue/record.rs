@@ -205,6 +205,7 @@ impl Record {
         FlowResult {
             component,
             causes: self.causes,
+            failed: None,
         }
     }
 }

@@ -233,6 +233,7 @@ impl Record {
         FlowResult {
             component,
             causes: self.causes,
+            failed: None,
         }
     }
 }
