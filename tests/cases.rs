@@ -735,3 +735,61 @@ functions:\n"
         &["these call one another for ever: f19998 -> f19999 -> f19998"],
     );
 }
+
+#[test]
+fn what_fails_has_no_latency_and_is_never_the_fastest() {
+    let scratch = Scratch::new("good");
+    let text = "run: { length: 60 s, warmup: 0 s, window: 10 s, replications: 3 }
+clients: { web: { to: f, arrivals: { poisson: 50/s } } }
+functions: { f: { handler: [ wait: 20 ms ] } }
+variants:
+  well: {}
+  broken: { functions: { f: { failure: 100% } } }
+  late: { faults: { out: { on: f, fail: 100%, at: 29 s, until: 60 s } } }
+expect:
+  - { variant: well, metric: latency.all.p99, below: 10 s }
+  - { variant: broken, metric: latency.failed.p99, below: 10 s }
+  - { variant: broken, metric: latency.p99, below: 1 h }
+  - { variant: broken, metric: latency.p99, ratio_to: well, below: 1000 }
+  - { variant: late, metric: latency.p99, below: 10 s, windows: 1% }
+";
+    let file = scratch.write("good.yaml", text);
+    let outcome = coldcurve(scratch.path(), &["run", file, "--out", "out"]);
+    let row = outcome.stdout.lines().find(|line| line.starts_with("! broken"));
+    let row = row.unwrap_or_else(|| panic!("{}", outcome.stdout));
+    assert!(
+        row.contains('–') && !row.contains(" 0 s") && !row.contains("ms"),
+        "{row}"
+    );
+    let file = std::fs::read_to_string(scratch.path().join("out/summary.json")).expect("a summary");
+    let found: Value = serde_json::from_str(&file).expect("JSON");
+    let of = |cell: usize, metric_name: &str| {
+        let metrics = found["cells"][cell]["metrics"].as_array().expect("metrics");
+        let named = metrics.iter().find(|metric| metric["name"] == metric_name);
+        named.unwrap_or_else(|| panic!("no {metric_name}"))["estimate"]["mean"].as_f64()
+    };
+    let [well, broken, late] = [0, 1, 2];
+    for end in ["mean", "p50", "p99", "max", "p99.worst_window"] {
+        assert_eq!(of(broken, &format!("latency.{end}")), None, "{end}");
+    }
+    assert_eq!(of(well, "latency.all.p99"), of(well, "latency.p99"));
+    assert!(of(broken, "latency.failed.p50").is_some_and(|took| took >= 0.02));
+    // What is refused at once halves the mean of all, and leaves that of good answers alone.
+    let (good, all) = (of(late, "latency.p50"), of(late, "latency.all.mean"));
+    assert!(
+        good > Some(0.0195) && all < of(late, "latency.mean"),
+        "{good:?} {all:?}"
+    );
+    let mut differences = found["differences"].as_array().expect("a list").iter();
+    assert!(!differences.any(|d| d["variant"] == "broken" && d["metric"] == "latency.p99"));
+    let causes = |cell: usize, place: usize| {
+        found["cells"][cell]["causes"][place]["causes"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
+    assert!(causes(broken, 2) > 0 && causes(broken, 0) == 0 && causes(well, 2) == 0);
+    let outcomes: Vec<&Value> = (0..5).map(|at| &found["expectations"][at]["outcome"]).collect();
+    assert_eq!(outcomes[..4], ["holds", "holds", "fails", "fails"]);
+    // Three windows of six had good answers, and the others keep no bound.
+    assert_eq!(found["expectations"][4]["seen"]["mean"], 0.5);
+}

@@ -3,6 +3,7 @@
 
 use coldcurve::kernel::Agenda;
 use coldcurve::model::Plan;
+use coldcurve::model::request::flow::FlowResult;
 use coldcurve::model::request::hits::Limit;
 use coldcurve::model::world::build::build;
 use coldcurve::model::world::run::{RunResult, World};
@@ -222,7 +223,8 @@ proptest! {
         let result = World::new(&plan, 0).run();
         let number = |component: &str, metric: &str| count(&plan, &result, component, metric);
         prop_assert_eq!(number("web", "requests"), result.requests);
-        let ended: u64 = result.flows.iter().map(|flow| flow.causes.table().total().0).sum();
+        let tables = result.flows.iter().flat_map(FlowResult::tables);
+        let ended: u64 = tables.map(|table| table.total().0).sum();
         prop_assert_eq!(ended, result.requests, "requests whose causes are known");
         let bad = ["throttled_429", "failed_500", "bad_gateway_502", "unavailable_503", "gateway_timeout_504", "timed_out"];
         let bad: u64 = bad.iter().map(|status| number("web", status)).sum();

@@ -75,10 +75,8 @@ impl<'p> Ran<'p> {
         metrics.iter().map(|metric| self.count(name, metric)).sum()
     }
 
-    fn latency(&self, component: u32) -> Option<&Histogram> {
-        let mine = |o: &&coldcurve::stats::Observation| {
-            o.component == component && ["latency", "duration"].contains(&o.metric)
-        };
+    fn times(&self, component: u32, metrics: &[&str]) -> Option<&Histogram> {
+        let mine = |o: &&coldcurve::stats::Observation| o.component == component && metrics.contains(&o.metric);
         self.result
             .observations
             .iter()
@@ -258,21 +256,25 @@ fn windows_add_up(ran: &Ran) -> Result<usize, TestCaseError> {
     Ok(compared)
 }
 
-/// The causes of a flow add up to the sum of its latencies, and are known of each of them.
+/// The causes of a flow add up to the sum of its latencies, and are known of each of them: of what ended well, and of
+/// what failed.
 fn causes_add_up(ran: &Ran) -> Result<(), TestCaseError> {
     for flow in &ran.result.flows {
-        let (count, sums) = flow.causes.table().total();
         let name = &ran.plan.components[flow.component as usize].name;
-        let Some(latency) = ran.latency(flow.component) else {
-            prop_assert_eq!(count, 0, "{} has causes and no latency", name);
-            continue;
-        };
-        prop_assert_eq!(
-            (count, sums.iter().sum::<u128>()),
-            (latency.count(), latency.sum()),
-            "{}",
-            name
-        );
+        let kept: [&[&str]; 2] = [&["latency", "duration"], &["latency.failed"]];
+        for (table, metrics) in flow.tables().iter().zip(kept) {
+            let (count, sums) = table.total();
+            let Some(latency) = ran.times(flow.component, metrics) else {
+                prop_assert_eq!(count, 0, "{} has causes and no latency", name);
+                continue;
+            };
+            prop_assert_eq!(
+                (count, sums.iter().sum::<u128>()),
+                (latency.count(), latency.sum()),
+                "{}",
+                name
+            );
+        }
     }
     Ok(())
 }

@@ -271,3 +271,16 @@ functions: { f: { idle_timeout: 5 min, handler: [ wait: { exponential: 100 ms } 
         assert!(summary.warmup_ns <= 10 * MINUTE, "seed {seed}: {}", summary.warmup_ns);
     }
 }
+
+#[test]
+fn a_start_at_which_nothing_fails_yet_is_left_out_by_the_errors() {
+    // The table's unused capacity of 300 s lasts for 500 s; from then on it refuses, and good answers are as fast as before.
+    let summary = run("run: { length: 3 h, warmup: auto }
+clients: { web: { to: f, arrivals: { poisson: 16/s } } }
+functions: { f: { idle_timeout: 10 s, handler: [ wait: 5 ms, call: { to: orders, operation: write } ] } }
+stores: { orders: { service: aws.dynamodb.provisioned, write_capacity: 10/s, read_capacity: 5/s } }
+");
+    let seconds = summary.warmup.transient_ns / 1_000_000_000;
+    assert!((480..=700).contains(&seconds), "{seconds} s");
+    assert!(summary.warmup.settled, "{:?}", summary.warnings);
+}

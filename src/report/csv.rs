@@ -18,7 +18,7 @@
 //! | `bill.csv` | `component, service, line, quantity_unit, quantity, price, amount_usd, amount_ci95_low_usd,
 //! amount_ci95_high_usd, confidence`; per month, the last row of a cell is the `total` |
 //! | `causes.csv` | `requests,
-//! cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` |
+//! cause, mean_s, share`: `requests` says which ones, such as `slowest 1%` or `failed` |
 //! | `limits.csv` | `limit, component, caller, held_by, held_mean, hits, hits_ci95_low, hits_ci95_high, first_s,
 //! worst_window_start_s, worst_window_hits, windows_ratio`: limits that were run into, per replication |
 //! | `verdicts.csv` | `class, metric, words, hint, since_s, per_second, doubles_every_s, p_value, lost, of`: what was found

@@ -163,12 +163,12 @@ fn jumps<'s>(summary: &'s Summary, metric: &'s str) -> impl Iterator<Item = Stri
     })
 }
 
-/// Windows in which too few requests end for a p99 of each.
+/// Windows in which too few requests end well for a p99 of each.
 fn small_windows(summary: &Summary) -> Option<String> {
     let window_s = summary.window_ns as f64 / 1e9;
     let few = |cell: &&Cell| {
-        let offered = cell.metric(name::OFFERED).map_or(0.0, |metric| metric.estimate.mean);
-        offered > 0.0 && offered * window_s < ENOUGH_REQUESTS && cell.metric(name::LATENCY_P99_WORST).is_some()
+        let good = cell.metric(name::THROUGHPUT).map_or(0.0, |metric| metric.estimate.mean);
+        good > 0.0 && good * window_s < ENOUGH_REQUESTS && cell.metric(name::LATENCY_P99_WORST).is_some()
     };
     let cells: Vec<&Cell> = summary.cells.iter().filter(few).collect();
     let all = cells.len() == summary.cells.len();

@@ -383,7 +383,12 @@ fn slowest(out: &mut String, summary: &Summary, view: View) {
     if found.is_empty() {
         return;
     }
-    heading(out, "What the slowest 1 % of requests spent their time on", "1", view);
+    heading(
+        out,
+        "What the slowest 1 % of good answers spent their time on",
+        "1",
+        view,
+    );
     if !focus.note.is_empty() {
         paragraph(out, &format!("({})", focus.note), view.text_width(), "  ", "  ");
     }

@@ -58,12 +58,15 @@ pub fn windows_of(plan: &Plan, result: &Packed, metric: &str) -> Option<Vec<f64>
         let factor = unit_of(unit).1;
         values.iter().map(|value| value * factor).collect()
     };
-    if metric == name::LATENCY_P99 {
-        return Some(scaled(line_of_clients(result, plan), SeriesUnit::Nanoseconds));
+    if [name::LATENCY_P99, name::LATENCY_FAILED_P99].contains(&metric) {
+        return Some(scaled(
+            line_of_clients(result, plan, metric, judged),
+            SeriesUnit::Nanoseconds,
+        ));
     }
     let of_name = |line: &Line| label(plan, line.component(), line.metric()) == metric;
     let line = result.series().find(of_name)?;
-    Some(scaled(line.values(), line.unit()))
+    Some(scaled(judged(result, plan, &line), line.unit()))
 }
 
 /// Names of metrics, each with its unit.
@@ -165,9 +168,23 @@ fn system(
         rate(&|i| requests[i].saturating_sub(errors[i])),
     ));
     metrics.push(figures::share(name::ERROR_RATIO, &errors, &requests));
-    let histograms: Vec<SparseHistogram> = results.iter().map(|result| all_answers(result, plan)).collect();
-    let histograms: Vec<&SparseHistogram> = histograms.iter().collect();
-    figures::latency(name::LATENCY, &histograms, &plan.percentiles, metrics, distributions);
+    let of = |metric: &str| {
+        results
+            .iter()
+            .map(|result| pooled(answers(result, plan, metric)))
+            .collect()
+    };
+    let good: Vec<SparseHistogram> = of(name::LATENCY);
+    let borrowed: Vec<&SparseHistogram> = good.iter().collect();
+    distributions.push(figures::latency(name::LATENCY, &borrowed, &plan.percentiles, metrics));
+    not_good(
+        plan,
+        name::LATENCY,
+        &good,
+        &of(name::LATENCY_FAILED),
+        metrics,
+        distributions,
+    );
     let worst: Vec<SparseHistogram> = results.iter().map(|result| worst_of_clients(result, plan)).collect();
     let worst: Vec<&SparseHistogram> = worst.iter().collect();
     let all = figures::pooled(&worst);
@@ -177,9 +194,11 @@ fn system(
         &all,
         99.0,
     ));
-    let lines: Vec<Vec<f64>> = results.iter().map(|result| line_of_clients(result, plan)).collect();
-    let unit = SeriesUnit::Nanoseconds;
-    timelines.push(timeline(plan, name::LATENCY_P99.to_owned(), unit, &lines));
+    for metric in [name::LATENCY_P99, name::LATENCY_FAILED_P99] {
+        let line = |result: &&Packed| line_of_clients(result, plan, metric, |_, _, line| line.values());
+        let lines: Vec<Vec<f64>> = results.iter().map(line).collect();
+        timelines.push(timeline(plan, metric.to_owned(), SeriesUnit::Nanoseconds, &lines));
+    }
     if !plan.functions.is_empty() {
         let (cold, invocations): (Vec<u64>, Vec<u64>) = results.iter().map(|result| cold_starts(result)).unzip();
         metrics.push(figures::share(name::COLD_RATIO, &cold, &invocations));
@@ -204,9 +223,9 @@ fn answers<'r>(result: &'r Packed, plan: &'r Plan, metric: &str) -> impl Iterato
         .filter_map(|seen| seen.latency())
 }
 
-/// The answers of all clients that somebody waits for.
-fn all_answers(result: &Packed, plan: &Plan) -> SparseHistogram {
-    let mut each = answers(result, plan, name::LATENCY);
+/// All of these together.
+fn pooled(each: impl Iterator<Item = SparseHistogram>) -> SparseHistogram {
+    let mut each = each.filter(|histogram| !histogram.is_empty());
     let Some(first) = each.next() else {
         return SparseHistogram::default();
     };
@@ -215,6 +234,28 @@ fn all_answers(result: &Packed, plan: &Plan) -> SparseHistogram {
         return first;
     }
     SparseHistogram::of(&figures::pooled(&rest.iter().chain([&first]).collect::<Vec<_>>()))
+}
+
+/// How long those took that failed, run by run, and those together with the good ones.
+fn not_good(
+    plan: &Plan,
+    stem: &str,
+    good: &[SparseHistogram],
+    failed: &[SparseHistogram],
+    metrics: &mut Vec<Metric>,
+    distributions: &mut Vec<Distribution>,
+) {
+    let borrowed: Vec<&SparseHistogram> = failed.iter().collect();
+    let pooled_failed = figures::latency(&format!("{stem}.failed"), &borrowed, &plan.percentiles, metrics);
+    distributions.extend(Some(pooled_failed).filter(|failed| failed.count > 0));
+    let both = good
+        .iter()
+        .zip(failed)
+        .map(|(a, b)| pooled([a, b].into_iter().cloned()));
+    let both: Vec<SparseHistogram> = both.collect();
+    let borrowed: Vec<&SparseHistogram> = both.iter().collect();
+    // Its distribution would be that of the good ones once more as a rule.
+    figures::latency(&format!("{stem}.all"), &borrowed, &plan.percentiles, metrics);
 }
 
 /// The answers in the worst window of a run: that of the client whose worst window is the worst.
@@ -231,16 +272,39 @@ fn cold_starts(result: &Packed) -> (u64, u64) {
     ratios.fold((0, 0), |all, (part, whole)| (all.0 + part, all.1 + whole))
 }
 
-/// The p99 by window over all clients that somebody waits for: that of the client with the highest one.
-fn line_of_clients(result: &Packed, plan: &Plan) -> Vec<f64> {
+/// The values of a line as bounds judge them: where a client got no good answer in a window, though requests of it
+/// ended, it took longer than any bound. Where nothing ended there is nothing to judge.
+fn judged(result: &Packed, plan: &Plan, line: &Line) -> Vec<f64> {
+    let mut values = line.values();
+    let of_good = [name::LATENCY_P50, name::LATENCY_P99, "latency.max"].contains(&line.metric());
+    if of_good && plan.components[line.component() as usize].target.kind == kind::CLIENT {
+        let errors = |other: &Line| other.component() == line.component() && other.metric() == name::ERROR_RATIO;
+        let errors = result
+            .series()
+            .find(errors)
+            .map_or_else(Vec::new, |errors| errors.values());
+        for (value, _) in values.iter_mut().zip(errors).filter(|(_, errors)| *errors >= 1.0) {
+            *value = f64::INFINITY;
+        }
+    }
+    values
+}
+
+/// A p99 by window over all clients that somebody waits for: that of the client with the highest one.
+fn line_of_clients(
+    result: &Packed,
+    plan: &Plan,
+    metric: &str,
+    values: impl Fn(&Packed, &Plan, &Line) -> Vec<f64>,
+) -> Vec<f64> {
     let mut lines = result.series().filter(|line| {
-        line.metric() == "latency.p99"
+        line.metric() == metric
             && plan.components[line.component() as usize].target.kind == kind::CLIENT
             && in_foreground(plan, line.component())
     });
-    let mut worst = lines.next().map_or_else(Vec::new, |line| line.values());
+    let mut worst = lines.next().map_or_else(Vec::new, |line| values(result, plan, &line));
     for line in lines {
-        for (a, b) in worst.iter_mut().zip(line.values()) {
+        for (a, b) in worst.iter_mut().zip(values(result, plan, &line)) {
             *a = a.max(b);
         }
     }
@@ -263,22 +327,27 @@ fn components(plan: &Plan, results: &[&Packed], metrics: &mut Vec<Metric>, distr
             continue;
         }
         let histograms = each().map(|seen| seen.and_then(|seen| seen.latency()).unwrap_or_default());
-        let mut histograms: Vec<SparseHistogram> = histograms.collect();
+        let mut own: Vec<SparseHistogram> = histograms.collect();
         if observation.metric().ends_with(UNFINISHED) {
             metrics.push(figures::count(
                 name,
-                &histograms.iter().map(SparseHistogram::count).collect::<Vec<_>>(),
+                &own.iter().map(SparseHistogram::count).collect::<Vec<_>>(),
             ));
             continue;
         }
-        let done = cut_off(results, &observation, &mut histograms);
-        let histograms: Vec<&SparseHistogram> = histograms.iter().collect();
+        let done = cut_off(results, &observation, &mut own);
+        let histograms: Vec<&SparseHistogram> = own.iter().collect();
         if observation.metric() == name::LATENCY_P99_WORST {
             let all = figures::pooled(&histograms);
             metrics.push(figures::percentile(name, &histograms, &all, 99.0));
+        } else if let Some(stem) = observation.metric().strip_suffix(".failed") {
+            let good = |result: &&Packed| result.find(observation.component(), stem)?.latency();
+            let good: Vec<SparseHistogram> = results.iter().map(|r| good(r).unwrap_or_default()).collect();
+            let stem = label(plan, observation.component(), stem);
+            not_good(plan, &stem, &good, &own, metrics, distributions);
         } else {
             let from = metrics.len();
-            figures::latency(&name, &histograms, &plan.percentiles, metrics, distributions);
+            distributions.push(figures::latency(&name, &histograms, &plan.percentiles, metrics));
             if let Some(done) = done {
                 figures::bound_below(&mut metrics[from..], &done, &figures::pooled(&histograms));
             }
@@ -348,9 +417,9 @@ fn timeline(plan: &Plan, name: String, kind: SeriesUnit, lines: &[Vec<f64>]) -> 
 }
 
 fn causes(plan: &Plan, results: &[&Packed], threshold_s: f64) -> Vec<CauseBreakdown> {
-    let mut table = CauseTable::new(CAUSES);
+    let (mut good, mut failed) = (CauseTable::new(CAUSES), CauseTable::new(CAUSES));
     for result in results {
-        result.add_causes(|component| in_foreground(plan, component), &mut table);
+        result.add_causes(|component| in_foreground(plan, component), &mut good, &mut failed);
     }
     let breakdown = |name: &str, (count, sums): (u64, Vec<u128>)| {
         let total: u128 = sums.iter().sum();
@@ -370,9 +439,10 @@ fn causes(plan: &Plan, results: &[&Packed], threshold_s: f64) -> Vec<CauseBreakd
             causes,
         }
     };
-    let slowest = table.above(whole(threshold_s * 1e9));
+    let slowest = good.above(whole(threshold_s * 1e9));
     vec![
-        breakdown(name::CAUSES_ALL, table.total()),
+        breakdown(name::CAUSES_ALL, good.total()),
         breakdown(name::CAUSES_SLOWEST, slowest),
+        breakdown(name::CAUSES_FAILED, failed.total()),
     ]
 }

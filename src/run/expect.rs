@@ -372,7 +372,7 @@ impl Expectation {
         self.windows?;
         let of_run = |result: &&Packed| -> Option<(u64, u64)> {
             let values = windows_of(&cell.plan, result, &self.metric)?;
-            let seen = || values.iter().filter(|value| value.is_finite());
+            let seen = || values.iter().filter(|value| !value.is_nan());
             let kept = seen().filter(|value| self.keeps(**value)).count();
             Some((kept as u64, seen().count() as u64))
         };

@@ -124,14 +124,13 @@ pub fn percentile(name: String, histograms: &[&SparseHistogram], all: &Histogram
     metric_of(name, Unit::Seconds, found, histograms.iter().map(each).collect())
 }
 
-/// Mean, percentiles and maximum of the histograms of all runs, and the pooled distribution.
+/// Mean, percentiles and maximum of the histograms of all runs; the pooled distribution.
 pub fn latency(
     stem: &str,
     histograms: &[&SparseHistogram],
     own_percentiles: &[f64],
     metrics: &mut Vec<Metric>,
-    distributions: &mut Vec<Distribution>,
-) {
+) -> Distribution {
     let all = pooled(histograms);
     let each = |get: &dyn Fn(&SparseHistogram) -> f64| -> Vec<f64> {
         let value = |h: &&SparseHistogram| if h.is_empty() { f64::NAN } else { get(h) / 1e9 };
@@ -169,7 +168,7 @@ pub fn latency(
             each(&|h| h.max() as f64),
         )
     });
-    distributions.push(distribution(stem, &all));
+    distribution(stem, &all)
 }
 
 /// Marks those figures of a distribution that are at least so much: what was not done counts with the age that it had

@@ -19,11 +19,16 @@ const WHOLE: &[Meaning] = &[
     ),
     (
         "latency.*",
-        "From sending a request to its last answer, retries included, as clients see it.",
+        "From sending a request to its good answer, retries included, as clients see it.",
     ),
     (
+        "latency.failed.*",
+        "From sending a request to its end where that was bad: refused, failed, or given up on.",
+    ),
+    ("latency.all.*", "The same of all requests that ended, well or badly."),
+    (
         "latency.p99.worst_window",
-        "The largest p99 among the windows of a run: what an operator's dashboard shows.",
+        "The largest p99 of good answers among the windows of a run: what an operator's dashboard shows.",
     ),
     (
         "cold_ratio",

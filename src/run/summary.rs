@@ -26,15 +26,22 @@ pub mod name {
     pub const OFFERED: &str = "offered";
     /// Requests that completed without error, per second ([`super::Unit::PerSecond`]).
     pub const THROUGHPUT: &str = "throughput";
-    /// Latency as the clients see it: the distribution, and the stem of its quantiles ([`super::Unit::Seconds`]).
+    /// How long good answers took, as the clients see it: the distribution, and the stem of its quantiles
+    /// ([`super::Unit::Seconds`]).
     pub const LATENCY: &str = "latency";
-    /// Median latency of completed requests ([`super::Unit::Seconds`]); as a timeline, per window.
+    /// The same of requests that failed or were refused.
+    pub const LATENCY_FAILED: &str = "latency.failed";
+    /// The same of both together.
+    pub const LATENCY_ALL: &str = "latency.all";
+    /// 99th percentile of the requests that failed ([`super::Unit::Seconds`]); as a timeline, per window.
+    pub const LATENCY_FAILED_P99: &str = "latency.failed.p99";
+    /// Median latency of good answers ([`super::Unit::Seconds`]); as a timeline, per window.
     pub const LATENCY_P50: &str = "latency.p50";
-    /// 99th percentile of latency ([`super::Unit::Seconds`]); as a timeline, per window.
+    /// 99th percentile of good answers ([`super::Unit::Seconds`]); as a timeline, per window.
     pub const LATENCY_P99: &str = "latency.p99";
-    /// 99.9th percentile of latency ([`super::Unit::Seconds`]).
+    /// 99.9th percentile of good answers ([`super::Unit::Seconds`]).
     pub const LATENCY_P999: &str = "latency.p99.9";
-    /// The largest p99 among the windows of a run ([`super::Unit::Seconds`]).
+    /// The largest p99 of good answers among the windows of a run ([`super::Unit::Seconds`]).
     pub const LATENCY_P99_WORST: &str = "latency.p99.worst_window";
     /// Failed requests over offered requests ([`super::Unit::Ratio`]).
     pub const ERROR_RATIO: &str = "error_ratio";
@@ -58,10 +65,12 @@ pub mod name {
     pub const QUEUE_AGE: &str = "age";
     /// Beginning of the metrics that count how often a limit was run into: `limits.account_concurrency`.
     pub const LIMITS: &str = "limits.";
-    /// Cause breakdown over all requests.
+    /// Cause breakdown over all good answers.
     pub const CAUSES_ALL: &str = "all";
-    /// Cause breakdown over the slowest hundredth of the requests.
+    /// Cause breakdown over the slowest hundredth of the good answers.
     pub const CAUSES_SLOWEST: &str = "slowest 1%";
+    /// Cause breakdown over the requests that failed or were refused.
+    pub const CAUSES_FAILED: &str = "failed";
 }
 
 /// Everything that one `coldcurve run` found out.
@@ -440,7 +449,7 @@ pub struct Timeline {
 /// What a group of requests spent its time on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CauseBreakdown {
-    /// Which requests: [`name::CAUSES_ALL`] or [`name::CAUSES_SLOWEST`].
+    /// Which requests: [`name::CAUSES_ALL`], [`name::CAUSES_SLOWEST`] or [`name::CAUSES_FAILED`].
     pub name: String,
     /// Largest first or in the order of the causes; shares sum to 1 unless empty.
     pub causes: Vec<CauseShare>,
@@ -716,49 +725,4 @@ pub fn fnv1a(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_numbers_travel_through_json_as_null() {
-        let timeline = Timeline {
-            name: name::LATENCY_P99.into(),
-            unit: Unit::Seconds,
-            mean: vec![0.5, f64::NAN],
-            low: vec![],
-            high: vec![],
-        };
-        let text = serde_json::to_string(&timeline).unwrap();
-        assert_eq!(
-            text,
-            r#"{"name":"latency.p99","unit":"seconds","mean":[0.5,null],"low":[],"high":[]}"#
-        );
-        let back: Timeline = serde_json::from_str(&text).unwrap();
-        assert_eq!(back.mean[0].to_bits(), 0.5_f64.to_bits());
-        assert!(back.mean[1].is_nan());
-    }
-
-    #[test]
-    fn an_infinite_half_width_is_none() {
-        let estimate = Estimate {
-            mean: 1.0,
-            interval: Some((0.0, f64::INFINITY)),
-            replications: 2,
-        };
-        assert_eq!(estimate.half_width(), None);
-        assert_eq!(
-            Estimate {
-                interval: Some((0.5, 1.5)),
-                ..estimate
-            }
-            .half_width(),
-            Some(0.5)
-        );
-    }
-
-    #[test]
-    fn digests_match_the_published_test_vectors() {
-        assert_eq!(digest(b""), "fnv1a64:cbf29ce484222325");
-        assert_eq!(digest(b"foobar"), "fnv1a64:85944171f73967e8");
-    }
-}
+mod tests;

@@ -6,8 +6,9 @@
 //!
 //! The floor ([`super::memory`]) is how long a start can show in the system's state. A pilot run has dice of its own
 //! and sees what no plan says: queues that fill slowly, callers that wait for others. Each pilot cell has four of them.
-//! Their mean median latencies, instances, queue depths and cold starts per window go through MSER-5. A cut counts only
-//! if the four agree that what lies between the floor and the cut differs from what comes after: a cut into noise
+//! Their mean median latencies, shares of errors, instances, queue depths and cold starts per window go through MSER-5:
+//! latencies are those of good answers, so what fails at the start shows in the errors alone. A cut counts only if the
+//! four agree that what lies between the floor and the cut differs from what comes after: a cut into noise
 //! wastes time. Where MSER-5 finds no cut in the first half, and the four agree that the last quarter of the pilot lies
 //! above or below the one before it, the pilots are run three times as long; what then still moves is reported as not
 //! settled. It does not lengthen the warm-up: what grows for ever has none.
@@ -93,7 +94,7 @@ const PILOT_PART: u64 = 16;
 /// How many times longer pilots are run again that have not settled.
 const LONGER: u64 = 3;
 /// What is judged, window by window.
-const JUDGED: [&str; 4] = ["latency.p50", "instances", "depth", "cold_starts"];
+const JUDGED: [&str; 5] = ["latency.p50", "error_ratio", "instances", "depth", "cold_starts"];
 /// Student's t with three degrees of freedom, beyond which one in a hundred lies: four pilots agree on a cut.
 const AGREED: f64 = 5.841;
 /// The same for one in a thousand: four pilots agree that something has not settled. Many series are asked.
@@ -695,6 +696,16 @@ mod tests {
         let mut holes = noise(0);
         holes.iter_mut().step_by(3).for_each(|value| *value = f64::NAN);
         assert_eq!(judge(&[&holes, &holes], 0), Verdict::Settled(0));
+        // No good answer from the middle on, where all begins to fail: the latency of those before is no transient.
+        let ends = |run| {
+            noise(run)
+                .into_iter()
+                .zip(0..)
+                .map(|(v, i)| if i < 100 { v } else { f64::NAN })
+        };
+        let ends: Vec<Vec<f64>> = (0..4).map(|run| ends(run).collect()).collect();
+        let ends: Vec<&[f64]> = ends.iter().map(|line| &line[..]).collect();
+        assert_eq!(judge(&ends, 0), Verdict::Settled(0));
         assert_eq!(judge(&[], 0), Verdict::Settled(0));
     }
 

@@ -319,6 +319,20 @@ impl WindowLatency {
         self.windows.reserve_exact(windows.saturating_sub(self.windows.len()));
     }
 
+    /// Nothing recorded, with as many windows closed, and as much room for more, as here.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let mut other = Self::new();
+        other.make_room(self.windows.capacity());
+        other.windows.resize(self.windows.len(), WindowStats::default());
+        other
+    }
+
+    /// How many latencies were recorded, those of the unfinished window included.
+    pub const fn count(&self) -> u64 {
+        self.whole.count() + self.current.count()
+    }
+
     /// Adds one latency, in ns, to the current window.
     #[inline]
     pub fn record(&mut self, latency_ns: u64) {
@@ -448,6 +462,9 @@ mod tests {
         w.close_window();
         w.record(7);
         assert_eq!(w.whole().count(), 100, "the unfinished window is not in the whole yet");
+        assert_eq!(w.count(), 101);
+        let other = w.another();
+        assert_eq!((other.windows(), other.count()), (&[WindowStats::default(); 2][..], 0));
         let full = WindowStats {
             count: 100,
             p50_ns: 50,

@@ -469,5 +469,8 @@ mod tests {
         assert_eq!(two_places(&swings, Gap::Difference(0.05), true), None);
         let near: Vec<Vec<f64>> = [0.30, 0.35, 0.42, 0.46].map(run).into();
         assert_eq!(two_places(&near, Gap::Difference(0.2), true), None);
+        // A run without any value, such as the latency of one in which all fails, is in neither place.
+        let with_none = [run(0.0), run(1.0), vec![f64::NAN; 20]];
+        assert_eq!(two_places(&with_none, Gap::Difference(0.2), true), None);
     }
 }

@@ -167,7 +167,8 @@ fn zones() -> Vec<Case> {
     .fault("az hung", 2.0, |fault| fault.hung);
     let for_ever = fleet("the same without a time-out", "to: w", ", hang: true")
         .metric("web", "unavailable_503", 2.0)
-        .longest("web", "latency", 20_050_000_000);
+        .longest("web", "latency", 100_000_000)
+        .longest("web", "latency.failed", 20_050_000_000);
     // It is back, with no connections, after the fail-over; a database in one zone when the zone is.
     let database = |what, zones: u32, latencies: &[u64], refused: f64| {
         Trace::new(

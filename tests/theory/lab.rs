@@ -9,7 +9,7 @@ use coldcurve::model::request::hits::{Hits, Limit};
 use coldcurve::model::world::build::build;
 use coldcurve::model::world::run::{RunResult, World};
 use coldcurve::scenario::{Catalog, Diagnostics, Files, NoFiles, Sources, Target, parse};
-use coldcurve::stats::{Histogram, Value};
+use coldcurve::stats::{CauseTable, Histogram, Observation, Value};
 use rayon::prelude::*;
 
 /// The plan of a scenario's text; panics with the diagnostics if there is something wrong with it.
@@ -66,7 +66,11 @@ impl Lab {
 
     /// Runs a plan so many times.
     pub fn of(plan: Plan, replications: u64) -> Self {
-        let one = |run| World::new(&plan, run).run();
+        let one = |run| {
+            let mut result = World::new(&plan, run).run();
+            put_together(&mut result);
+            result
+        };
         let runs = (0..replications).into_par_iter().map(one).collect();
         Self { plan, runs }
     }
@@ -140,15 +144,13 @@ impl Lab {
             .collect()
     }
 
-    /// What the requests that ended at a component spent on a cause in the first run, in ns.
+    /// What the requests that ended at a component, well or badly, spent on a cause in the first run, in ns.
     pub fn caused(&self, name: &str, cause: Cause) -> f64 {
         let component = self.component(name);
         let flow = self.runs[0].flows.iter().find(|flow| flow.component == component);
-        flow.unwrap_or_else(|| panic!("no requests end at `{name}`"))
-            .causes
-            .table()
-            .total()
-            .1[cause as usize] as f64
+        let flow = flow.unwrap_or_else(|| panic!("no requests end at `{name}`"));
+        let spent = |table: &CauseTable| table.total().1[cause as usize];
+        flow.tables().iter().map(spent).sum::<u128>() as f64
     }
 
     /// What a fault did in the first run.
@@ -178,6 +180,25 @@ impl Lab {
         let seconds = self.seconds();
         self.each(name, metric).iter().map(|count| count / seconds).collect()
     }
+}
+
+/// Adds the times of all requests, `latency.all`, to those of the good and of the failed ones.
+fn put_together(result: &mut RunResult) {
+    let mut all = Vec::new();
+    for failed in result.observations.iter().filter(|o| o.metric == "latency.failed") {
+        let mut good = result.observations.iter().filter(|o| o.component == failed.component);
+        let good = good
+            .find(|o| o.metric == "latency")
+            .expect("the good ones beside the failed ones");
+        let mut value = good.value.clone();
+        value.merge(&failed.value);
+        all.push(Observation {
+            component: failed.component,
+            metric: "latency.all",
+            value,
+        });
+    }
+    result.observations.extend(all);
 }
 
 /// Combines two metrics run by run.

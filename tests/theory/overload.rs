@@ -104,10 +104,10 @@ pub fn retrial() -> &'static Group {
             cases.extend([
                 Case::mean(
                     &inputs,
-                    "mean latency, ms",
+                    "mean latency of all, ms",
                     "S + ρ (S + 1/θ) / (1 - ρ)",
                     1e3 * (0.1 + waits),
-                    &times(&lab.each("web", "latency"), 1e-6),
+                    &times(&lab.each("web", "latency.all"), 1e-6),
                 ),
                 Case::mean(
                     &inputs,

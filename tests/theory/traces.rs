@@ -46,10 +46,11 @@ impl Trace {
         self
     }
 
-    /// The latencies in the order in which requests end.
+    /// The latencies in the order in which requests end, well or badly. That of a single request is its p99, too.
     pub fn latencies(mut self, expected_ns: &[u64]) -> Self {
-        let windows = self.lab.windows("web", "latency.max")[0];
-        let seen: Vec<f64> = windows.iter().copied().filter(|&ns| ns > 0.0).collect();
+        let [good, failed] = ["latency.max", "latency.failed.p99"].map(|metric| self.lab.windows("web", metric)[0]);
+        let each = good.iter().zip(failed).map(|(good, failed)| good.max(*failed));
+        let seen: Vec<f64> = each.filter(|&ns| ns > 0.0).collect();
         assert_eq!(seen.len(), expected_ns.len(), "{}: {seen:?}", self.what);
         for (k, (&expected, seen)) in expected_ns.iter().zip(seen).enumerate() {
             let quantity = format!("latency {}, ns", k + 1);

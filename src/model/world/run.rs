@@ -639,7 +639,8 @@ functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
         };
         let values: usize = result.observations.iter().map(value).sum();
         let lines: usize = result.series.iter().map(|line| 8 * line.values.capacity()).sum();
-        let causes: usize = result.flows.iter().map(|flow| flow.causes.held()).sum();
+        let failed = |flow: &FlowResult| flow.failed.as_ref().map_or(0, |f| size_of_val(&**f) + f.held());
+        let causes: usize = result.flows.iter().map(|flow| flow.causes.held() + failed(flow)).sum();
         let meters: usize = result.meters.iter().map(MeterSet::held).sum();
         let lists = size_of::<Observation>() * result.observations.capacity()
             + size_of::<Series>() * result.series.capacity()

@@ -94,9 +94,9 @@ pub fn causes(summary: &Summary) -> Option<Named> {
         (format::value(Unit::Seconds, sum), None)
     };
     let (bars, entries) = stacked(&focus, "mean time per request", Unit::Seconds, slowest, total);
-    let words = "what the slowest 1 % of requests spent their time on";
+    let words = "what the slowest 1 % of good answers spent their time on";
     let picture = bars_picture(words, &focus.subtitle(summary, ""), bars, &entries);
-    let caption = "Mean time that the slowest hundredth of the requests spent on each cause.".into();
+    let caption = "Mean time that the slowest hundredth of the good answers spent on each cause.".into();
     Some(Named {
         stem: "causes-slowest".into(),
         caption,

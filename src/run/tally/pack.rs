@@ -99,7 +99,7 @@ pub(super) fn pack(result: &RunResult, window: Duration) -> Vec<u8> {
         windows::write(&line.values, line.unit, window, &mut out);
     }
     out.length(result.flows.len());
-    result.flows.iter().for_each(|flow| causes(flow, &mut out));
+    result.flows.iter().for_each(|one| flow(one, &mut out));
     meters(&result.meters, &mut out);
     out.length(result.limits.len());
     result.limits.iter().for_each(|hits| limit(hits, &mut out));
@@ -193,9 +193,12 @@ fn time_by_level(levels: &Levels, out: &mut Out) {
     }
 }
 
-fn causes(flow: &FlowResult, out: &mut Out) {
+fn flow(flow: &FlowResult, out: &mut Out) {
     out.number(u64::from(flow.component));
-    let table = flow.causes.table();
+    flow.tables().iter().for_each(|table| causes(table, out));
+}
+
+fn causes(table: &CauseTable, out: &mut Out) {
     out.length(table.causes());
     out.length(table.rows().count());
     let mut next = 0;

@@ -315,13 +315,17 @@ impl Packed {
         here.filter(same).or_else(|| self.series().find(same))
     }
 
-    /// Adds the causes of latency of the components that are `wanted` to a table.
-    pub fn add_causes(&self, wanted: impl Fn(u32) -> bool, table: &mut CauseTable) {
+    /// Adds the causes of latency of the components that are `wanted` to two tables: that of what ended well, and that
+    /// of what failed.
+    pub fn add_causes(&self, wanted: impl Fn(u32) -> bool, good: &mut CauseTable, failed: &mut CauseTable) {
         for (_, at) in self.flows.iter().filter(|flow| wanted(flow.0)) {
-            let _ = causes(&mut self.at(*at), |bucket, count, sums| {
-                table.add(bucket, count, sums);
-                true
-            });
+            let mut read = self.at(*at);
+            for table in [&mut *good, &mut *failed] {
+                let _ = causes(&mut read, |bucket, count, sums| {
+                    table.add(bucket, count, sums);
+                    true
+                });
+            }
         }
     }
 
@@ -454,7 +458,7 @@ impl<'p> Line<'p> {
     }
 }
 
-/// Component and place of each cause table.
+/// Component and place of each pair of cause tables.
 type Flows = Vec<(u32, u32)>;
 
 /// Finds what stands behind the metrics: cause tables, and the places of meters, limits, faults, ends and twins.
@@ -463,7 +467,9 @@ fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 5])> {
     for _ in 0..read.length()? {
         flows.push((read.small()?, u32::try_from(read.at()).ok()?));
         let sound = |count: u64, sums: &[u128]| count <= MOST && sums.iter().all(|sum| *sum <= MOST_WIDE);
-        causes(read, |_, count, sums| !doubted || sound(count, sums))?;
+        for _ in 0..2 {
+            causes(read, |_, count, sums| !doubted || sound(count, sums))?;
+        }
     }
     let meters = u32::try_from(read.at()).ok()?;
     let sound = |quanta| !doubted || quanta <= MOST_WIDE;

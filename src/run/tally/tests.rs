@@ -117,13 +117,15 @@ fn what_is_packed_is_what_was_counted() {
                 (series.component, series.metric, series.unit)
             );
         }
-        let (mut table, mut expected) = (CauseTable::new(CAUSES), CauseTable::new(CAUSES));
-        packed.add_causes(|_| true, &mut table);
-        result
-            .flows
-            .iter()
-            .for_each(|flow| expected.merge(&flow.causes.table()));
-        assert_eq!(table, expected);
+        let empty = || [CauseTable::new(CAUSES), CauseTable::new(CAUSES)];
+        let ([mut good, mut failed], mut expected) = (empty(), empty());
+        packed.add_causes(|_| true, &mut good, &mut failed);
+        for flow in &result.flows {
+            let tables = expected.iter_mut().zip(flow.tables());
+            tables.for_each(|(expected, table)| expected.merge(&table));
+        }
+        assert!(failed.total().0 > 0, "something has failed");
+        assert_eq!([good, failed], expected);
         assert_eq!(
             (packed.meters(), packed.limits(), packed.faults()),
             (result.meters, result.limits, result.faults)

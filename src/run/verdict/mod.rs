@@ -188,7 +188,8 @@ fn no_traffic(plan: &Plan, results: &[&Packed]) -> bool {
     under_way + clients.chain(schedules).chain(functions).chain(queues).sum::<u64>() == 0
 }
 
-/// Which runs are in the upper of two places, if there are two: by errors first, then by latency, then by backlogs.
+/// Which runs are in the upper of two places, if there are two: by errors first, then by the latency of good answers,
+/// of which runs that fail have none, then by backlogs.
 fn split(plan: &Plan, results: &[&Packed], lines: &[Line]) -> Option<Vec<bool>> {
     let of_clients = |metric: &'static str| {
         let is_client = |component: u32| plan.components[component as usize].target.kind == kind::CLIENT;

@@ -27,7 +27,7 @@ pub const METRICS: &[Meaning] = &[
     ),
     (
         "latency.p99.worst_window",
-        "The largest p99 of its answers among the windows of a run.",
+        "The largest p99 of its good answers among the windows of a run.",
     ),
     (
         "error_ratio",
@@ -49,7 +49,15 @@ pub const METRICS: &[Meaning] = &[
     ),
     (
         "latency.*",
-        "From sending a request to its last answer, retries included.",
+        "From sending a request to its good answer, retries included.",
+    ),
+    (
+        "latency.failed.*",
+        "From sending a request to its end where that was bad: refused, failed, or given up on.",
+    ),
+    (
+        "latency.all.*",
+        "The same of all its requests that ended, well or badly.",
     ),
     ("paths.PATH.requests", "Requests for this path that ended."),
     (
@@ -58,7 +66,15 @@ pub const METRICS: &[Meaning] = &[
     ),
     (
         "paths.PATH.latency.*",
-        "From sending a request for this path to its last answer, retries included.",
+        "From sending a request for this path to its good answer, retries included.",
+    ),
+    (
+        "paths.PATH.latency.failed.*",
+        "From sending a request for this path to its end where that was bad.",
+    ),
+    (
+        "paths.PATH.latency.all.*",
+        "The same of all requests for this path that ended, well or badly.",
     ),
     (
         "breaker_open",

@@ -3,7 +3,7 @@
 //! Model: an open client sends requests at the instants of an arrival process, whatever becomes of the earlier ones; a
 //! closed one has a number of users who each wait for the answer and then think. Each request gets its dice when it is
 //! made. A request ends when it is answered well, or when its attempts are used up; its latency runs from the first
-//! attempt to that end, failed requests included.
+//! attempt to that end. Those that end badly are kept apart.
 //! Not modelled: users who go away for good; clients that share one retry budget.
 //! Units: latency in nanoseconds from the client's side, the network included if the client has one.
 //! Sources: retry policies in `retry`; Schroeder, Wierman and Harchol-Balter, "Open versus closed" (NSDI 2006).

@@ -11,6 +11,7 @@ pub struct PathMetrics {
     requests: &'static str,
     error_ratio: &'static str,
     latency: &'static str,
+    failed: &'static str,
 }
 
 impl PathMetrics {
@@ -21,6 +22,7 @@ impl PathMetrics {
             requests: full("requests"),
             error_ratio: full("error_ratio"),
             latency: full("latency"),
+            failed: full("latency.failed"),
         }
     }
 }
@@ -28,31 +30,37 @@ impl PathMetrics {
 /// The requests of one path that ended.
 #[derive(Clone, Debug, Default)]
 pub struct PathRecord {
-    failed: u64,
-    latency: Histogram,
+    good: Histogram,
+    failed: Histogram,
 }
 
 /// Counts a request that has ended for good.
 pub fn record(by_path: &mut [PathRecord], spec: &ClientPlan, request: &Request) {
     let place = spec.paths.iter().position(|path| path.1 == request.path);
     if let Some(record) = place.and_then(|place| by_path.get_mut(place)) {
-        record.failed += u64::from(!request.status.is_ok());
-        record.latency.record(request.age().0);
+        let end = if request.status.is_ok() {
+            &mut record.good
+        } else {
+            &mut record.failed
+        };
+        end.record(request.age().0);
     }
 }
 
 /// Reports what was counted.
 pub fn observe(spec: &ClientPlan, by_path: Vec<PathRecord>, out: &mut Vec<Observation>) {
     for (metrics, record) in spec.path_metrics.iter().zip(by_path) {
-        let ended = record.latency.count();
+        let failed = record.failed.count();
+        let ended = record.good.count() + failed;
         let ratio = Value::Ratio {
-            part: record.failed,
+            part: failed,
             whole: ended,
         };
         for (metric, value) in [
             (metrics.requests, Value::Count(ended)),
             (metrics.error_ratio, ratio),
-            (metrics.latency, Value::Latency(Box::new(record.latency))),
+            (metrics.latency, Value::Latency(Box::new(record.good))),
+            (metrics.failed, Value::Latency(Box::new(record.failed))),
         ] {
             out.push(Observation {
                 component: spec.component,
@@ -95,10 +103,13 @@ functions: { f: { failure: 10%, handlers: { /quick: [ wait: 10 ms ], /slow.json:
         let (quick, slow) = (count("/quick"), count("/slow.json"));
         assert_eq!((Value::Count(quick + slow), count("/never")), (find("requests"), 0));
         assert!(quick > 2 * slow && slow > 800, "{quick} and {slow}");
-        let Value::Latency(latency) = find("paths./slow.json.latency") else {
-            panic!("no latency");
+        let times = |metric: &str| match find(&format!("paths./slow.json.{metric}")) {
+            Value::Latency(times) => times,
+            other => panic!("{other:?}"),
         };
-        assert_eq!((latency.count(), latency.min() / 1_000_000), (slow, 200));
+        let (good, bad) = (times("latency"), times("latency.failed"));
+        assert_eq!((good.count() + bad.count(), good.min() / 1_000_000), (slow, 200));
+        assert!(bad.count() > 50 && good.count() > 500, "{bad:?}");
         let failed = |path: &str| match find(&format!("paths.{path}.error_ratio")) {
             Value::Ratio { part, whole } => (part, whole),
             other => panic!("{other:?}"),
@@ -108,5 +119,6 @@ functions: { f: { failure: 10%, handlers: { /quick: [ wait: 10 ms ], /slow.json:
         };
         assert_eq!(failed("/quick").0 + failed("/slow.json").0, part);
         assert_eq!(failed("/quick").1, quick);
+        assert_eq!(failed("/slow.json"), (bad.count(), slow));
     }
 }

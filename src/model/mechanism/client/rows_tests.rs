@@ -33,13 +33,23 @@ fn plan(file: &str, scenario: &str) -> (Option<Plan>, String) {
     (built.map(|built| built.0), diagnostics.render(&sources, false))
 }
 
-/// The longest latency of the first client in each window in which requests ended: (ends before, latency), in ns.
+/// The longest latency of the first client in each window in which requests ended, well or badly: (ends before,
+/// latency), in ns. That of a single request is its p99, too.
 fn ends(plan: &Plan, result: &RunResult) -> Vec<(u64, u64)> {
     let client = plan.clients[0].component;
-    let longest = |series: &&crate::stats::Series| series.component == client && series.metric == "latency.max";
-    let windows = &result.series.iter().find(longest).expect("a client's series").values;
-    let some = windows.iter().zip(1_u64..).filter(|(ns, _)| **ns > 0.0);
-    some.map(|(ns, window)| (window * 1_000_000, whole(*ns))).collect()
+    let windows = |metric: &str| {
+        let mut of_client = result.series.iter().filter(|series| series.component == client);
+        &of_client
+            .find(|series| series.metric == metric)
+            .expect("a client's series")
+            .values
+    };
+    let each = windows("latency.max").iter().zip(windows("latency.failed.p99"));
+    let some = each
+        .map(|(good, failed)| good.max(*failed))
+        .zip(1_u64..)
+        .filter(|(ns, _)| *ns > 0.0);
+    some.map(|(ns, window)| (window * 1_000_000, whole(ns))).collect()
 }
 
 /// The latencies of the first client in the order in which requests end; each ends in a millisecond of its own.

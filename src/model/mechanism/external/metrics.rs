@@ -16,7 +16,10 @@ pub const METRICS: &[Meaning] = &[
     ("throttle_ratio", "Refused calls over all."),
     ("concurrency", "Calls under way, mean over time."),
     ("concurrency.peak", "Most calls under way at once."),
-    ("latency.*", "Time from a call to its answer."),
+    (
+        "latency.*",
+        "Time from a call to its answer, good or bad; refused calls take none and are left out.",
+    ),
     (
         "concurrency.p*",
         "Calls under way, not exceeded for this share of the time.",

@@ -131,7 +131,11 @@ fn number(result: &RunResult, metric: &str) -> f64 {
 }
 
 fn latency(result: &RunResult) -> &Histogram {
-    match value(result, 0, "latency") {
+    times(result, "latency")
+}
+
+fn times<'r>(result: &'r RunResult, metric: &'static str) -> &'r Histogram {
+    match value(result, 0, metric) {
         Value::Latency(histogram) => histogram,
         other => panic!("latency is {other:?}"),
     }
@@ -226,10 +230,11 @@ fn slots_queues_and_refusals_by_hand() {
         ..computes(constant_ms(50))
     };
     let result = World::new(&plan(vec![fleet], at_ms(&[0, 10, 20, 60]), 60, 0), 0).run();
-    // 0 to 50; waits from 10, 50 to 100; refused at 20; waits from 60, 100 to 150.
-    let latency = latency(&result);
+    // 0 to 50; waits from 10, 50 to 100; refused at 20, which takes no time; waits from 60, 100 to 150.
+    let (latency, failed) = (latency(&result), times(&result, "latency.failed"));
     assert_eq!(latency.sum(), u128::from((50 + 90 + 90) * MS));
-    assert_eq!((latency.count(), latency.max()), (4, 90 * MS));
+    assert_eq!((latency.count(), latency.max()), (3, 90 * MS));
+    assert_eq!((failed.count(), failed.max()), (1, 0));
     assert_eq!((number(&result, "refused"), number(&result, "served")), (1.0, 3.0));
     assert_eq!(value(&result, 1, "queue_wait").number(), Some((80 * MS) as f64 / 3.0));
     let (_, causes) = result.flows[0].causes.table().total();
@@ -350,7 +355,12 @@ fn clients_give_up_and_the_work_goes_on() {
     let mut plan = plan(vec![fleet], at_ms(&[0, 10]), 60, 0);
     plan.clients[0].timeout = Duration::from_millis(120);
     let result = World::new(&plan, 0).run();
-    assert_eq!(latency(&result).sum(), u128::from((100 + 120) * MS));
+    assert_eq!(latency(&result).sum(), u128::from(100 * MS));
+    assert_eq!(times(&result, "latency.failed").sum(), u128::from(120 * MS));
+    let [good, failed] = result.flows[0].tables().map(|table| table.total());
+    assert_eq!((good.0, good.1[Cause::TimedOut as usize]), (1, 0));
+    // It waits from 10 to 100 and is worked on until 200, but its client gives up at 130.
+    assert_eq!((failed.0, failed.1.iter().sum::<u128>()), (1, u128::from(120 * MS)));
     assert_eq!(value(&result, 0, "timed_out"), &Value::Count(1));
     assert_eq!(
         (number(&result, "served"), number(&result, "slots.busy")),

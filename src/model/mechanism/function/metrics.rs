@@ -43,7 +43,10 @@ pub const METRICS: &[Meaning] = &[
         "spill_ratio",
         "Invocations that found no provisioned instance, over all.",
     ),
-    ("duration.*", "Time that the handler takes, the init left out."),
+    (
+        "duration.*",
+        "Time that the handler takes, the init left out; those that fail or are cut off included.",
+    ),
     (
         "cold_start.*",
         "Placement and init together, of invocations that waited for them.",

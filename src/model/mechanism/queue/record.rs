@@ -220,6 +220,7 @@ impl Record {
         FlowResult {
             component,
             causes: self.causes,
+            failed: None,
         }
     }
 }

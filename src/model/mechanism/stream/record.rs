@@ -242,6 +242,7 @@ impl Record {
         FlowResult {
             component,
             causes: self.causes,
+            failed: None,
         }
     }
 }

@@ -43,7 +43,10 @@ pub const METRICS: &[Meaning] = &[
     ),
     ("open", "Executions open, mean over time."),
     ("open.peak", "Most executions open at once."),
-    ("duration.*", "Time from the start of an execution to its end."),
+    (
+        "duration.*",
+        "Time from the start of an execution to its end, those that failed or timed out included.",
+    ),
     ("state.STATE.visits", "How often the state was entered."),
     ("state.STATE.errors", "How often the state failed, each try counted."),
     (

@@ -201,6 +201,7 @@ impl Record {
         FlowResult {
             component,
             causes: self.causes,
+            failed: None,
         }
     }
 }
