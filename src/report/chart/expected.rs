@@ -6,8 +6,9 @@ use super::bars::{Bar, Bars};
 use super::lines::{self, Swept};
 use super::panel::{Head, Panel};
 use super::sheet::sheet;
+use super::style::VARIANTS;
 use super::words::{around, foot};
-use super::{Focus, Named, colours};
+use super::{Focus, MOST_LINES, Named, colours};
 use crate::report::format;
 use crate::run::metrics;
 use crate::run::summary::{Estimate, Summary, Unit, name};
@@ -92,6 +93,8 @@ fn asked(summary: &Summary) -> Vec<(&str, Unit)> {
 /// One bar per cell, each in the colour that its line has in other charts.
 fn bars(summary: &Summary, focus: &Focus, metric: &str, unit: Unit) -> Bars {
     let colours = colours(summary, focus);
+    let several = focus.cells.len() > MOST_LINES;
+    let fill = |index: usize| if several { VARIANTS[0] } else { colours[index] };
     let estimates = || {
         focus
             .cells
@@ -102,7 +105,7 @@ fn bars(summary: &Summary, focus: &Focus, metric: &str, unit: Unit) -> Bars {
     let bar = |index: usize, label: &str, estimate: Option<Estimate>| Bar {
         label: label.into(),
         colour: colours[index],
-        parts: vec![(estimate.map_or(0.0, |estimate| estimate.mean), colours[index])],
+        parts: vec![(estimate.map_or(0.0, |estimate| estimate.mean), fill(index))],
         words: Vec::new(),
         hatched: false,
         total: estimate.map_or_else(|| format::MISSING.into(), |estimate| said(&x, unit, estimate.mean)),

@@ -97,7 +97,7 @@ pub fn picture(summary: &Summary, focus: &Focus, path: &str, levels: &[Level], k
         summary,
         answer,
         &format!("{component} over time"),
-        foot(summary, "bands", &notes),
+        foot(summary, time::bands(focus), &notes),
     );
     Some(Named {
         stem: format!("{kind}-{}", file_part(component)),

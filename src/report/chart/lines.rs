@@ -125,7 +125,7 @@ pub fn p99_over_time(summary: &Summary, focus: &Focus) -> Option<Named> {
     let answer = slowest(&panel, &time::window_words(summary));
     let foot = foot(
         summary,
-        "bands",
+        time::bands(focus),
         &[&focus.note, &left_out, "Lines that coincide are drawn in turns."],
     );
     let words = around(

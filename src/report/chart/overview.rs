@@ -7,12 +7,13 @@ use super::kind::{self, Kind};
 use super::panel::Head;
 use super::stack::{self, Block};
 use super::style::{FAILED, GOOD, LOST, VARIANTS};
-use super::text::list;
+use super::text::{capitalised, list};
 use super::time::{self, Timed};
 use super::words::{self, around, foot};
 use super::{Focus, Named, bill, lines, rows, work};
 use crate::report::format;
 use crate::run::summary::{Cell, Summary, Timeline, Unit, name};
+use crate::run::verdict::Class;
 
 /// Height of the panel that comes first, in pixels.
 const FIRST: f64 = 500.0;
@@ -52,13 +53,15 @@ pub fn overview(summary: &Summary, focus: &Focus) -> Option<Named> {
     };
     let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
     let curves = blocks.iter().any(|block| matches!(block, Block::Panel(..)));
-    let several = focus.cells.len() > 1;
-    let (braid, marks) = if curves && !several {
-        ("", "bands, whiskers and ±")
-    } else if curves {
-        ("Lines that coincide are drawn in turns.", "bands, whiskers and ±")
+    let braid = if curves && focus.cells.len() > 1 {
+        "Lines that coincide are drawn in turns."
     } else {
-        ("", "bars and ±")
+        ""
+    };
+    let marks = if over_time && curves && !time::bands(focus).is_empty() {
+        "bands, whiskers and ±"
+    } else {
+        "whiskers and ±"
     };
     let foot = foot(summary, marks, &[notes.as_slice(), &[braid]].concat());
     let answer = if over_time {
@@ -284,6 +287,19 @@ fn done(summary: &Summary, focus: &Focus, path: &str, flow: &Flow) -> Option<Blo
     Some(Block::panel(panel, SECOND))
 }
 
+/// In how many points of a sweep a backlog grows or work is lost, in a sentence.
+fn ailing(summary: &Summary) -> Option<Block> {
+    let all = summary.cells.len();
+    let grows = summary.cells.iter().filter(|cell| cell.is(Class::Growing)).count();
+    let loses = summary.cells.iter().filter(|cell| !cell.losses.is_empty()).count();
+    let told = [(grows, "a backlog grows to the end"), (loses, "work is lost")];
+    let told = told.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told
+        .map(|(count, words)| format!("in {count} of {all} cells {words}"))
+        .collect();
+    (!told.is_empty()).then(|| Block::Sentence(format!("{}.", capitalised(&told.join(", ")))))
+}
+
 /// Latency, failures and the bill along the swept parameter.
 fn swept(summary: &Summary) -> Option<Vec<Block>> {
     use lines::Swept;
@@ -293,20 +309,18 @@ fn swept(summary: &Summary) -> Option<Vec<Block>> {
         panel.head.words = waited.words.into();
         blocks.push(Block::panel(panel, FIRST));
     }
-    let fails = summary.cells.iter().any(|cell| {
-        cell.metric(name::ERROR_RATIO)
-            .is_some_and(|ratio| ratio.estimate.mean > 1e-4)
-    });
-    if fails {
-        if let Some(mut panel) = lines::sweep_panel(summary, Swept::Metric(name::ERROR_RATIO, Unit::Ratio)) {
-            panel.head.words = "Requests that failed".into();
-            blocks.push(Block::panel(panel, SECOND));
-        }
+    let share = |cell: &Cell| cell.metric(name::ERROR_RATIO).map_or(0.0, |ratio| ratio.estimate.mean);
+    if summary.cells.iter().any(|cell| share(cell) > 1e-4)
+        && let Some(mut panel) = lines::sweep_panel(summary, Swept::Metric(name::ERROR_RATIO, Unit::Ratio))
+    {
+        panel.head.words = "Requests that failed".into();
+        blocks.push(Block::panel(panel, SECOND));
     } else {
         blocks.push(Block::Sentence(
             "Fewer than one request in 10,000 fails anywhere.".into(),
         ));
     }
+    blocks.extend(ailing(summary));
     if let Some(mut panel) = lines::sweep_panel(summary, Swept::Bill) {
         panel.head.words = "Bill of a month".into();
         blocks.push(Block::panel(panel, FIRST));

@@ -27,6 +27,11 @@ pub struct Timed<'a> {
     pub from_zero: bool,
 }
 
+/// What shows the intervals of lines over time of these cells, if they are drawn.
+pub fn bands(focus: &Focus) -> &'static str {
+    if focus.cells.len() > MOST_BANDS { "" } else { "bands" }
+}
+
 /// `minute` rather than `1 min`.
 pub fn window_words(summary: &Summary) -> String {
     match summary.timeline_window_ns() {

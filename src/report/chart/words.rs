@@ -2,7 +2,7 @@
 
 use super::sheet::Words;
 use super::text::{capitalised, list};
-use super::{Focus, answer};
+use super::{Focus, answer, bill};
 use crate::report::format::{self, span_ns};
 use crate::report::verdicts;
 use crate::run::summary::{Cell, Summary, Unit, name};
@@ -162,7 +162,7 @@ pub fn bill_remark(summary: &Summary, focus: &Focus, index: usize) -> String {
     }
     let differences = summary.differences_of(name::BILL_MONTH);
     let Some(found) = differences.of(cell) else {
-        if !differences.is_base(cell) || focus.cells.len() < 2 {
+        if !differences.is_base(cell) || focus.cells.len() < 2 || !bill::has_bill(cell) {
             return String::new();
         }
         let bill = |cell: &Cell| cell.bill.total.mean;
@@ -176,6 +176,10 @@ pub fn bill_remark(summary: &Summary, focus: &Focus, index: usize) -> String {
         .find(|(_, other)| other.is_at(&found.minus_variant, &found.minus_point));
     let base = base.map_or("the least", |(label, _)| label.as_str());
     let (mean, least) = (cell.bill.total.mean, cell.bill.total.mean - found.difference.mean);
+    if least <= 0.0 || !bill::has_bill(cell) {
+        // One without a price is not cheap.
+        return String::new();
+    }
     let times = mean / least;
     if !found.is_told_apart() {
         format!("not told apart from {base}")
