@@ -18,6 +18,7 @@ mod fields;
 mod fuzz;
 mod gallery;
 mod imports;
+mod ledger;
 mod month;
 mod output;
 mod properties;

@@ -30,6 +30,7 @@ fn metric(name: &str, unit: Unit, mean: f64, relative: f64) -> Metric {
         name: name.into(),
         unit,
         estimate: estimate(mean, relative),
+        at_least: false,
         thin: None,
         jump: None,
         per_replication,

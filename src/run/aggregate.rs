@@ -15,7 +15,7 @@ use crate::model::request::entry::{CAUSES, Cause};
 use crate::model::request::hits::Limit;
 use crate::model::world::run::World;
 use crate::model::{KINDS, Plan, kind};
-use crate::stats::{CauseTable, SeriesUnit, SparseHistogram, Value};
+use crate::stats::{CauseTable, Histogram, SeriesUnit, SparseHistogram, Value};
 
 /// Adds up the replications of a cell.
 pub fn aggregate(cell: &CellPlan, results: &[&Packed]) -> Cell {
@@ -46,7 +46,7 @@ pub fn aggregate(cell: &CellPlan, results: &[&Packed]) -> Cell {
         verdicts: Vec::new(),
         regimes: Vec::new(),
         losses: Vec::new(),
-        ledger: Vec::new(),
+        ledger: super::ledger::of(&cell.plan, results),
         levels: levels::shares(results, |seen| label(&cell.plan, seen.component(), seen.metric())),
         refused: None,
     }
@@ -263,15 +263,46 @@ fn components(plan: &Plan, results: &[&Packed], metrics: &mut Vec<Metric>, distr
             continue;
         }
         let histograms = each().map(|seen| seen.and_then(|seen| seen.latency()).unwrap_or_default());
-        let histograms: Vec<SparseHistogram> = histograms.collect();
+        let mut histograms: Vec<SparseHistogram> = histograms.collect();
+        if observation.metric().ends_with(UNFINISHED) {
+            metrics.push(figures::count(
+                name,
+                &histograms.iter().map(SparseHistogram::count).collect::<Vec<_>>(),
+            ));
+            continue;
+        }
+        let done = cut_off(results, &observation, &mut histograms);
         let histograms: Vec<&SparseHistogram> = histograms.iter().collect();
         if observation.metric() == name::LATENCY_P99_WORST {
             let all = figures::pooled(&histograms);
             metrics.push(figures::percentile(name, &histograms, &all, 99.0));
         } else {
+            let from = metrics.len();
             figures::latency(&name, &histograms, &plan.percentiles, metrics, distributions);
+            if let Some(done) = done {
+                figures::bound_below(&mut metrics[from..], &done, &figures::pooled(&histograms));
+            }
         }
     }
+}
+
+/// The end of the name of the ages that what was not done had reached when the run ended.
+const UNFINISHED: &str = ".unfinished";
+
+/// Adds to the values of a distribution the ages that what was not done had reached when the run ended, if there was
+/// anything; what was done alone.
+fn cut_off(results: &[&Packed], of: &Seen, histograms: &mut [SparseHistogram]) -> Option<Histogram> {
+    let name = format!("{}{UNFINISHED}", of.metric());
+    let done = figures::pooled(&histograms.iter().collect::<Vec<_>>());
+    let mut any = false;
+    for (run, histogram) in results.iter().zip(histograms) {
+        let ages = run.find(of.component(), &name).and_then(|seen| seen.latency());
+        if let Some(ages) = ages.filter(|ages| !ages.is_empty()) {
+            *histogram = SparseHistogram::of(&figures::pooled(&[histogram, &ages]));
+            any = true;
+        }
+    }
+    any.then_some(done)
 }
 
 /// The value of a run that has none, in whatever unit: no number at all.

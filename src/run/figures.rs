@@ -39,6 +39,7 @@ pub fn metric_of(name: impl Into<String>, unit: Unit, found: Figure, per_replica
         name: name.into(),
         unit,
         estimate: estimate_of(&found.estimate),
+        at_least: false,
         thin: found.thin(),
         jump: found.jump,
         per_replication,
@@ -169,6 +170,29 @@ pub fn latency(
         )
     });
     distributions.push(distribution(stem, &all));
+}
+
+/// Marks those figures of a distribution that are at least so much: what was not done counts with the age that it had
+/// reached, and if it lasted for ever instead, they would be more than a tenth larger.
+pub fn bound_below(metrics: &mut [Metric], done: &Histogram, all: &Histogram) {
+    const LARGER: f64 = 1.1;
+    /// What is cut off of so much is said of means and maxima.
+    const MEAN: f64 = 0.01;
+    let (done_count, count) = (done.count() as f64, all.count() as f64);
+    let at_least = |q: f64| {
+        let place = q * count / done_count;
+        place >= 1.0 || done.quantile_at(place) > LARGER * all.quantile_at(q)
+    };
+    for metric in metrics {
+        let percentile = metric
+            .name
+            .rsplit_once(".p")
+            .map(|(_, percentile)| percentile.parse::<f64>());
+        metric.at_least = match percentile {
+            Some(Ok(percentile)) => at_least(percentile / 100.0),
+            _ => count - done_count > MEAN * count,
+        };
+    }
 }
 
 /// The points of a distribution: no closer than a fiftieth of a decade of the tail, so that files stay small.

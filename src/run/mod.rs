@@ -11,6 +11,7 @@ pub mod expect;
 pub mod failure;
 pub mod figures;
 pub mod happenings;
+pub mod json_numbers;
 pub mod ledger;
 mod levels;
 pub mod limits;

@@ -9,6 +9,7 @@
 
 use super::coarse::Coarser;
 use super::happenings::Happening;
+use super::json_numbers::{nan_as_null, nans_as_null, open_interval};
 use super::ledger::Ledger;
 use super::verdict::{Loss, Regime, Verdict};
 use crate::stats::figure::Side;
@@ -386,6 +387,10 @@ pub struct Metric {
     pub unit: Unit,
     /// The figure and its interval.
     pub estimate: Estimate,
+    /// Whether it is at least so much: work that was cut off by the end of the run counts with the age that it had
+    /// reached, and there is too much of that for the figure to be more than a lower bound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
     /// How many times as many runs (or as much time) it would take to see enough separate events; absent where there
     /// are enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -709,55 +714,6 @@ pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
-}
-
-/// JSON has no NaN: a missing number is written as `null` and read back as NaN.
-mod nan_as_null {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        value.is_finite().then_some(*value).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
-    }
-}
-
-/// [`nan_as_null`] for lists.
-mod nans_as_null {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(values.iter().map(|value| value.is_finite().then_some(*value)))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
-        Ok(Vec::<Option<f64>>::deserialize(deserializer)?
-            .into_iter()
-            .map(|value| value.unwrap_or(f64::NAN))
-            .collect())
-    }
-}
-
-/// An interval, of which an infinite end is `null`.
-mod open_interval {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    type Ends = Option<(Option<f64>, Option<f64>)>;
-
-    #[allow(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-    pub fn serialize<S: Serializer>(interval: &Option<(f64, f64)>, serializer: S) -> Result<S::Ok, S::Error> {
-        let end = |value: f64| value.is_finite().then_some(value);
-        let ends: Ends = interval.map(|(low, high)| (end(low), end(high)));
-        ends.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(f64, f64)>, D::Error> {
-        let ends = Ends::deserialize(deserializer)?;
-        Ok(ends.map(|(low, high)| (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY))))
-    }
 }
 
 #[cfg(test)]

@@ -416,6 +416,7 @@ impl<'a> Reader<'a> {
             guarding: Guarding::default(),
             guard: None,
             careful: false,
+            follows: false,
             optional: false,
             demand: None,
             // A conditional write claims the key, another one settles it.
@@ -468,6 +469,7 @@ impl<'a> Reader<'a> {
                 guarding: Guarding::default(),
                 guard: None,
                 careful: false,
+                follows: false,
                 optional: false,
                 demand: None,
                 operation: Operation::default(),
@@ -487,6 +489,7 @@ impl<'a> Reader<'a> {
                 guarding: Guarding::read(&block, to),
                 guard: None,
                 careful: false,
+                follows: false,
                 optional: block.flag("optional"),
                 demand: block.sampler_opt("query"),
                 operation: Operation::read(&block),

@@ -20,6 +20,7 @@ use crate::model::request::effects::Verdict;
 use crate::model::request::entry::{BatchFate, Caller, Cause, Frame, Request, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::kind;
+use crate::model::request::lineage::Lineage;
 use crate::model::request::retry::Retrier;
 use crate::scenario::Target;
 use std::sync::Arc;
@@ -128,6 +129,14 @@ impl Program {
     #[inline]
     pub fn entry(&self, path: u16) -> u16 {
         self.entries.get(path as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether a step is done once for a batch, not for each message.
+    fn is_once(&self, step: u16) -> bool {
+        let before = self.steps[..usize::from(step)].iter();
+        before
+            .rev()
+            .any(|other| matches!(other, Step::Last { to } if *to > step))
     }
 
     /// Whether it ever waits for something whose length is not known when the wait begins.
@@ -275,7 +284,7 @@ pub fn advance(cx: &mut Cx, program: &Program, request: Key, cpu: Cpu) -> Next {
                 entry.frame.step += 1;
                 entry.frame.pending = fit(branches.len());
                 for &branch in branches {
-                    start_branch(cx, request, branch);
+                    start_branch(cx, program, request, branch);
                 }
                 return Next::Answers;
             }
@@ -393,7 +402,7 @@ fn delays<'p>(program: &'p Program, entry: &mut Request, cpu: Cpu) -> &'p Step {
 }
 
 /// Starts a branch: a request of its own on the same host.
-fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
+fn start_branch(cx: &mut Cx, program: &Program, parent: Key, branch: u16) {
     let entry = cx.requests[parent];
     let luck = entry.luck.derive(CHILD_STEP + u64::from(branch));
     let mut strand = Request::new(Caller::Handler(parent), luck, cx.agenda.now());
@@ -404,7 +413,12 @@ fn start_branch(cx: &mut Cx, parent: Key, branch: u16) {
         pending: 0,
         ..entry.frame
     };
+    if strand.frame.batch_left > 0 && program.is_once(entry.frame.step - 1) {
+        // It works for all messages, not for the last one.
+        strand.frame.batch_left = 0;
+    }
     let key = cx.requests.insert(strand);
+    cx.requests.descends(key, parent);
     if cx.baggage.on {
         cx.carry_over(parent, key);
     }
@@ -424,6 +438,10 @@ fn start_call(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     let mut child = Request::new(Caller::Handler(parent), luck, now);
     child.call = call;
     let key = cx.requests.insert(child);
+    if program.calls[call as usize].follows {
+        let of = works_on(cx, program, parent, cx.requests[parent].frame.step - 1);
+        cx.requests.descends_from(key, of);
+    }
     attempt(cx, program, call, key);
 }
 
@@ -437,7 +455,20 @@ fn send(cx: &mut Cx, program: &Program, parent: Key, call: u16) {
     child.taken_by(entry.worker());
     child.call = call;
     let key = cx.requests.insert(child);
-    cx.offer_async(program.calls[call as usize].to, key);
+    let to = program.calls[call as usize].to;
+    let of = works_on(cx, program, parent, step);
+    cx.sends(key, of, to, None);
+    cx.offer_async(to, key);
+}
+
+/// What a step of a handler works on: one message of a batch, or all of them where it is done once.
+fn works_on(cx: &Cx, program: &Program, request: Key, step: u16) -> Lineage {
+    let of = cx.requests.lineages.tag(request).of;
+    let left = cx.requests[request].frame.batch_left;
+    if left == 0 || program.is_once(step) {
+        return of;
+    }
+    cx.requests.lineages.message(of, left)
 }
 
 /// Sends one attempt of a call, which may begin after a backoff, and sets its deadline.

@@ -12,6 +12,7 @@ use crate::model::request::flow::FlowResult;
 use crate::model::request::id::Id;
 use crate::model::request::kind::ACCOUNT;
 use crate::model::request::kind::KINDS;
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use crate::stats::{Observation, Series};
@@ -108,6 +109,10 @@ pub trait Mechanism: Sized {
 
     /// What waits in the components, for the budget of memory.
     fn holdings(&self, plan: &[Self::Plan]) -> Vec<Holding>;
+
+    /// Tells of everything that a component keeps of the units of work that it descends from, and what is to be said of
+    /// it when the run ends; what is a request in flight is known without that.
+    fn held(&self, plan: &[Self::Plan], hold: &mut dyn FnMut(Lineage, End));
 
     /// Ends a window of the timelines.
     fn close_window(&mut self, plan: &[Self::Plan], cx: &mut Cx);

@@ -22,6 +22,8 @@ pub struct CallPlan {
     pub guard: Option<GuardId>,
     /// Whether it has guards, or somebody looks at what travels with requests.
     pub careful: bool,
+    /// Whether what it asks for may lead to something that nobody waits for.
+    pub follows: bool,
     /// Whether the handler goes on when the call fails in the end.
     pub optional: bool,
     /// What a database has to do for it, as CPU time on one core; `None` for that database's usual query.

@@ -96,6 +96,8 @@ pub struct Common {
     pub guards: Vec<GuardPlan>,
     /// Whether anybody looks at what travels with requests.
     pub baggage: bool,
+    /// The sources whose units of work are followed, by their places among all components.
+    pub followed: Vec<u32>,
     /// Whether recordings say how large requests were.
     pub sizes_recorded: bool,
     /// Faults.

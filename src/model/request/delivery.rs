@@ -14,6 +14,8 @@
 
 use super::desk::{Cx, Desk, Event};
 use super::entry::{Caller, Cause, Request, Status};
+use super::kind;
+use super::lineage::{End, Lineage, Why};
 use super::retry::{Jitter, RetryPolicy};
 use crate::kernel::number::fit;
 use crate::kernel::{Class, Duration, Instant, Luck};
@@ -139,6 +141,10 @@ pub struct Delivery {
     pub message: u32,
     /// Tries made.
     pub tries: u32,
+    /// What it descends from.
+    pub of: Lineage,
+    /// Who gave it up, if it is a dead letter.
+    pub dead: Option<u32>,
 }
 
 /// What has become of a delivery.
@@ -217,11 +223,19 @@ impl Deliveries {
             return Outcome::Pending;
         }
         let key = cx.requests.insert(request);
+        let Delivery { of, dead, .. } = self.slots[slot as usize];
+        cx.sends(key, of, plan.to, dead);
         if plan.policy.timeout < Duration::FOREVER {
             cx.within_from(at, plan.policy.timeout, Desk::Deadline { request: key });
         }
         cx.offer_async(plan.to, key);
         Outcome::Pending
+    }
+
+    /// What is on its way when the run ends.
+    pub fn held(&self, place: u32, hold: &mut dyn FnMut(Lineage, End)) {
+        let of = self.slots.iter().map(|slot| slot.of);
+        of.for_each(|of| hold(of, End::unfinished(place, Why::Waiting)));
     }
 
     /// The channel of a delivery.
@@ -250,12 +264,19 @@ impl Deliveries {
             cx.requests.remove(key);
             self.tally.delivered += 1;
             self.tally.latency.record(now.since(slot.published).0);
+            // Whoever keeps or invokes has it as its own by now; others have done it.
+            let of = std::mem::take(&mut slot.of);
+            if kind::abilities(plan.to.kind).web {
+                cx.requests.lineages.note(of, now, End::of(Status::Ok, 0));
+            }
+            cx.requests.lineages.touch(of, now);
+            cx.requests.lineages.leave(of);
             return self.end(delivery, now);
         }
         if slot.tries >= plan.policy.attempts {
             cx.requests.remove(key);
             self.tally.dropped_attempts += 1;
-            return self.give_up(plan, delivery, cx);
+            return self.give_up(plan, delivery, Why::Dropped, cx);
         }
         let n = slot.tries.min(TRIES_COUNTED) as u8;
         let wait = plan.policy.waits.backoff(n, Status::Failed, luck);
@@ -270,19 +291,25 @@ impl Deliveries {
     /// A message has become too old.
     pub fn expire(&mut self, plan: &ChannelPlan, delivery: u32, cx: &mut Cx) -> Outcome {
         self.tally.dropped_age += 1;
-        self.give_up(plan, delivery, cx)
+        self.give_up(plan, delivery, Why::Expired, cx)
     }
 
-    fn give_up(&mut self, plan: &ChannelPlan, delivery: u32, cx: &mut Cx) -> Outcome {
+    fn give_up(&mut self, plan: &ChannelPlan, delivery: u32, why: Why, cx: &mut Cx) -> Outcome {
         let now = cx.now();
-        let Delivery { luck, path, .. } = self.slots[delivery as usize];
+        let slot = &mut self.slots[delivery as usize];
+        let Delivery { luck, path, .. } = *slot;
+        let of = std::mem::take(&mut slot.of);
+        let sender = cx.plan.place(self.sender);
         if let Some(dead) = plan.dead_letter {
             let mut request = Request::new(Caller::Nobody, luck.derive(step::DEAD), now);
             request.path = path;
             let key = cx.requests.insert(request);
+            cx.sends(key, of, dead, Some(sender));
             cx.offer_async(dead, key);
+            cx.requests.lineages.leave(of);
         } else {
             self.tally.lost += 1;
+            cx.requests.lineages.end(of, now, End::lost(sender, why));
         }
         self.end(delivery, now)
     }

@@ -4,14 +4,16 @@ use super::account::Account;
 use super::baggage::Baggage;
 use super::common::Common;
 use super::effects::Effects;
-use super::entry::{Caller, Cause, Frame, Request, Status};
+use super::entry::{Caller, Cause, Frame, Status};
 use super::fault::{self, Faults};
 use super::guard::{self, Guards};
 use super::hits::Limits;
 use super::kind;
+use super::lineage::{Lineage, Tag};
+use super::requests::Requests;
 use super::session::Sessions;
 use crate::kernel::pack::{Cursor, Words};
-use crate::kernel::{Agenda, Class, Duration, Instant, Key, Luck, Pack, Purpose, Slab};
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Luck, Pack, Purpose};
 use crate::scenario::Target;
 
 /// What the agenda keeps: an event of the desk, or one of a mechanism under the tag of that. Nothing down here knows
@@ -142,7 +144,7 @@ pub struct Cx<'p> {
     /// What happens next.
     pub agenda: Agenda<Event>,
     /// The requests in flight.
-    pub requests: Slab<Request>,
+    pub requests: Requests,
     /// The accounts.
     pub accounts: Vec<Account>,
     /// The database sessions that instances hold.
@@ -200,6 +202,17 @@ impl Cx<'_> {
         }
     }
 
+    /// Notes that `request` descends from `of` and goes to `to` without anybody waiting for an answer; and who gave up
+    /// what it is about, if it is a dead letter.
+    #[inline]
+    pub fn sends(&mut self, request: Key, of: Lineage, to: Target, dead: Option<u32>) {
+        if self.requests.lineages.on {
+            let of = self.requests.lineages.fork(of);
+            let to = Some(self.plan.place(to));
+            self.requests.lineages.put(request, Tag { of, to, dead });
+        }
+    }
+
     /// Hands `request` to the component `to` when the delays that are already accounted to it have passed.
     #[inline(always)]
     pub fn offer_at_mark(&mut self, to: Target, request: Key) {
@@ -240,6 +253,7 @@ impl Cx<'_> {
     pub fn next_attempt(&mut self, request: Key, wait: Duration) -> Key {
         let mut next = self.requests[request];
         let bag = self.baggage.on.then(|| self.baggage.of(request));
+        let tag = self.requests.hand_on(request);
         self.requests.remove(request);
         let cause = if next.status == Status::Throttled {
             Cause::Throttled
@@ -257,6 +271,7 @@ impl Cx<'_> {
         if let Some(bag) = bag {
             self.baggage.put(key, bag);
         }
+        self.requests.goes_on(key, tag);
         key
     }
 
@@ -266,6 +281,7 @@ impl Cx<'_> {
         let now = self.now();
         let callers = self.requests[request].give_up(hop, now);
         let key = self.requests.insert(callers);
+        self.requests.part(request, key);
         if self.baggage.on {
             self.carry_over(request, key);
         }

@@ -392,7 +392,7 @@ impl Faults {
     }
 
     /// Forgets those that hang although nobody waits for them any more, now and then.
-    fn sweep(&mut self, requests: &mut Slab<Request>) {
+    fn sweep(&mut self, requests: &mut super::requests::Requests) {
         if self.hanging.len() < self.sweep_at {
             return;
         }

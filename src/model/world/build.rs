@@ -201,6 +201,7 @@ pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &
     builder.components(root);
     builder.account_shares();
     builder.plan.number_guards(&cx, root);
+    builder.plan.follow();
     builder.plan.introduce();
     builder.plan.check_ways(&cx, root, &builder.paths);
     if !diagnostics.has_errors() {

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod faults;
+mod follow;
 mod guards;
 mod lint;
 mod loops;

@@ -10,6 +10,7 @@ use crate::model::request::common::{Common, Profile};
 use crate::model::request::desk::{Cx, FIRST_TAG, Tagged};
 use crate::model::request::fault::{Change, Quota};
 use crate::model::request::kind;
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Field, Kind, Table, Target};
 
@@ -245,6 +246,11 @@ macro_rules! registry {
                 let mut holdings = Vec::new();
                 $(holdings.extend(self.$field.holdings(&plan.$field));)+
                 holdings
+            }
+
+            /// What is kept of units of work when the run ends.
+            pub fn held(&self, plan: &Plan, hold: &mut dyn FnMut(Lineage, End)) {
+                $(self.$field.held(&plan.$field, hold);)+
             }
 
             /// Ends a window of the timelines.

@@ -4,7 +4,7 @@ use super::registry::{Part, Parts, Plan};
 use crate::cost::MeterSet;
 use crate::kernel::number::fit;
 use crate::kernel::pack::Words;
-use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack, Slab};
+use crate::kernel::{Agenda, Class, Duration, Instant, Key, Pack};
 use crate::model::mechanism::contract::{Mechanism, Report};
 use crate::model::parts::budget::{self, Crowd, Growth, History, Holder, Holding, Room, Share};
 use crate::model::request::account::Account;
@@ -17,6 +17,8 @@ use crate::model::request::flow::FlowResult;
 use crate::model::request::guard::Guards;
 use crate::model::request::hits::{Hits, Limits};
 use crate::model::request::kind;
+use crate::model::request::lineage::{End as LineageEnd, EndCount, Lineages, Why};
+use crate::model::request::requests::Requests;
 use crate::model::request::session::Sessions;
 use crate::scenario::Target;
 use crate::stats::{Observation, Series};
@@ -47,6 +49,8 @@ pub struct RunResult {
     pub in_flight: u64,
     /// What was under way or waited for somebody to work on it at the end, of all kinds.
     pub owed: u64,
+    /// Where the units of work of the sources that are followed ended.
+    pub ends: Vec<EndCount>,
     /// Why it ended before its time; what was counted is then worth nothing.
     pub halted: Option<Halt>,
 }
@@ -111,7 +115,7 @@ impl<'p> World<'p> {
         let mut cx = Cx {
             plan: common,
             agenda,
-            requests: Slab::default(),
+            requests: Requests::new(&common.followed),
             accounts: common.accounts.iter().map(Account::new).collect(),
             sessions: Sessions::new(common),
             effects: Effects::new(common),
@@ -381,7 +385,7 @@ impl<'p> World<'p> {
             Caller::Handler(parent) | Caller::Store(parent) => self.parts.answered(plan, request, parent, cx),
             Caller::Hedged { call, .. } => cx.copy_answered(request, call),
             Caller::Sender { from, ticket } => self.parts.delivered(plan, from, ticket, request, cx),
-            Caller::Nobody => cx.requests.remove(request),
+            Caller::Nobody => cx.requests.remove_unheard(request, cx.agenda.now()),
         }
     }
 
@@ -403,11 +407,33 @@ impl<'p> World<'p> {
         self.begun_before += self.parts.clients.started();
         self.ended_before += self.parts.clients.ended();
         self.parts.reset(self.plan, &mut self.cx);
+        self.cx.requests.lineages.reset(self.cx.agenda.now());
         self.cx.effects.reset();
         self.cx.guards.reset();
         self.cx.limits.reset(self.cx.agenda.now());
         self.cx.faults.reset();
         self.warmed_up_at = self.cx.now();
+    }
+
+    /// The run ends: whatever is there of units of work is as it is.
+    fn cut_off(&mut self, end: Instant) -> Lineages {
+        let mut lineages = std::mem::take(&mut self.cx.requests.lineages);
+        if !lineages.on {
+            return lineages;
+        }
+        for key in self.cx.requests.alive() {
+            let tag = lineages.take(key);
+            let worker = self.cx.requests[key].worker();
+            let place = if worker.kind == kind::NOBODY {
+                tag.to
+            } else {
+                Some(self.plan.common.place(worker))
+            };
+            let place = place.unwrap_or_else(|| lineages.source(tag.of));
+            lineages.end(tag.of, end, LineageEnd::unfinished(place, Why::UnderWay));
+        }
+        self.parts.held(self.plan, &mut |of, what| lineages.end(of, end, what));
+        lineages
     }
 
     fn finish(mut self) -> RunResult {
@@ -417,6 +443,7 @@ impl<'p> World<'p> {
         // A last window that is not full would show rates that are not there; its levels still belong to the whole.
         self.parts.close_last_window(plan, &mut self.cx);
         let owed = self.owed();
+        let lineages = self.cut_off(end);
         let requests = self.ended_before + self.parts.clients.ended();
         let in_flight = self.begun_before + self.parts.clients.started() - requests;
         let mut meters = vec![MeterSet::default(); plan.components.len()];
@@ -430,6 +457,7 @@ impl<'p> World<'p> {
             meters: &mut meters,
         };
         let mut told = self.parts.observe(plan, &mut report);
+        let ends = lineages.observe(&mut report.observations);
         self.cx.effects.observe(&plan.common, &mut report.observations);
         self.cx.guards.observe(&mut report.observations);
         told.push((DESK_TOLD, Part::cut(&mut report)));
@@ -448,6 +476,7 @@ impl<'p> World<'p> {
             events: self.cx.agenda.popped(),
             in_flight,
             owed,
+            ends,
             halted: self.halted,
         };
         for (_, part) in told {

@@ -126,13 +126,17 @@ fn events(summary: &Summary) -> Option<String> {
     if summary.cells.iter().any(|cell| mean(cell, name::LATENCY_P99) > 0.0) {
         return None;
     }
-    let (path, _) = components(summary, "functions", "async.done").into_iter().next()?;
-    let metric = format!("{path}.async.latency.p99");
-    summary
-        .cells
-        .iter()
-        .any(|cell| mean(cell, &metric) > 0.0)
-        .then_some(metric)
+    // To the last thing that they cause, if that was followed, else to the end of the work on them.
+    let ways = [
+        ("clients", "journeys.good", "journey.p99"),
+        ("functions", "async.done", "async.latency.p99"),
+    ];
+    ways.into_iter().find_map(|(section, done, long)| {
+        let (path, _) = components(summary, section, done).into_iter().next()?;
+        let metric = format!("{path}.{long}");
+        let seen = summary.cells.iter().any(|cell| mean(cell, &metric) > 0.0);
+        seen.then_some(metric)
+    })
 }
 
 /// The metric of how long what fires takes: that of the workflow that is started, or of the work that takes longest.
@@ -204,6 +208,9 @@ mod tests {
             .find(|metric| metric.name == name::LATENCY_P99);
         latency.unwrap().estimate.mean = 0.0;
         assert_eq!(of(&uploads), Kind::Job("functions.thumbnail.async.latency.p99".into()));
+        add(&mut uploads, "clients.web.journeys.good", 990.0);
+        add(&mut uploads, "clients.web.journey.p99", 3.5);
+        assert_eq!(of(&uploads), Kind::Job("clients.web.journey.p99".into()));
     }
 
     #[test]

@@ -160,6 +160,9 @@ fn journeys(focus: &Focus) -> Option<Block> {
     };
     let counted = |(_, cell): &&(String, &Cell)| STATES.iter().any(|(state, _)| units(cell, state) > 0.0);
     let bars: Vec<Bar> = focus.cells.iter().filter(counted).map(bar).collect();
+    let seen = |(state, _): &(&str, Colour)| focus.cells.iter().any(|(_, cell)| units(cell, state) > 0.0);
+    let key = STATES.into_iter().filter(seen);
+    let key = key.map(|(state, colour)| (state.to_owned(), colour)).collect();
     (!bars.is_empty()).then(|| {
         Block::Bars(Bars {
             head: Head::new(
@@ -168,7 +171,7 @@ fn journeys(focus: &Focus) -> Option<Block> {
             ),
             x: Axis::from_zero("", Unit::Ratio, std::iter::once(1.0)),
             bars,
-            key: STATES.map(|(state, colour)| (state.to_owned(), colour)).into(),
+            key,
             left: 0.0,
         })
     })
@@ -349,7 +352,7 @@ fn job(summary: &Summary, focus: &Focus, metric: &str) -> Option<Vec<Block>> {
     } else {
         blocks.push(Block::Bars(durations(shown, metric)?));
     }
-    blocks.extend(journeys(focus));
+    blocks.extend(journeys(shown));
     blocks.extend(lost(shown));
     blocks.extend(bill::bars(summary, shown).map(Block::Bars));
     Some(blocks)

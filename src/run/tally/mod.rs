@@ -28,7 +28,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 /// Version of the layout of tallies; others are refused.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 const MAGIC: &[u8; 7] = b"CCTALLY";
 

@@ -1,8 +1,8 @@
 //! The result of a run as bytes.
 //!
-//! All names first, each once; then totals, metrics, windows, causes, meters, limits and faults, in the order in which
-//! the model reports them; then what its twins counted, the runs without its episodes ([`crate::run::episodes`]). What
-//! reads them back is [`super::read`]; both walk the same order.
+//! All names first, each once; then totals, metrics, windows, causes, meters, limits, faults and where units of work
+//! ended, in the order in which the model reports them; then what its twins counted, the runs without its episodes
+//! ([`crate::run::episodes`]). What reads them back is [`super::read`]; both walk the same order.
 
 use super::bytes::Out;
 use super::read::Twin;
@@ -12,6 +12,7 @@ use crate::kernel::Duration;
 use crate::kernel::number::fit;
 use crate::model::request::flow::FlowResult;
 use crate::model::request::hits::{Hits, Limit};
+use crate::model::request::lineage::{EndCount, Why};
 use crate::model::world::run::RunResult;
 use crate::scenario::Target;
 use crate::stats::histogram::{PRECISION, index_of};
@@ -112,6 +113,8 @@ pub(super) fn pack(result: &RunResult, window: Duration) -> Vec<u8> {
         out.number(fault.refused);
         out.number(fault.hung);
     }
+    out.length(result.ends.len());
+    result.ends.iter().for_each(|count| end(count, &mut out));
     out.0
 }
 
@@ -217,6 +220,16 @@ fn some_target(some: Option<Target>, out: &mut Out) {
     if let Some(there) = some {
         target(there, out);
     }
+}
+
+fn end(count: &EndCount, out: &mut Out) {
+    out.number(u64::from(count.source));
+    out.byte(count.end.state as u8);
+    out.number(u64::from(count.end.place));
+    let why = Why::all().position(|why| why == count.end.why);
+    out.length(why.unwrap_or_default());
+    out.number(count.units);
+    out.number(count.partly);
 }
 
 fn limit(hits: &Hits, out: &mut Out) {

@@ -13,6 +13,7 @@ use crate::kernel::{Duration, Instant};
 use crate::model::request::entry::CAUSES;
 use crate::model::request::fault::FaultResult;
 use crate::model::request::hits::{Hit, Hits, Limit};
+use crate::model::request::lineage::{End, EndCount, State, Why};
 use crate::model::world::run::RunResult;
 use crate::model::{KINDS, Plan};
 use crate::run::episodes::Month;
@@ -53,10 +54,11 @@ pub struct Packed {
     order: Vec<u32>,
     series: Vec<Entry>,
     flows: Flows,
-    /// Places of the meters, the limits, the faults and the twins.
+    /// Places of the meters, the limits, the faults, the ends of units and the twins.
     meters: u32,
     limits: u32,
     faults: u32,
+    ends: u32,
     twins: u32,
 }
 
@@ -143,7 +145,7 @@ impl Packed {
             read.number().filter(|unit| *unit < UNITS.len() as u64)?;
             windows::read(&mut read, window, fit(windows), |_, _| ())?;
         }
-        let (flows, [meters, limits, faults, twins]) = index_rest(&mut read, doubted)?;
+        let (flows, [meters, limits, faults, ends, twins]) = index_rest(&mut read, doubted)?;
         let mut order: Vec<u32> = (0..fit(observations.len())).collect();
         let key = |place: &u32| {
             (
@@ -169,6 +171,7 @@ impl Packed {
             meters,
             limits,
             faults,
+            ends,
             twins,
         })
     }
@@ -228,12 +231,15 @@ impl Packed {
         let mut about = metrics.chain(self.flows.iter().map(|flow| flow.0));
         let windows = plan.length.0 / plan.window.0.max(1);
         let within = |hits: &Hits| hits.windows.iter().all(|window| u64::from(window.0) <= windows);
+        let components = plan.components.len();
+        let known = |count: &EndCount| count.source.max(count.end.place) < fit(components);
         about.all(|component| (component as usize) < plan.components.len())
             && self.at(self.meters).length() == Some(plan.components.len())
             && self.at(self.faults).length() == Some(plan.faults.len())
             && self.window == plan.window
             && self.measured == Duration(plan.length.0.saturating_sub(plan.warmup.0))
             && self.limits().iter().all(within)
+            && self.ends().iter().all(known)
             && self.has_twins(plan, &Month::of(plan))
     }
 
@@ -341,6 +347,11 @@ impl Packed {
     pub fn faults(&self) -> Vec<FaultResult> {
         list(&mut self.at(self.faults), fault).unwrap_or_default()
     }
+
+    /// Where the units of work of the sources that are followed ended.
+    pub fn ends(&self) -> Vec<EndCount> {
+        list(&mut self.at(self.ends), end).unwrap_or_default()
+    }
 }
 
 impl<'p> Seen<'p> {
@@ -446,8 +457,8 @@ impl<'p> Line<'p> {
 /// Component and place of each cause table.
 type Flows = Vec<(u32, u32)>;
 
-/// Finds what stands behind the metrics: cause tables, and the places of meters, limits, faults and twins.
-fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 4])> {
+/// Finds what stands behind the metrics: cause tables, and the places of meters, limits, faults, ends and twins.
+fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 5])> {
     let mut flows = Vec::new();
     for _ in 0..read.length()? {
         flows.push((read.small()?, u32::try_from(read.at()).ok()?));
@@ -461,13 +472,22 @@ fn index_rest(read: &mut In, doubted: bool) -> Option<(Flows, [u32; 4])> {
     let hits = list(read, limit)?;
     let faults = u32::try_from(read.at()).ok()?;
     list(read, fault)?;
+    let ends = u32::try_from(read.at()).ok()?;
+    let counts = list(read, end)?;
+    if doubted
+        && counts
+            .iter()
+            .any(|count| count.units > MOST || count.partly > count.units)
+    {
+        return None;
+    }
     let twins = u32::try_from(read.at()).ok()?;
     while read.left() > 0 {
         twin(read, sound).filter(|twin| !doubted || twin.requests.max(twin.owed) <= MOST)?;
     }
     let few = |hits: &Hits| hits.count <= MOST && hits.held <= MOST_WIDE && hits.windows.iter().all(|w| w.1 <= MOST);
     let sound = !doubted || hits.iter().all(few);
-    sound.then_some((flows, [meters, limits, faults, twins]))
+    sound.then_some((flows, [meters, limits, faults, ends, twins]))
 }
 
 /// A value as it is kept where runs are added up.
@@ -603,6 +623,19 @@ fn some_target(read: &mut In, some: &mut Option<Target>) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+fn end(read: &mut In) -> Option<EndCount> {
+    Some(EndCount {
+        source: read.small()?,
+        end: End {
+            state: *State::ALL.get(usize::from(read.byte()?))?,
+            place: read.small()?,
+            why: Why::all().nth(usize::try_from(read.number()?).ok()?)?,
+        },
+        units: read.number()?,
+        partly: read.number()?,
+    })
 }
 
 fn limit(read: &mut In) -> Option<Hits> {

@@ -255,6 +255,7 @@ impl ClientPlan {
             guarding: Guarding::read(block, to),
             guard: None,
             careful: false,
+            follows: false,
             criticality: Criticality::ALL[block.choice("criticality")],
             network: block.sampler("network"),
             payload: payload::read(block),

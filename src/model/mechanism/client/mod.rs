@@ -34,6 +34,7 @@ use crate::model::request::guard::{self, Guarding};
 use crate::model::request::id::GuardId;
 use crate::model::request::id::Id;
 use crate::model::request::kind::CLIENT;
+use crate::model::request::lineage::{End, Lineage, meanings};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier, RetryPolicy};
 use crate::scenario::{Block, Table, Target};
@@ -82,6 +83,8 @@ pub struct ClientPlan {
     pub guard: Option<GuardId>,
     /// Whether it has guards, or somebody looks at what travels with requests.
     pub careful: bool,
+    /// Whether its units of work are followed.
+    pub follows: bool,
     /// How much its requests matter.
     pub criticality: Criticality,
     /// Round-trip time of the network; half of it passes each way.
@@ -187,7 +190,7 @@ pub struct Clients {
 
 impl Mechanism for Clients {
     const TABLE: &'static Table = &fields::TABLE;
-    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS];
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, guard::METRICS, meanings::METRICS];
     type Id = Id<CLIENT>;
     type Plan = ClientPlan;
     type Event = Event;
@@ -253,6 +256,9 @@ impl Mechanism for Clients {
     fn holdings(&self, _: &[ClientPlan]) -> Vec<Holding> {
         Vec::new()
     }
+
+    /// All that they have is requests in flight.
+    fn held(&self, _: &[ClientPlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     #[inline(always)]
     fn handle(&mut self, event: Event, plan: &[ClientPlan], cx: &mut Cx) {
@@ -345,7 +351,7 @@ impl Clients {
             let at = entry.mark + think.draw(&mut entry.luck.dice(THINK_STEP));
             cx.at(at, Class::Arrival, Event::Think { client, user });
         }
-        cx.requests.remove(key);
+        cx.requests.remove_answered(key, spec.component);
     }
 
     /// Handles what happens less often than arrivals.
@@ -438,6 +444,9 @@ impl Client {
         }
         let key = cx.requests.insert(request);
         if spec.careful {
+            if spec.follows {
+                cx.requests.arrives(key, spec.component, cx.agenda.now());
+            }
             self.note_recorded(spec, key, cx);
         }
         self.send(spec, key, cx);

@@ -41,6 +41,7 @@ use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::{DATABASE, PROXY};
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::session::{Lease, holder};
 use crate::scenario::{Block, Table, Target};
@@ -229,6 +230,9 @@ impl Mechanism for Databases {
     fn holdings(&self, _: &[DatabasePlan]) -> Vec<Holding> {
         Vec::new()
     }
+
+    /// All that they have is requests in flight.
+    fn held(&self, _: &[DatabasePlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     fn new(plan: &[DatabasePlan], _: u64, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &DatabasePlan)| Database {

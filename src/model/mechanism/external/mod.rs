@@ -28,6 +28,7 @@ use crate::model::request::fault::{Change, Quota};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::EXTERNAL;
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
 use crate::stats::{Gauge, Observation, Series, SeriesUnit, Value, WindowLatency, WindowStats};
@@ -313,6 +314,9 @@ impl Mechanism for Externals {
     fn holdings(&self, _: &[ExternalPlan]) -> Vec<Holding> {
         Vec::new()
     }
+
+    /// All that they have is requests in flight.
+    fn held(&self, _: &[ExternalPlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     fn new(plan: &[ExternalPlan], _: u64, _: &mut Cx) -> Self {
         let bucket = |quota: Option<(f64, f64)>| quota.map(|(rate, burst)| TokenBucket::new(rate, burst));

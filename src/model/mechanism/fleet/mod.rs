@@ -43,6 +43,7 @@ use crate::model::request::guard;
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::FLEET;
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier};
 use crate::scenario::{Block, Table, Target};
@@ -220,6 +221,9 @@ impl Mechanism for Fleets {
     fn holdings(&self, _: &[FleetPlan]) -> Vec<Holding> {
         Vec::new()
     }
+
+    /// All that they have is requests in flight.
+    fn held(&self, _: &[FleetPlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     fn change(&mut self, plan: &[FleetPlan], fleet: Id<FLEET>, change: Change, cx: &mut Cx) {
         self.suffer(plan, fleet, change, cx);

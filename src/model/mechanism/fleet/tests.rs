@@ -96,6 +96,7 @@ fn plan(fleets: Vec<FleetPlan>, arrivals: ArrivalPlan, length_s: u64, warmup_s: 
             guarding: crate::model::request::guard::Guarding::default(),
             guard: None,
             careful: false,
+            follows: false,
             criticality: crate::model::request::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
@@ -321,6 +322,7 @@ fn a_fleet_calls_a_fleet_and_gives_up_on_it() {
         guarding: crate::model::request::guard::Guarding::default(),
         guard: None,
         careful: false,
+        follows: false,
         optional: true,
     };
     front.program.calls = [call].into();

@@ -82,7 +82,11 @@ pub const METRICS: &[Meaning] = &[
     ),
     (
         "async.latency.*",
-        "From accepting an event to the end of the invocation that did it.",
+        "From accepting an event to the end of the invocation that did it; those that are not done count with their age.",
+    ),
+    (
+        "async.latency.unfinished",
+        "Of the events in `async.latency`, those that were not done when the run ended.",
     ),
     (
         "effects",

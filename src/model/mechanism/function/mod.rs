@@ -46,6 +46,7 @@ use crate::model::request::guard;
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::FUNCTION;
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{self, Retrier};
 use crate::scenario::{Block, Table, Target};
@@ -195,6 +196,10 @@ impl Mechanism for Functions {
 
     fn holdings(&self, plan: &[FunctionPlan]) -> Vec<Holding> {
         self.asynchronous.holdings(plan).collect()
+    }
+
+    fn held(&self, plan: &[FunctionPlan], hold: &mut dyn FnMut(Lineage, End)) {
+        self.asynchronous.held(plan, hold);
     }
 
     fn new(plan: &[FunctionPlan], run: u64, cx: &mut Cx) -> Self {

@@ -27,6 +27,7 @@ use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::{self, CALLABLE};
 use crate::model::request::kind::{ACCOUNT, GATEWAY};
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::payload;
 use crate::scenario::{Block, Code, Field, Kind, Node, Range, Table, Target, read_number, read_target};
@@ -361,6 +362,9 @@ impl Mechanism for Gateways {
     fn holdings(&self, _: &[GatewayPlan]) -> Vec<Holding> {
         Vec::new()
     }
+
+    /// All that they have is requests in flight.
+    fn held(&self, _: &[GatewayPlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     /// Gateways have no figures by window.
     fn close_window(&mut self, _: &[GatewayPlan], _: &mut Cx) {}

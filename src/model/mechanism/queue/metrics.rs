@@ -40,8 +40,22 @@ pub const METRICS: &[Meaning] = &[
     ("age_oldest.*", "Age of the oldest message waiting."),
     ("concurrency", "Batches being worked on, mean over time."),
     ("concurrency.peak", "Most batches being worked on at once."),
-    ("wait.*", "From sending a message to the start of its work."),
-    ("latency.*", "From sending a message to the end of its work."),
+    (
+        "wait.*",
+        "From sending a message to the start of its work; those that nobody has taken count with their age.",
+    ),
+    (
+        "wait.unfinished",
+        "Of the messages in `wait`, those that nobody had taken when the run ended.",
+    ),
+    (
+        "latency.*",
+        "From sending a message to the end of its work; those that are not done count with their age.",
+    ),
+    (
+        "latency.unfinished",
+        "Of the messages in `latency`, those that were not done when the run ended.",
+    ),
     ("depth.p*", "Messages there, not exceeded for this share of the time."),
     (
         "in_flight.p*",

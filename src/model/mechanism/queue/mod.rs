@@ -51,6 +51,7 @@ use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::QUEUE;
+use crate::model::request::lineage::{End, Lineage, Why};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::retry::{Jitter, RetryPolicy};
 use crate::scenario::{Block, Table, Target};
@@ -129,6 +130,8 @@ struct Flight {
 #[derive(Debug)]
 struct Queue {
     index: Id<QUEUE>,
+    /// Whether nobody takes anything out of it.
+    unread: bool,
     store: Store,
     /// What bounds send calls, if anything does.
     sends: Option<TokenBucket>,
@@ -191,6 +194,7 @@ impl Mechanism for Queues {
         }
         let state = |(index, spec): (usize, &QueuePlan)| Queue {
             index: Id::new(index),
+            unread: spec.poller.is_none() && spec.redrive.is_none(),
             store: Store::new(spec.fifo.then_some(spec.groups)),
             sends: spec
                 .send_quota
@@ -229,6 +233,18 @@ impl Mechanism for Queues {
             Holding::of::<Message>(Holder::Messages, Some(spec.component), queue.record.depth.level())
         });
         holdings.collect()
+    }
+
+    fn held(&self, plan: &[QueuePlan], hold: &mut dyn FnMut(Lineage, End)) {
+        for (spec, queue) in plan.iter().zip(&self.state) {
+            for message in queue.store.all() {
+                let end = match message.dead.filter(|_| queue.unread) {
+                    Some(by) => End::lost(by, Why::DeadLettered),
+                    None => End::unfinished(spec.component, Why::Waiting),
+                };
+                hold(message.of, end);
+            }
+        }
     }
 
     #[inline]
@@ -357,6 +373,9 @@ impl Mechanism for Queues {
                     poller.polls.settle(*end);
                 }
                 state.record.counts.metered += poller.polls.empty;
+                for message in state.store.all().filter(|message| !message.copy) {
+                    state.record.cut_off(end.since(message.sent), message.receives == 0);
+                }
             }
             let meters = &mut meters[spec.component as usize];
             let flow = state.record.observe(spec, *window, out, series, meters);
@@ -383,7 +402,9 @@ impl Queues {
         };
         let luck = luck.derive(step::MESSAGE);
         cx.reply(key, Status::Ok);
+        let (of, dead) = cx.requests.keep(key);
         let mut message = Message::new(now, luck);
+        (message.of, message.dead) = (of, dead);
         message.poison = chance(&mut luck.dice(step::POISON), spec.poison);
         if spec.fifo {
             message.group = fit(below(&mut luck.dice(step::GROUP), u64::from(spec.groups)));
@@ -394,6 +415,7 @@ impl Queues {
         if chance(&mut luck.dice(step::DUPLICATE), spec.duplicate_rate) {
             state.record.counts.copies += 1;
             message.copy = true;
+            cx.requests.lineages.fork(of);
             state.enqueue(message, spec.delay, cx);
         }
         self.pull(plan, queue, cx);

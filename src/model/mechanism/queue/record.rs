@@ -69,6 +69,9 @@ pub(super) struct Record {
     latency: WindowLatency,
     causes: CauseRecorder<CAUSES>,
     ages: Histogram,
+    /// Ages of what was not done when the run ended, and of these what nobody had taken.
+    unfinished: Histogram,
+    waiting: Histogram,
     total: Window,
     lines: Vec<Window>,
     since: Instant,
@@ -88,6 +91,8 @@ impl Record {
             latency: WindowLatency::new(),
             causes: CauseRecorder::default(),
             ages: Histogram::new(),
+            unfinished: Histogram::new(),
+            waiting: Histogram::new(),
             total: Window::default(),
             lines: Vec::new(),
             since: Instant::ZERO,
@@ -156,6 +161,14 @@ impl Record {
         };
     }
 
+    /// A message that was sent so long ago is not done when the run ends, and was perhaps never taken.
+    pub(super) fn cut_off(&mut self, age: Duration, waits: bool) {
+        self.unfinished.record(age.0);
+        if waits {
+            self.waiting.record(age.0);
+        }
+    }
+
     pub(super) fn observe(
         self,
         spec: &QueuePlan,
@@ -195,9 +208,11 @@ impl Record {
             push("concurrency.peak", Value::Peak(self.total.concurrency.peak));
             push("concurrency", self.concurrency.levels());
             push("wait", Value::Latency(Box::new(self.wait)));
+            push("wait.unfinished", Value::Latency(Box::new(self.waiting)));
         }
         let (whole, windows, worst) = self.latency.finish();
         if spec.poller.is_some() {
+            push("latency.unfinished", Value::Latency(Box::new(self.unfinished)));
             push("latency", Value::Latency(Box::new(whole)));
             push("latency.p99.worst_window", Value::Latency(Box::new(worst)));
         }

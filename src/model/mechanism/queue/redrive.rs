@@ -26,6 +26,7 @@ impl Queues {
         state.record.counts.metered += 2 * plan[usize::from(queue)].metered(1);
         message.enqueued = now;
         message.receives = 0;
+        message.dead = None;
         message.group %= spec.groups.max(1);
         message.poison &= !chance(&mut message.luck.dice(step::MENDED), task.mended);
         let target = &mut self.state[usize::from(task.to)];

@@ -3,6 +3,7 @@
 //! What became stale in the order of turns is skipped when it is met: a [`Key`] knows that its message is gone.
 
 use crate::kernel::{Instant, Key, Luck, Slab};
+use crate::model::request::lineage::Lineage;
 use std::collections::VecDeque;
 
 /// Where a message is.
@@ -32,6 +33,10 @@ pub(super) struct Message {
     pub poison: bool,
     /// A second copy of a message that is delivered twice.
     pub copy: bool,
+    /// What it descends from.
+    pub of: Lineage,
+    /// Who gave it up, if it is a dead letter.
+    pub dead: Option<u32>,
     /// The order of arrival in this queue.
     sequence: u64,
     older: Key,
@@ -49,6 +54,8 @@ impl Message {
             state: State::Delayed,
             poison: false,
             copy: false,
+            of: Lineage::NONE,
+            dead: None,
             sequence: 0,
             older: Key::NONE,
             younger: Key::NONE,
@@ -288,6 +295,11 @@ impl Store {
             Turns::Standard(_) => self.visible > 0,
             Turns::Fifo { row, .. } => !row.is_empty(),
         }
+    }
+
+    /// All messages, in no order that means anything.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Message> {
+        self.messages.alive().into_iter().map(|key| &self.messages[key])
     }
 
     /// Messages that are there.

@@ -174,6 +174,7 @@ fn plan(queue: QueuePlan, function: FunctionPlan, arrivals: ArrivalPlan, length:
             guarding: crate::model::request::guard::Guarding::default(),
             guard: None,
             careful: false,
+            follows: false,
             criticality: crate::model::request::baggage::Criticality::Normal,
             network: Sampler::Constant(0.0),
             paths: Vec::new(),
@@ -396,6 +397,7 @@ fn failed_calls_fail_their_message_alone_if_the_function_reports_them() {
             guarding: crate::model::request::guard::Guarding::default(),
             guard: None,
             careful: false,
+            follows: false,
             optional: false,
         }]
         .into(),

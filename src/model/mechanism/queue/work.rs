@@ -13,6 +13,7 @@ use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::QUEUE;
+use crate::model::request::lineage::{End, Lineage, Why};
 
 impl Queue {
     #[inline]
@@ -21,7 +22,12 @@ impl Queue {
     }
 
     /// A message is there, and can be received after `delay`.
-    pub(super) fn enqueue(&mut self, message: Message, delay: Duration, cx: &mut Cx) {
+    pub(super) fn enqueue(&mut self, mut message: Message, delay: Duration, cx: &mut Cx) {
+        if self.unread && message.dead.is_none() {
+            // Where nobody reads, the scenario ends.
+            cx.requests.lineages.done(message.of, cx.agenda.now());
+            message.of = Lineage::NONE;
+        }
         let message = self.store.insert(message);
         self.record.depth.add(cx.now().0, 1);
         if delay == Duration::ZERO {
@@ -56,6 +62,12 @@ impl Queue {
             && message.enqueued + retention <= now
         {
             self.record.leaves(message.enqueued, now);
+            let place = cx.plan.place(self.index.target());
+            let end = match message.dead {
+                Some(by) => End::lost(by, Why::DeadLettered),
+                None => End::lost(place, Why::Expired),
+            };
+            cx.requests.lineages.end(message.of, now, end);
             self.store.remove(key);
             self.record.counts.expired += 1;
             cx.hit_by(Limit::Retention, self.index.target(), None);
@@ -175,13 +187,14 @@ impl Queue {
             && self.store.in_flight() < spec.in_flight_limit
             && let Some(key) = self.store.next()
         {
-            let Some(message) = self.store.get(key).copied() else {
+            let Some(mut message) = self.store.get(key).copied() else {
                 continue;
             };
             if spec.dead_letter.is_some_and(|(_, most)| message.receives >= most) {
                 self.store.remove(key);
                 self.record.leaves(message.enqueued, now);
                 self.record.counts.dead_lettered += 1;
+                message.dead = Some(cx.plan.place(self.index.target()));
                 self.dead.push(message);
                 continue;
             }
@@ -277,6 +290,10 @@ impl Queue {
         });
         cx.effects.hand(caller, handed);
         let key = cx.requests.insert(request);
+        if cx.requests.lineages.on {
+            let of = messages.iter().filter_map(|receipt| self.store.get(receipt.message));
+            cx.requests.works_on(key, of.map(|message| message.of));
+        }
         cx.offer_at_mark(poller.spec.worker(), key);
     }
 
@@ -320,7 +337,8 @@ impl Queue {
     pub(super) fn settle(&mut self, spec: &QueuePlan, batch: u32, key: Key, cx: &mut Cx) {
         let now = cx.now();
         let Some(poller) = &mut self.poller else { return };
-        let invocation = &cx.requests[key];
+        let (requests, lineages) = cx.requests.apart();
+        let invocation = &requests[key];
         let partial = invocation.frame.batch_fate == BatchFate::Partial;
         // Which of the messages failed calls belong to is not known; any will do, because it is not their fault.
         let mut calls_failed = invocation.frame.batch_failed;
@@ -357,6 +375,7 @@ impl Queue {
             counts.duplicates_processed += u64::from(message.copy);
             counts.deleted += 1;
             deletions += 1;
+            lineages.done(message.of, now);
             self.record.leaves(message.enqueued, now);
             if !message.copy {
                 self.record.done(message.sent, invocation);

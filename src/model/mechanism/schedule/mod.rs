@@ -25,6 +25,7 @@ use crate::model::request::delivery::{self, ChannelPlan, Deliveries, Delivery, N
 use crate::model::request::desk::{self, Cx};
 use crate::model::request::id::Id;
 use crate::model::request::kind::SCHEDULE;
+use crate::model::request::lineage::{End, Lineage, meanings};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::cron::Cron;
@@ -352,7 +353,7 @@ fn expired(sender: Target, delivery: u32) -> desk::Event {
 
 impl Mechanism for Schedules {
     const TABLE: &'static Table = &TABLE;
-    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS];
+    const METRICS: &'static [&'static [Meaning]] = &[metrics::METRICS, meanings::METRICS];
     type Id = Id<SCHEDULE>;
     type Plan = SchedulePlan;
     type Event = Event;
@@ -384,6 +385,12 @@ impl Mechanism for Schedules {
             Holding::of::<Delivery>(Holder::Deliveries, Some(spec.component), pending)
         });
         holdings.collect()
+    }
+
+    fn held(&self, plan: &[SchedulePlan], hold: &mut dyn FnMut(Lineage, End)) {
+        for (spec, state) in plan.iter().zip(&self.state) {
+            state.deliveries.held(spec.component, hold);
+        }
     }
 
     fn new(plan: &[SchedulePlan], run: u64, cx: &mut Cx) -> Self {
@@ -506,6 +513,7 @@ impl Schedule {
                 published: now + delay,
                 luck,
                 message: NO_MESSAGE,
+                of: cx.requests.lineages.arrive(spec.component, now),
                 ..Delivery::default()
             };
             self.deliveries.begin(&spec.channel, delivery, delay, expired, cx);

@@ -38,6 +38,7 @@ use crate::model::request::fault::{Change, Quota, slowed};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::STORE;
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::operation::Operation;
 use crate::model::request::session::{Lease, holder};
@@ -190,6 +191,9 @@ impl Mechanism for Stores {
     fn holdings(&self, _: &[StorePlan]) -> Vec<Holding> {
         Vec::new()
     }
+
+    /// All that they have is requests in flight.
+    fn held(&self, _: &[StorePlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     fn new(plan: &[StorePlan], _: u64, cx: &mut Cx) -> Self {
         let mut state = Vec::new();

@@ -44,7 +44,14 @@ pub const METRICS: &[Meaning] = &[
         "Age of the last record of a batch when it was handed over.",
     ),
     ("age_oldest.*", "Age of the oldest record not done, by window."),
-    ("latency.*", "From the put of a record to the end of its work."),
+    (
+        "latency.*",
+        "From the put of a record to the end of its work; those that are not done count with their age.",
+    ),
+    (
+        "latency.unfinished",
+        "Of the records in `latency`, those that were not done when the run ended.",
+    ),
     (
         "latency.p99.worst_window",
         "The largest p99, from put to done, among the windows of a run.",

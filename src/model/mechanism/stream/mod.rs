@@ -43,6 +43,7 @@ use crate::model::request::entry::{Cause, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::STREAM;
+use crate::model::request::lineage::{End, Lineage, Why};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use plan::{Capacity, MappingPlan, OnDemandPlan, StreamPlan};
@@ -218,6 +219,14 @@ impl Mechanism for Streams {
         holdings.collect()
     }
 
+    fn held(&self, plan: &[StreamPlan], hold: &mut dyn FnMut(Lineage, End)) {
+        for (spec, state) in plan.iter().zip(&self.state) {
+            let readers = state.consumer.iter().flat_map(|consumer| &consumer.readers);
+            let records = readers.flat_map(Reader::all);
+            records.for_each(|record| hold(record.of, End::unfinished(spec.component, Why::Waiting)));
+        }
+    }
+
     fn new(plan: &[StreamPlan], run: u64, cx: &mut Cx) -> Self {
         let mut streams = Self {
             state: Vec::with_capacity(plan.len()),
@@ -340,9 +349,14 @@ impl Mechanism for Streams {
             series,
             flows,
             meters,
+            end,
             ..
         } = report;
-        for (spec, state) in plan.iter().zip(self.state) {
+        for (spec, mut state) in plan.iter().zip(self.state) {
+            let readers = state.consumer.iter().flat_map(|consumer| &consumer.readers);
+            for record in readers.flat_map(Reader::all) {
+                state.books.cut_off(end.since(record.put));
+            }
             let hottest = spec.of.is_none().then(|| state.shards.hottest());
             // What a record costs is written at the stream that has it.
             let of = &plan[usize::from(state.source)];
@@ -383,6 +397,7 @@ impl Streams {
         state.books.counts.records += u64::from(!reads_itself);
         cx.reply(key, Status::Ok);
         let record = Record {
+            of: cx.requests.lineages.tag(key).of,
             put: now,
             luck,
             lane: 0,

@@ -70,6 +70,8 @@ pub(super) struct Record {
     latency: WindowLatency,
     causes: CauseRecorder<CAUSES>,
     ages: Histogram,
+    /// Ages of what was not done when the run ended.
+    unfinished: Histogram,
     total: Window,
     lines: Vec<Window>,
     since: Instant,
@@ -87,6 +89,7 @@ impl Record {
             latency: WindowLatency::new(),
             causes: CauseRecorder::default(),
             ages: Histogram::new(),
+            unfinished: Histogram::new(),
             total: Window::default(),
             lines: Vec::new(),
             since: Instant::ZERO,
@@ -185,6 +188,11 @@ impl Record {
         }
     }
 
+    /// A record that was put so long ago is not done when the run ends.
+    pub(super) fn cut_off(&mut self, age: Duration) {
+        self.unfinished.record(age.0);
+    }
+
     pub(super) fn observe(
         self,
         spec: &StreamPlan,
@@ -223,6 +231,7 @@ impl Record {
         }
         let (whole, windows, worst) = self.latency.finish();
         if spec.mapping.is_some() {
+            push("latency.unfinished", Value::Latency(Box::new(self.unfinished)));
             push("remaining", Value::Count(self.levels[level::DEPTH].level()));
             push("iterator_age", Value::Latency(Box::new(self.iterator_age)));
             push("age_oldest", Value::Latency(Box::new(self.ages)));

@@ -4,6 +4,7 @@ use super::plan::{StreamPlan, position};
 use crate::kernel::number::fit;
 use crate::kernel::{Duration, Instant, Luck};
 use crate::model::parts::token_bucket::TokenBucket;
+use crate::model::request::lineage::Lineage;
 use std::collections::VecDeque;
 
 /// A part of the range of positions, with its limits.
@@ -146,6 +147,8 @@ pub(super) struct Record {
     pub poison: bool,
     /// How often it was handed to the function.
     pub tries: u32,
+    /// What it descends from.
+    pub of: Lineage,
 }
 
 /// A part of a batch that is tried as one.
@@ -253,6 +256,12 @@ impl Reader {
         self.buffered + self.log.len() as u64
     }
 
+    /// All records put and not done.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Record> {
+        let read = self.lanes.iter().flat_map(|lane| &lane.records);
+        read.chain(&self.log)
+    }
+
     /// The oldest record that is not done.
     pub(super) fn oldest(&self) -> Option<Instant> {
         let read = self.lanes.iter().filter_map(|lane| lane.records.front());
@@ -335,6 +344,7 @@ mod tests {
             lane: 0,
             poison: false,
             tries: 0,
+            of: Lineage::NONE,
         };
         let at = |ms: u64| Instant(ms * 1_000_000);
         let ms = Duration::from_millis;

@@ -10,6 +10,7 @@ use crate::kernel::{Class, Duration, Instant, Luck};
 use crate::model::request::desk::{self, Cx};
 use crate::model::request::effects::Handed;
 use crate::model::request::entry::{BatchFate, Caller, Request, Status};
+use crate::model::request::lineage::{End, Lineage, Why};
 
 /// Whether handling a record fails at its next delivery.
 #[inline]
@@ -59,6 +60,7 @@ impl State {
         let lanes = u64::from(consumer.spec.parallelization_factor);
         record.lane = fit(mix(plan::position(partition)) % lanes);
         self.books.levels[level::DEPTH].add(cx.now().0, 1);
+        cx.requests.lineages.fork(record.of);
         consumer.readers[shard as usize].log.push_back(record);
         self.want(plan, shard, cx);
     }
@@ -92,6 +94,8 @@ impl State {
         {
             self.books.leaves(record.put, now);
             self.books.counts.expired += 1;
+            let place = cx.plan.place(self.index.target());
+            cx.requests.lineages.end(record.of, now, End::lost(place, Why::Expired));
             reader.log.pop_front();
         }
         let read = reader.read(now, of.record_bytes, of.propagation, &consumer.pace);
@@ -203,6 +207,12 @@ impl State {
         self.books.levels[level::CONCURRENCY].add(now.0, 1);
         let to = spec.to.target();
         let key = cx.requests.insert(request);
+        if cx.requests.lineages.on
+            && let Some(lane) = self.lane(place)
+        {
+            let of = lane.records.iter().take(len).map(|record| record.of);
+            cx.requests.works_on(key, of);
+        }
         cx.offer(to, key);
     }
 
@@ -214,7 +224,9 @@ impl State {
         let limit = consumer.spec.maximum_age.unwrap_or(Duration::FOREVER);
         let reader = &mut consumer.readers[place.0 as usize];
         let lane = &mut reader.lanes[place.1 as usize];
-        let mut first = None;
+        let mine = cx.plan.place(self.index.target());
+        let mut first: Option<Luck> = None;
+        let mut given_up = Vec::new();
         while let Some(segment) = lane.segments.last_mut() {
             let old = lane.records.front().filter(|record| {
                 let age = now.since(record.put);
@@ -233,24 +245,38 @@ impl State {
                 &mut counts.discarded
             }) += 1;
             first = first.or((!expired).then_some(record.luck));
+            if expired {
+                cx.requests.lineages.end(record.of, now, End::lost(mine, Why::Expired));
+            } else {
+                given_up.push(record.of);
+            }
             self.books.leaves(record.put, now);
             lane.records.pop_front();
             reader.buffered -= 1;
             segment.len -= 1;
         }
         if let Some(luck) = first {
-            self.report(luck, cx);
+            self.report(luck, &given_up, cx);
         }
     }
 
-    /// Tells the queue for failures that records were given up.
-    fn report(&self, luck: Luck, cx: &mut Cx) {
+    /// Tells the queue for failures, if there is one, that records were given up.
+    fn report(&self, luck: Luck, given_up: &[Lineage], cx: &mut Cx) {
+        let (now, place) = (cx.now(), cx.plan.place(self.index.target()));
         let queue = self.consumer.as_ref().and_then(|consumer| consumer.spec.on_failure);
-        if let Some(queue) = queue {
-            let request = Request::new(Caller::Nobody, luck, cx.now());
-            let key = cx.requests.insert(request);
-            cx.offer(queue.target(), key);
+        let Some(queue) = queue else {
+            let lost = End::lost(place, Why::Discarded);
+            return given_up.iter().for_each(|of| cx.requests.lineages.end(*of, now, lost));
+        };
+        let request = Request::new(Caller::Nobody, luck, now);
+        let key = cx.requests.insert(request);
+        let all = cx.requests.lineages.join(given_up.iter().copied());
+        cx.sends(key, all, queue.target(), Some(place));
+        cx.requests.lineages.leave(all);
+        for of in given_up {
+            cx.requests.lineages.leave(*of);
         }
+        cx.offer(queue.target(), key);
     }
 
     /// The batch at hand is done with.
@@ -326,6 +352,7 @@ impl State {
         let lane = &mut reader.lanes[place.1 as usize];
         for record in lane.records.drain(..good) {
             self.books.counts.processed += 1;
+            cx.requests.lineages.done(record.of, now);
             self.books.leaves(record.put, now);
             self.books.done(record.put, invocation);
         }
@@ -394,12 +421,14 @@ impl State {
             return self.rest(place, part.failed, cx);
         }
         let luck = lane.records.front().map(|record| record.luck).unwrap_or_default();
+        let mut given_up = Vec::with_capacity(part.len);
         for record in lane.records.drain(..part.len) {
             self.books.leaves(record.put, cx.now());
+            given_up.push(record.of);
         }
         reader.buffered -= part.len as u64;
         self.books.counts.discarded += part.len as u64;
-        self.report(luck, cx);
+        self.report(luck, &given_up, cx);
         self.invoke(plan, place, cx);
     }
 

@@ -32,6 +32,7 @@ use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind;
 use crate::model::request::kind::TOPIC;
+use crate::model::request::lineage::{End, Lineage, Why};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use crate::stats::{Histogram, Observation, Series, SeriesUnit, Value};
@@ -203,6 +204,12 @@ impl Mechanism for Topics {
         holdings.collect()
     }
 
+    fn held(&self, plan: &[TopicPlan], hold: &mut dyn FnMut(Lineage, End)) {
+        for (spec, state) in plan.iter().zip(&self.state) {
+            state.deliveries.held(spec.component, hold);
+        }
+    }
+
     fn new(plan: &[TopicPlan], _: u64, _: &mut Cx) -> Self {
         let bucket = |quota: Option<(f64, u64)>| quota.map(|(rate, burst)| TokenBucket::new(rate, burst as f64));
         let state = |(index, spec): (usize, &TopicPlan)| Topic {
@@ -342,6 +349,7 @@ impl Topic {
         let now = cx.now();
         let (luck, path) = (cx.requests[key].luck.derive(step::MESSAGE), cx.requests[key].path);
         cx.reply(key, Status::Ok);
+        let (of, dead) = cx.requests.keep(key);
         self.record.published += 1;
         self.record.window += 1;
         let message = self.free.pop().unwrap_or_else(|| fit(self.messages.len()));
@@ -366,6 +374,8 @@ impl Topic {
                 published: now,
                 luck: own,
                 message,
+                of: cx.requests.lineages.fork(of),
+                dead,
                 ..Delivery::default()
             };
             self.deliver(spec, delivery, cx);
@@ -374,6 +384,7 @@ impl Topic {
                 let copy = Delivery {
                     luck: own.derive(step::COPY),
                     message: NO_MESSAGE,
+                    of: cx.requests.lineages.fork(of),
                     ..delivery
                 };
                 self.deliver(spec, copy, cx);
@@ -382,7 +393,11 @@ impl Topic {
         if self.messages[message as usize].pending == 0 {
             self.record.unmatched += 1;
             self.free.push(message);
+            if let Some(by) = dead {
+                cx.requests.lineages.note(of, now, End::lost(by, Why::DeadLettered));
+            }
         }
+        cx.requests.lineages.leave(of);
     }
 
     /// Begins a delivery, when its latency has passed and the quota has room.

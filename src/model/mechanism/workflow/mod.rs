@@ -36,6 +36,7 @@ use crate::model::request::entry::{Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::{ACCOUNT, WORKFLOW};
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::scenario::{Block, Table, Target};
 use plan::{Action, END, EXECUTION_EVENTS, ITEM_EVENTS, MapPlan, RETRY_EVENTS, StatePlan, When, WorkflowPlan};
@@ -178,6 +179,9 @@ impl Mechanism for Workflows {
         });
         holdings.collect()
     }
+
+    /// Executions are requests in flight.
+    fn held(&self, _: &[WorkflowPlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     fn new(plan: &[WorkflowPlan], _: u64, cx: &mut Cx) -> Self {
         let mut shared = Shared::default();
@@ -333,6 +337,7 @@ impl Workflows {
             ..Execution::default()
         });
         let root = state.thread(Request::new(caller, luck, now), ROOT, execution, spec.start, cx);
+        cx.requests.descends(root, call);
         state.executions.at(execution).root = root;
         if state.timed {
             let event = Event::TimeLimit {
@@ -467,6 +472,7 @@ impl Workflow {
                 let mut call = Request::new(Caller::Handler(key), luck.derive(step::CALL), now);
                 call.call = TASK;
                 let call = cx.requests.insert(call);
+                cx.requests.descends(call, key);
                 let deadline = Desk::Deadline { request: call };
                 cx.within(state.timeout, deadline);
                 cx.offer(*to, call);
@@ -566,6 +572,8 @@ impl Workflow {
         if execution.awaited {
             cx.reply(key, status);
         } else {
+            cx.requests
+                .note(key, now, End::of(status, cx.plan.place(self.index.target())));
             cx.requests.remove(key);
         }
     }
@@ -626,6 +634,7 @@ impl Workflow {
         let mut request = Request::new(Caller::Handler(parent), luck, forked);
         request.spend_until(Cause::Queued, now);
         let key = self.thread(request, BRANCH, execution, start, cx);
+        cx.requests.descends(key, parent);
         self.at(key, cx).place = place;
         if item {
             self.executions.at(execution).root = key;

@@ -401,6 +401,7 @@ impl Cx<'_> {
             request.taken_by(host.worker());
         }
         let key = self.requests.insert(request);
+        self.requests.descends(key, call);
         if self.baggage.on {
             self.carry_over(call, key);
         }
@@ -425,6 +426,7 @@ impl Cx<'_> {
         // on it any more: it cannot be lost with the instance that did.
         let mut entry = self.requests[copy];
         entry.let_go();
+        let tag = self.requests.hand_on(copy);
         self.requests.remove(copy);
         let round_trip = plan.network.draw(&mut entry.luck.dice(NETWORK));
         let now = self.agenda.now();
@@ -434,6 +436,7 @@ impl Cx<'_> {
         entry.spend(Cause::Network, Duration(round_trip.0.div_ceil(2)));
         let at = entry.mark;
         let request = self.requests.insert(entry);
+        self.requests.goes_on(request, tag);
         let event = Desk::Guard(Event::Arrived { request });
         self.at(at, Class::Release, event);
     }

@@ -30,6 +30,7 @@ use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind;
 use crate::model::request::kind::PROXY;
+use crate::model::request::lineage::{End, Lineage};
 use crate::model::request::meaning::Meaning;
 use crate::model::request::session::{Lease, holder};
 use crate::scenario::{Block, Table, Target};
@@ -179,6 +180,9 @@ impl Mechanism for Proxies {
     fn holdings(&self, _: &[ProxyPlan]) -> Vec<Holding> {
         Vec::new()
     }
+
+    /// All that they have is requests in flight.
+    fn held(&self, _: &[ProxyPlan], _: &mut dyn FnMut(Lineage, End)) {}
 
     fn new(plan: &[ProxyPlan], run: u64, cx: &mut Cx) -> Self {
         let state = |(index, spec): (usize, &ProxyPlan)| Proxy {

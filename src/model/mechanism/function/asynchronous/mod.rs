@@ -28,6 +28,7 @@ use crate::model::request::entry::{BatchFate, Caller, Cause, Request, Status};
 use crate::model::request::hits::Limit;
 use crate::model::request::id::Id;
 use crate::model::request::kind::FUNCTION;
+use crate::model::request::lineage::{End, Lineage, Why};
 use crate::model::request::payload;
 use crate::model::request::retry::{Jitter, RetryPolicy};
 use crate::scenario::{Block, Code, Field, Kind, Table, Target};
@@ -276,6 +277,8 @@ struct Pending {
     poison: bool,
     /// The second delivery of an event.
     copy: bool,
+    /// What it descends from.
+    of: Lineage,
 }
 
 /// The queue of one function.
@@ -330,6 +333,14 @@ impl AsyncQueues {
         })
     }
 
+    /// Events that are there when the run ends.
+    pub fn held(&self, plan: &[FunctionPlan], hold: &mut dyn FnMut(Lineage, End)) {
+        for (spec, queue) in plan.iter().zip(&self.state) {
+            let events = queue.iter().flat_map(|queue| &queue.events);
+            events.for_each(|event| hold(event.of, End::unfinished(spec.component, Why::Waiting)));
+        }
+    }
+
     /// An event that waits for another try has become too old.
     pub fn expire(&mut self, plan: &[FunctionPlan], function: Id<FUNCTION>, event: u32, cx: &mut Cx) {
         cx.hit_by(Limit::EventAge, function.target(), None);
@@ -352,11 +363,14 @@ impl AsyncQueues {
         let state = self.queue(function);
         let sent = &cx.requests[request];
         let luck = sent.luck.derive(step::EVENT);
+        let (identity, path) = (sent.luck.first_attempt(sent.attempt), sent.path);
+        let (of, _) = cx.requests.keep(request);
         let pending = Pending {
+            of,
             accepted: cx.now(),
             luck,
-            identity: sent.luck.first_attempt(sent.attempt),
-            path: sent.path,
+            identity,
+            path,
             poison: chance(&mut luck.dice(step::POISON), spec.asynchronous.poison),
             ..Pending::default()
         };
@@ -366,6 +380,7 @@ impl AsyncQueues {
         if chance(&mut luck.dice(step::DUPLICATE), spec.asynchronous.duplicate_rate) {
             state.record.counts.duplicates += 1;
             let luck = luck.derive(step::COPY);
+            cx.requests.lineages.fork(of);
             state.enqueue(
                 spec,
                 function,
@@ -403,12 +418,14 @@ impl AsyncQueues {
             observations: out,
             series,
             meters,
+            end,
             ..
         } = report;
         for (spec, state) in plan.iter().zip(self.state) {
             if spec.asynchronous.used
-                && let Some(queue) = state
+                && let Some(mut queue) = state
             {
+                queue.cut_off(*end);
                 queue
                     .record
                     .observe(spec, *window, out, series, &mut meters[spec.component as usize]);
@@ -464,7 +481,9 @@ impl Queue {
         if pending.poison {
             request.frame.batch_fate = BatchFate::Doomed;
         }
+        let of = pending.of;
         let key = cx.requests.insert(request);
+        cx.requests.descends_from(key, of);
         cx.offer_at_mark(function.target(), key);
     }
 
@@ -484,7 +503,7 @@ impl Queue {
             let copy = pending.copy;
             self.record.done(now.since(pending.accepted), copy);
             let to = spec.asynchronous.on_success;
-            return self.leave(event, [to, None], cx);
+            return self.leave(event, [to, None], None, cx);
         }
         let tries = if busy {
             &mut pending.throttles
@@ -511,26 +530,50 @@ impl Queue {
         self.send(spec, function, request, cx);
     }
 
+    /// The run ends: what is there is not done.
+    fn cut_off(&mut self, end: Instant) {
+        let mut there = vec![true; self.events.len()];
+        for &event in &self.free {
+            there[event as usize] = false;
+        }
+        let events = self.events.iter().zip(there);
+        for (event, _) in events.filter(|(event, there)| *there && !event.copy) {
+            self.record.cut_off(end.since(event.accepted));
+        }
+    }
+
     /// An event is not tried again.
     fn give_up(&mut self, spec: &FunctionPlan, event: u32, why: Reason, cx: &mut Cx) {
         let asynchronous = &spec.asynchronous;
         let to = [asynchronous.on_failure, asynchronous.dead_letter];
         self.record.dropped(why, to != [None, None]);
-        self.leave(event, to, cx);
+        let reason = match why {
+            Reason::Age => Why::Expired,
+            Reason::Errors | Reason::SwitchedOff => Why::Discarded,
+        };
+        self.leave(event, to, Some(End::lost(spec.component, reason)), cx);
     }
 
-    /// An event leaves the queue, for these destinations.
-    fn leave(&mut self, event: u32, destinations: [Option<Target>; 2], cx: &mut Cx) {
+    /// An event leaves the queue, for these destinations: it is done, or `given_up`.
+    fn leave(&mut self, event: u32, destinations: [Option<Target>; 2], given_up: Option<End>, cx: &mut Cx) {
         let now = cx.now();
         self.record.depth.add(now.0, -1);
         self.free.push(event);
-        let Pending { luck, path, .. } = self.events[event as usize];
+        let pending = &mut self.events[event as usize];
+        let Pending { luck, path, .. } = *pending;
+        let of = std::mem::take(&mut pending.of);
         for (i, to) in destinations.into_iter().enumerate() {
             let Some(to) = to else { continue };
             let mut request = Request::new(Caller::Nobody, luck.derive(step::DESTINATION + i as u64), now);
             request.path = path;
             let key = cx.requests.insert(request);
+            cx.sends(key, of, to, given_up.map(|end| end.place));
             cx.offer_async(to, key);
+        }
+        match given_up {
+            None => cx.requests.lineages.done(of, now),
+            Some(_) if destinations != [None, None] => cx.requests.lineages.leave(of),
+            Some(end) => cx.requests.lineages.end(of, now, end),
         }
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Record {
     pub depth: Gauge,
     age: Histogram,
     latency: Histogram,
+    /// Ages of what was not done when the run ended.
+    unfinished: Histogram,
     area: u128,
     peak: u64,
     length_ns: u64,
@@ -62,6 +64,7 @@ impl Record {
             depth: Gauge::new(),
             age: Histogram::new(),
             latency: Histogram::new(),
+            unfinished: Histogram::new(),
             area: 0,
             peak: 0,
             length_ns: 0,
@@ -87,6 +90,11 @@ impl Record {
             self.counts.done += 1;
             self.latency.record(latency.0);
         }
+    }
+
+    /// An event that was accepted so long ago is not done when the run ends.
+    pub(super) fn cut_off(&mut self, age: Duration) {
+        self.unfinished.record(age.0);
     }
 
     /// An event is given up, and goes somewhere or is lost.
@@ -149,6 +157,7 @@ impl Record {
         push("async.depth.peak", Value::Peak(self.peak));
         push("async.depth", self.depth.levels());
         push("async.age", Value::Latency(Box::new(self.age)));
+        push("async.latency.unfinished", Value::Latency(Box::new(self.unfinished)));
         push("async.latency", Value::Latency(Box::new(self.latency)));
         let mut line = |metric, unit, value: &dyn Fn(&Window) -> f64| {
             series.push(Series {
