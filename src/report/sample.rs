@@ -246,7 +246,7 @@ pub fn cell(variant: &str, point: Vec<PointValue>, slow: f64, load: f64, windows
             timeline("queues.mail.depth", Unit::Level, windows, move |window| {
                 900.0 * slow * wave(window)
             }),
-            timeline("queues.mail.age", Unit::Seconds, windows, move |window| {
+            timeline("queues.mail.age_oldest", Unit::Seconds, windows, move |window| {
                 14.0 * slow * wave(window)
             }),
         ],
@@ -330,6 +330,19 @@ pub fn four() -> Summary {
         expectations,
         ..empty()
     }
+}
+
+/// Four variants to which the same work comes, all of which is done.
+pub fn compared() -> Summary {
+    let mut summary = four();
+    for metric in summary.cells.iter_mut().flat_map(|cell| &mut cell.metrics) {
+        match metric.name.as_str() {
+            name::OFFERED => metric.estimate = Estimate::exact(3000.0),
+            name::ERROR_RATIO => metric.estimate = Estimate::exact(0.0),
+            _ => {}
+        }
+    }
+    summary
 }
 
 /// Six arrival rates times three variants.

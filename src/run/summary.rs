@@ -8,6 +8,7 @@
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
 use super::coarse::Coarser;
+use super::happenings::Happening;
 use super::json_numbers::{nan_as_null, nans_as_null, open_interval};
 use super::ledger::Ledger;
 use super::verdict::{Loss, Regime, Verdict};
@@ -62,7 +63,7 @@ pub mod name {
     /// End of a queue's or stream's timeline of messages waiting, mean over the window.
     pub const QUEUE_DEPTH: &str = "depth";
     /// End of a queue's or stream's timeline of the age of its oldest message, maximum over the window, in seconds.
-    pub const QUEUE_AGE: &str = "age";
+    pub const QUEUE_AGE: &str = "age_oldest";
     /// Beginning of the metrics that count how often a limit was run into: `limits.account_concurrency`.
     pub const LIMITS: &str = "limits.";
     /// Cause breakdown over all good answers.
@@ -257,6 +258,9 @@ pub struct Cell {
     /// The faults of the scenario, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSummary>,
+    /// What happens at known times beside faults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub happenings: Vec<Happening>,
     /// Whether it has an answer: what was found about its course, the most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<Verdict>,
@@ -304,6 +308,7 @@ impl Cell {
             },
             limits: Vec::new(),
             faults: Vec::new(),
+            happenings: Vec::new(),
             verdicts: Vec::new(),
             regimes: Vec::new(),
             losses: Vec::new(),

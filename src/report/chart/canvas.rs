@@ -52,31 +52,21 @@ impl Colour {
         Self { rgb: self.rgb, alpha }
     }
 
+    /// The colour that lies so far on the way to another one, from 0 to 1.
+    #[must_use]
+    pub fn mixed(self, other: Self, share: f64) -> Self {
+        let part = |from: u8, to: u8| {
+            let mixed = f64::from(from) + (f64::from(to) - f64::from(from)) * share;
+            number::fit(number::whole_u32(mixed.round().clamp(0.0, 255.0)))
+        };
+        let ((red, green, blue), to) = (self.rgb, other.rgb);
+        Self::rgb(part(red, to.0), part(green, to.1), part(blue, to.2))
+    }
+
     fn plotters(self) -> RGBAColor {
         RGBColor(self.rgb.0, self.rgb.1, self.rgb.2).mix(self.alpha)
     }
 }
-
-/// Text and axis colour.
-pub const INK: Colour = Colour::rgb(34, 34, 34);
-/// Secondary text.
-pub const SOFT: Colour = Colour::rgb(95, 95, 95);
-/// Grid lines.
-pub const GRID: Colour = Colour::rgb(225, 225, 225);
-/// Everything that has no colour of its own, such as "other".
-pub const GREY: Colour = Colour::rgb(165, 165, 165);
-
-/// Okabe and Ito's palette, which the colour-blind can tell apart, in an order that keeps neighbours apart.
-/// Source: <https://jfly.uni-koeln.de/color/>. Its yellow is kept out: a thin yellow line on white is hard to see.
-pub const PALETTE: [Colour; 7] = [
-    Colour::rgb(0, 114, 178),
-    Colour::rgb(213, 94, 0),
-    Colour::rgb(0, 158, 115),
-    Colour::rgb(204, 121, 167),
-    Colour::rgb(230, 159, 0),
-    Colour::rgb(86, 180, 233),
-    Colour::rgb(60, 60, 60),
-];
 
 /// How a line is interrupted, as (drawn, left out) pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,14 +77,26 @@ pub enum Dash {
     Dashed,
     /// Dots.
     Dotted,
+    /// Every dash that is the turn of one of so many lines that lie on one another.
+    Turn {
+        /// Which of them, from 0 on.
+        turn: u8,
+        /// How many.
+        of: u8,
+    },
 }
 
+/// Length of a dash of a line that takes turns with others.
+pub const TURN: f64 = 14.0;
+
 impl Dash {
-    fn pattern(self) -> Option<(f64, f64)> {
+    /// What is drawn, what is left out, and what is left out first.
+    fn pattern(self) -> Option<(f64, f64, f64)> {
         match self {
             Self::Solid => None,
-            Self::Dashed => Some((14.0, 8.0)),
-            Self::Dotted => Some((4.0, 6.0)),
+            Self::Dashed => Some((14.0, 8.0, 0.0)),
+            Self::Dotted => Some((4.0, 6.0, 0.0)),
+            Self::Turn { turn, of } => Some((TURN, TURN * f64::from(of.saturating_sub(1)), TURN * f64::from(turn))),
         }
     }
 }
@@ -110,6 +112,10 @@ pub enum Marker {
     Triangle,
     /// A square on its corner.
     Diamond,
+    /// A circle that is empty.
+    Ring,
+    /// A cross: it ended here.
+    Cross,
 }
 
 /// Where a text stands relative to its position.
@@ -188,6 +194,10 @@ pub struct Picture {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+    /// What it says, in a sentence.
+    pub title: String,
+    /// What it shows, in a sentence.
+    pub description: String,
     /// What to draw.
     pub shapes: Vec<Shape>,
 }
@@ -198,6 +208,8 @@ impl Picture {
         Self {
             width,
             height,
+            title: String::new(),
+            description: String::new(),
             shapes: Vec::new(),
         }
     }
@@ -267,6 +279,15 @@ impl Picture {
             let area = SVGBackend::with_string(&mut document, (self.width, self.height)).into_drawing_area();
             self.replay(&area, Replay { scale: 1.0, sink: 0.0 })?;
         }
+        let words = format!(
+            "<title>{}</title>\n<desc>{}</desc>",
+            escaped(&self.title),
+            escaped(&self.description)
+        );
+        // The first element is the picture itself, whose attributes the backend writes.
+        let document = document
+            .replacen("<svg ", "<svg role=\"img\" ", 1)
+            .replacen(">\n", &format!(">\n{words}\n"), 1);
         Ok(visible(&document).into_owned())
     }
 
@@ -309,6 +330,12 @@ impl Picture {
         }
         area.present().map_err(io::Error::other)
     }
+}
+
+/// Words as text of a document.
+fn escaped(words: &str) -> String {
+    let line = visible_line(words);
+    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// What the system said, which the backend passes on only within names of its own types, in quotes.
@@ -383,8 +410,14 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, plotters::coord::Shift>, shape:
         }
         Shape::Mark { at, marker, colour } => {
             let style = colour.plotters().filled();
-            if *marker == Marker::Circle {
-                return area.draw(&Circle::new(pixel(*at), 6.0 * scale, style));
+            match marker {
+                Marker::Circle => return area.draw(&Circle::new(pixel(*at), 7.0 * scale, style)),
+                Marker::Ring => {
+                    area.draw(&Circle::new(pixel(*at), 8.0 * scale, style))?;
+                    let ground = Colour::rgb(255, 255, 255).plotters().filled();
+                    return area.draw(&Circle::new(pixel(*at), 5.0 * scale, ground));
+                }
+                _ => {}
             }
             let corners: Vec<(i32, i32)> = corners(*marker)
                 .iter()
@@ -404,12 +437,8 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, plotters::coord::Shift>, shape:
             let ink = colour.plotters();
             let style = text_style(*size * scale, *bold, *align, *upright).color(&ink);
             let sink = how.sink * size;
-            let at = if *upright {
-                (at.0 + sink, at.1)
-            } else {
-                (at.0, at.1 + sink)
-            };
-            area.draw_text(text, &style, pixel(at))
+            let (right, down) = if *upright { (sink, 0.0) } else { (0.0, sink) };
+            area.draw_text(text, &style, pixel((at.0 + right, at.1 + down)))
         }
     }
 }
@@ -433,20 +462,38 @@ fn text_style(size: f64, bold: bool, align: Align, upright: bool) -> TextStyle<'
 /// Corners of a marker around its centre.
 fn corners(marker: Marker) -> &'static [Point] {
     match marker {
-        Marker::Circle | Marker::Square => &[(-5.5, -5.5), (5.5, -5.5), (5.5, 5.5), (-5.5, 5.5)],
+        Marker::Circle | Marker::Ring | Marker::Square => &[(-5.5, -5.5), (5.5, -5.5), (5.5, 5.5), (-5.5, 5.5)],
         Marker::Triangle => &[(0.0, -7.5), (7.0, 5.5), (-7.0, 5.5)],
         Marker::Diamond => &[(0.0, -8.0), (8.0, 0.0), (0.0, 8.0), (-8.0, 0.0)],
+        Marker::Cross => &[
+            (-11.0, -7.0),
+            (-7.0, -11.0),
+            (0.0, -4.0),
+            (7.0, -11.0),
+            (11.0, -7.0),
+            (4.0, 0.0),
+            (11.0, 7.0),
+            (7.0, 11.0),
+            (0.0, 4.0),
+            (-7.0, 11.0),
+            (-11.0, 7.0),
+            (-4.0, 0.0),
+        ],
     }
 }
 
 /// Cuts a polyline into its dashes: the SVG backend of plotters has no dash attribute.
 fn dashes(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
-    let Some((on, off)) = dash.pattern() else {
+    let Some((on, off, lead)) = dash.pattern() else {
         return vec![points.to_vec()];
     };
     let mut parts = Vec::new();
     let mut current = points.first().copied().into_iter().collect::<Vec<_>>();
     let (mut drawing, mut left) = (true, on);
+    if lead > 0.0 {
+        (drawing, left) = (false, lead);
+        current.clear();
+    }
     for pair in points.windows(2) {
         let (mut from, to) = (pair[0], pair[1]);
         let mut length = libm::hypot(to.0 - from.0, to.1 - from.1);
@@ -500,21 +547,6 @@ pub fn text_width(text: &str, size: f64, bold: bool) -> f64 {
         .map_or(0.0, |((left, _), (right, _))| f64::from(right - left))
 }
 
-/// The text, cut with an ellipsis if it is wider than `width` pixels.
-pub fn fit(text: &str, size: f64, width: f64) -> String {
-    if text_width(text, size, false) <= width {
-        return text.into();
-    }
-    let mut kept: String = text.into();
-    while kept.pop().is_some() {
-        let candidate = format!("{}…", kept.trim_end());
-        if text_width(&candidate, size, false) <= width {
-            return candidate;
-        }
-    }
-    String::new()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -536,10 +568,19 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_cut_with_an_ellipsis() {
-        let cut = fit("a variant with a very long name", 18.0, 120.0);
-        assert!(cut.ends_with('…') && cut.len() < 25, "{cut}");
-        assert!(text_width(&cut, 18.0, false) <= 120.0);
-        assert_eq!(fit("short", 18.0, 120.0), "short");
+    fn lines_on_one_another_take_turns() {
+        let part = |turn| dashes(&[(0.0, 0.0), (TURN * 6.0, 0.0)], Dash::Turn { turn, of: 2 });
+        let starts = |parts: &[Vec<Point>]| parts.iter().map(|part| part[0].0).collect::<Vec<_>>();
+        assert_eq!(starts(&part(0)), [0.0, TURN * 2.0, TURN * 4.0]);
+        assert_eq!(starts(&part(1)), [TURN, TURN * 3.0, TURN * 5.0]);
+    }
+
+    #[test]
+    fn a_picture_says_in_words_what_it_shows() {
+        let mut picture = Picture::new(10, 10);
+        picture.title = "a < b".into();
+        let svg = picture.svg().unwrap();
+        assert!(svg.starts_with("<svg role=\"img\" "), "{svg}");
+        assert!(svg.contains("<title>a &lt; b</title>"), "{svg}");
     }
 }

@@ -2,12 +2,15 @@
 //! them have no other chart.
 
 use super::axis::Axis;
-use super::canvas::Picture;
+use super::bars::{Bar, Bars};
 use super::lines::{self, Swept};
-use super::plot::{self, Bar, Bars, Entry, Panel};
-use super::{Focus, Named, WIDTH, focus, look, provenance, unlabelled};
-use crate::kernel::number::fit;
+use super::panel::{Head, Panel};
+use super::sheet::sheet;
+use super::style::VARIANTS;
+use super::words::{around, foot};
+use super::{Focus, MOST_LINES, Named, colours};
 use crate::report::format;
+use crate::run::metrics;
 use crate::run::summary::{Estimate, Summary, Unit, name};
 
 /// Panels at most; the rest is left to the table of expectations.
@@ -15,45 +18,53 @@ const MOST_PANELS: usize = 6;
 /// Metrics that the overview shows already: they come last.
 const SHOWN_ELSEWHERE: [&str; 2] = [name::LATENCY_P99, name::BILL_MONTH];
 /// Height of a panel of lines, in pixels.
-const LINES_HEIGHT: u32 = 400;
+const LINES_HEIGHT: f64 = 440.0;
+/// Width of half a picture, in pixels.
+const HALF: f64 = 760.0;
 
 /// One panel for each metric that the scenario has expectations of: bars by variant, or curves over a sweep.
-pub fn expected(summary: &Summary) -> Option<Named> {
-    let focus = focus(summary);
-    let metrics = metrics(summary);
-    let columns = metrics.len().clamp(1, 2);
-    let rows = metrics.len().div_ceil(columns);
+pub fn expected(summary: &Summary, focus: &Focus) -> Option<Named> {
+    let metrics = asked(summary);
+    metrics.first()?;
     let swept = focus.cells.len() < summary.cells.len() && !summary.axes.is_empty();
-    let panel_height = if swept {
+    let bars: Vec<Bars> = metrics
+        .iter()
+        .map(|(metric, unit)| bars(summary, focus, metric, *unit))
+        .collect();
+    let curves = if swept { curves(summary, &metrics) } else { Vec::new() };
+    if swept && curves.is_empty() {
+        return None;
+    }
+    let columns = if swept { 1 } else { metrics.len().clamp(1, 2) };
+    let rows = if swept {
+        curves.len()
+    } else {
+        metrics.len().div_ceil(columns)
+    };
+    let high = if swept {
         LINES_HEIGHT
     } else {
-        96 + 42 * fit::<u32, _>(focus.cells.len())
-    };
-    let mut picture = Picture::new(WIDTH, 180 + fit::<u32, _>(rows) * (panel_height + 24));
-    let title = if summary.title.is_empty() {
-        &summary.scenario
-    } else {
-        &summary.title
+        bars.iter().map(|bars| bars.height(HALF)).fold(0.0, f64::max)
     };
     let note = if swept { "" } else { focus.note.as_str() };
-    let words = [note, &provenance(summary, "whiskers")];
-    let words: Vec<&str> = words.into_iter().filter(|words| !words.is_empty()).collect();
-    let rect = plot::frame(
-        &mut picture,
-        title,
-        &format!("what it is judged by · {}", words.join(" · ")),
-    );
-    if swept {
-        let panels = curves(summary, &metrics);
-        let rect = plot::legend(&mut picture, rect, &panels.first()?.1);
-        for (rect, (panel, _)) in rect.grid(rows, columns, 24.0).into_iter().zip(&panels) {
-            plot::panel(&mut picture, rect, panel);
-        }
+    let left_out = if swept {
+        lines::sweep_note(summary)
     } else {
-        metrics.first()?;
-        for (rect, (metric, unit)) in rect.grid(rows, columns, 24.0).into_iter().zip(&metrics) {
-            plot::bars(&mut picture, rect, &bars(&focus, metric, *unit));
-        }
+        String::new()
+    };
+    let words = around(
+        summary,
+        None,
+        "what it is judged by",
+        foot(summary, "whiskers", &[note, &left_out]),
+    );
+    let (mut picture, rect) = sheet(&words, rows as f64 * (high + 24.0));
+    let cells = rect.grid(rows, columns, 24.0);
+    for (rect, panel) in cells.iter().zip(&curves) {
+        panel.draw(&mut picture, *rect);
+    }
+    for (rect, bars) in cells.iter().zip(&bars).filter(|_| !swept) {
+        bars.draw(&mut picture, *rect);
     }
     Some(Named {
         stem: "expected".into(),
@@ -63,7 +74,7 @@ pub fn expected(summary: &Summary) -> Option<Named> {
 }
 
 /// The metrics that expectations name, each once, in their order; those that are zero in every cell say nothing.
-fn metrics(summary: &Summary) -> Vec<(&str, Unit)> {
+fn asked(summary: &Summary) -> Vec<(&str, Unit)> {
     let mut found: Vec<(&str, Unit)> = Vec::new();
     for expectation in &summary.expectations {
         // Of a ratio to another variant, `bill.month / one`, both parts are drawn.
@@ -80,33 +91,29 @@ fn metrics(summary: &Summary) -> Vec<(&str, Unit)> {
 }
 
 /// One bar per cell, each in the colour that its line has in other charts.
-fn bars(focus: &Focus, metric: &str, unit: Unit) -> Bars {
+fn bars(summary: &Summary, focus: &Focus, metric: &str, unit: Unit) -> Bars {
+    let colours = colours(summary, focus);
+    let several = focus.cells.len() > MOST_LINES;
+    let fill = |index: usize| if several { VARIANTS[0] } else { colours[index] };
     let estimates = || {
         focus
             .cells
             .iter()
             .map(|(_, cell)| cell.metric(metric).map(|metric| metric.estimate))
     };
-    let ends = estimates().flatten().flat_map(|estimate| {
-        let high = estimate.drawn_interval().map_or(estimate.mean, |(_, high)| high);
-        [estimate.mean, high]
-    });
-    let mut x = Axis::from_zero(metric, unit, ends);
-    // The title says it.
-    x.label.clear();
-    let bar = |index: usize, label: &str, estimate: Option<Estimate>| {
-        let mut parts = vec![0.0; focus.cells.len()];
-        parts[index] = estimate.map_or(0.0, |estimate| estimate.mean);
-        Bar {
-            label: label.into(),
-            parts,
-            total: estimate.map_or_else(|| format::MISSING.into(), |estimate| format::value(unit, estimate.mean)),
-            interval: estimate.and_then(|estimate| estimate.drawn_interval()),
-        }
+    let x = Axis::from_zero("", unit, estimates().flatten().map(|estimate| estimate.mean));
+    let bar = |index: usize, label: &str, estimate: Option<Estimate>| Bar {
+        label: label.into(),
+        colour: colours[index],
+        parts: vec![(estimate.map_or(0.0, |estimate| estimate.mean), fill(index))],
+        words: Vec::new(),
+        hatched: false,
+        total: estimate.map_or_else(|| format::MISSING.into(), |estimate| said(&x, unit, estimate.mean)),
+        remark: String::new(),
+        interval: estimate.and_then(|estimate| estimate.drawn_interval()),
     };
     Bars {
-        title: metric.into(),
-        x,
+        head: head(metric),
         bars: focus
             .cells
             .iter()
@@ -114,17 +121,49 @@ fn bars(focus: &Focus, metric: &str, unit: Unit) -> Bars {
             .enumerate()
             .map(|(index, ((label, _), estimate))| bar(index, label, estimate))
             .collect(),
-        colours: (0..focus.cells.len()).map(|index| look(index, false).colour).collect(),
+        x: x.clone(),
+        key: Vec::new(),
+        left: 0.0,
+    }
+}
+
+/// What a metric means, and its name.
+fn head(metric: &str) -> Head {
+    let explained = metrics::explain(metric).unwrap_or_default();
+    let meaning = explained
+        .lines()
+        .nth(1)
+        .unwrap_or_default()
+        .trim()
+        .trim_end_matches('.');
+    if meaning.is_empty() {
+        Head::new(metric, "")
+    } else {
+        Head::new(meaning, format!("({metric})"))
+    }
+}
+
+/// A value in words: times in the unit of the axis, money to the cent.
+fn said(x: &Axis, unit: Unit, value: f64) -> String {
+    if unit == Unit::Seconds && value.is_finite() {
+        x.say(value)
+    } else {
+        format::value(unit, value)
     }
 }
 
 /// A panel of lines for each metric, over the swept parameter.
-fn curves(summary: &Summary, metrics: &[(&str, Unit)]) -> Vec<(Panel, Vec<Entry>)> {
-    metrics
-        .iter()
-        .filter_map(|(metric, unit)| lines::sweep_panel(summary, Swept::Metric(metric, *unit)))
-        .map(|(panel, entries)| (unlabelled(panel), entries))
-        .collect()
+fn curves(summary: &Summary, metrics: &[(&str, Unit)]) -> Vec<Panel> {
+    let panel = |(metric, unit): &(&str, Unit)| {
+        let mut panel = lines::sweep_panel(summary, Swept::Metric(metric, *unit))?;
+        let scale = panel.head.note;
+        panel.head = Head {
+            note: scale,
+            ..head(metric)
+        };
+        Some(panel)
+    };
+    metrics.iter().filter_map(panel).collect()
 }
 
 #[cfg(test)]
@@ -134,7 +173,7 @@ mod tests {
     use crate::report::sample;
 
     fn words(summary: &Summary) -> Vec<String> {
-        let named = expected(summary).expect("a picture");
+        let named = expected(summary, &super::super::focus(summary)).expect("a picture");
         let text = |shape: &Shape| match shape {
             Shape::Text { text, .. } => Some(text.clone()),
             _ => None,
@@ -150,12 +189,12 @@ mod tests {
         summary.expectations.push(other);
         let words = words(&summary);
         let count = |word: &str| words.iter().filter(|seen| *seen == word).count();
-        assert_eq!(count("functions.checkout.cold_ratio"), 1);
-        assert_eq!(count(name::LATENCY_P99), 1);
+        assert_eq!(count("(functions.checkout.cold_ratio)"), 1);
+        assert_eq!(count("(latency.p99)"), 1);
         assert_eq!(count(&summary.cells[0].variant), 2, "one bar in each of two panels");
         // The overview has the p99 already: it comes last.
         assert_eq!(
-            metrics(&summary).last().map(|(metric, _)| *metric),
+            asked(&summary).last().map(|(metric, _)| *metric),
             Some(name::LATENCY_P99)
         );
     }
@@ -166,34 +205,36 @@ mod tests {
         for metric in summary.cells.iter_mut().flat_map(|cell| &mut cell.metrics) {
             metric.estimate = Estimate::exact(0.0);
         }
-        assert!(expected(&summary).is_none());
-        assert!(expected(&sample::one()).is_none(), "it expects nothing");
+        assert!(expected(&summary, &super::super::focus(&summary)).is_none());
+        let one = sample::one();
+        assert!(
+            expected(&one, &super::super::focus(&one)).is_none(),
+            "it expects nothing"
+        );
     }
 
     #[test]
-    fn an_interval_is_not_cut_off_where_another_value_is_zero() {
+    fn an_interval_drags_no_axis_along() {
         let mut summary = sample::sweep();
-        let last = summary.cells.len() - 1;
-        for (index, cell) in summary.cells.iter_mut().enumerate() {
+        for cell in &mut summary.cells {
             let metric = cell.metrics.iter_mut().find(|metric| metric.name == name::LATENCY_P99);
             let estimate = &mut metric.expect("a p99").estimate;
-            *estimate = Estimate::exact(if index == 0 { 0.0 } else { 1.0 });
-            if index == last {
-                estimate.interval = Some((0.5, 7.0));
-            }
+            *estimate = Estimate::exact(1.0);
+            estimate.interval = Some((1e-9, 7000.0));
         }
         let what = Swept::Metric(name::LATENCY_P99, Unit::Seconds);
-        let (panel, _) = lines::sweep_panel(&summary, what).expect("a panel");
-        assert!(panel.y.high >= 7.0, "{}", panel.y.high);
+        let panel = lines::sweep_panel(&summary, what).expect("a panel");
+        assert!(panel.y.high <= 2.0 && !panel.y.is_log(), "{:?}", panel.y);
     }
 
     #[test]
-    fn a_sweep_gets_curves_with_one_legend() {
+    fn a_sweep_gets_curves_with_the_names_at_their_ends() {
         let mut summary = sample::sweep();
         summary.expectations = sample::four().expectations;
         let words = words(&summary);
         for variant in summary.variants() {
-            assert_eq!(words.iter().filter(|seen| *seen == variant).count(), 1, "{variant}");
+            let named = words.iter().filter(|seen| seen.split("  ").next() == Some(variant));
+            assert_eq!(named.count(), 1, "{variant}");
         }
     }
 }

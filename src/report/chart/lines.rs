@@ -1,40 +1,39 @@
-//! Charts of lines: latency distribution, p99 per window, p99 and bill against a swept parameter, queues over time.
+//! Charts of lines: latency distribution, p99 per window, p99 and bill against a swept parameter.
 
-use crate::kernel::number::fit;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::axis::{Axis, sweep_position};
-use super::canvas::{Picture, Point};
-use super::plot::{self, Entry, Panel, Series};
-use super::{Focus, HEIGHT, MOST_SERIES, Named, WIDTH, file_part, focus, look, subtitle};
-use crate::report::format::span_ns;
-use crate::report::limits;
-use crate::run::summary::{Axis as Parameter, Cell, Estimate, PointValue, Summary, Timeline, Unit, name};
+use super::canvas::{Marker, Point};
+use super::kind;
+use super::panel::{Head, Look, Panel, Series};
+use super::stack::{self, Block};
+use super::text::capitalised;
+use super::time::{self, Timed};
+use super::words::{self, around, foot};
+use super::{Focus, MOST_LINES, Named, colours, look};
+use crate::run::summary::{Axis as Parameter, Cell, Estimate, PointValue, Summary, Unit, name};
 
-/// With more lines than this, their bands would hide one another and are left out.
-pub const MOST_BANDS: usize = 6;
+/// Height of a picture of one panel.
+const PANEL: f64 = 620.0;
 
-/// What shows the intervals of a chart over time with this legend.
-fn bands(entries: &[Entry]) -> &'static str {
-    if entries.len() > MOST_BANDS { "" } else { "bands" }
-}
-
-/// More windows than this are merged, so that a month by the minute stays a small file.
-const MOST_WINDOWS: usize = 600;
+/// The remark beside what fails.
+pub const FAILS: &str = "fails";
 
 /// Cumulative latency of every variant: logarithmic latency, and a share axis on which each nine takes equal room.
-pub fn latency_distribution(summary: &Summary) -> Option<Named> {
-    let focus = focus(summary);
+pub fn latency_distribution(summary: &Summary, focus: &Focus) -> Option<Named> {
+    let colours = colours(summary, focus);
     let found: Vec<_> = focus
         .cells
         .iter()
-        .filter_map(|(label, cell)| Some((label, cell.distribution(name::LATENCY)?)))
-        .filter(|(_, distribution)| distribution.count > 0 && !distribution.points.is_empty())
+        .enumerate()
+        .filter_map(|(index, (label, cell))| Some((index, label, cell.distribution(name::LATENCY)?)))
+        .filter(|(_, _, distribution)| distribution.count > 0 && !distribution.points.is_empty())
+        .take(MOST_LINES)
         .collect();
-    let count = found.iter().map(|(_, distribution)| distribution.count).max()?;
+    let count = found.iter().map(|(_, _, distribution)| distribution.count).max()?;
+    let points = || found.iter().flat_map(|(_, _, distribution)| &distribution.points);
     let positive = || {
-        let points = found.iter().flat_map(|(_, distribution)| &distribution.points);
-        points
+        points()
             .map(|point| point.0)
             .filter(|value| *value > 0.0 && value.is_finite())
     };
@@ -45,43 +44,57 @@ pub fn latency_distribution(summary: &Summary) -> Option<Named> {
         Axis::from_zero("latency", Unit::Seconds, std::iter::empty())
     };
     let floor = x.low;
-    let y = Axis::nines("share of requests at or below", count);
+    let y = Axis::nines("", count);
     let series: Vec<Series> = found
         .iter()
-        .enumerate()
-        .map(|(index, (label, distribution))| {
+        .map(|(index, label, distribution)| {
             // The largest of n values exceeds a share of about 1 - 1/n; its own share of 1 has no place on the axis.
             let top = 1.0 - 1.0 / distribution.count as f64;
             Series {
                 label: (*label).clone(),
-                look: look(index, false),
+                remark: String::new(),
+                look: Look::line(colours[*index]),
                 points: visible(&distribution.points, floor, top, y.high),
                 intervals: Vec::new(),
-                whiskers: false,
                 base: None,
+                half: 0.0,
             }
         })
         .collect();
-    let entries: Vec<Entry> = series.iter().map(Entry::of).collect();
-    let panel = Panel {
-        title: String::new(),
-        x,
-        y,
-        series,
-        warmup_until: 0.0,
-        shaded: Vec::new(),
-        least_left: 0.0,
+    let several = series.len() > 1;
+    let head = Head::new(
+        "Share of requests answered within",
+        "log scale; each further nine takes the same height",
+    );
+    let mut panel = Panel::new(head, x, y, series);
+    panel.labels = false;
+    let key = if several {
+        panel
+            .series
+            .iter()
+            .map(|series| (series.label.clone(), series.look.colour))
+            .collect()
+    } else {
+        Vec::new()
     };
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    let rect = plot::frame(&mut picture, "latency distribution", &focus.subtitle(summary, ""));
-    let rect = plot::legend(&mut picture, rect, &entries);
-    plot::panel(&mut picture, rect, &panel);
-    let caption = "Share of requests at or below a latency; each further nine takes the same height.".into();
+    let left_out = left_out(focus);
+    let foot = foot(summary, "", &[&focus.note, &left_out]);
+    let words = around(summary, None, "how latency is distributed", foot);
     Some(Named {
         stem: "latency-distribution".into(),
-        caption,
-        picture,
+        caption: "Share of requests at or below a latency; each further nine takes the same height.".into(),
+        picture: stack::picture(&words, vec![Block::Key(key), Block::panel(panel, PANEL)]),
     })
+}
+
+/// What a picture of the first lines leaves out, in words; may be empty.
+fn left_out(focus: &Focus) -> String {
+    let all = focus.cells.len();
+    if all > MOST_LINES {
+        format!("Drawn: the first {MOST_LINES} of {all}.")
+    } else {
+        String::new()
+    }
 }
 
 /// The points up to the first one that reaches the end of the share axis: beyond it a line would only run along the
@@ -100,148 +113,73 @@ fn visible(points: &[(f64, f64)], floor: f64, top: f64, high: f64) -> Vec<Point>
 }
 
 /// p99 per window over simulated time, one line per variant.
-pub fn p99_over_time(summary: &Summary) -> Option<Named> {
-    let focus = focus(summary);
-    let (panel, entries) = p99_panel(summary, &focus)?;
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    let title = format!("p99 latency per {}", window_words(summary));
-    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, bands(&entries)));
-    let rect = plot::legend(&mut picture, rect, &entries);
-    plot::panel(
-        &mut picture,
-        rect,
-        &Panel {
-            title: String::new(),
-            ..panel
-        },
+pub fn p99_over_time(summary: &Summary, focus: &Focus) -> Option<Named> {
+    let waited = kind::waited(summary);
+    let what = Timed {
+        words: waited.words,
+        metric: &waited.metric,
+        of: &|cell| cell.timeline(&waited.metric).cloned(),
+        from_zero: false,
+    };
+    let (panel, left_out) = time::panel(summary, focus, &what)?;
+    let answer = slowest(&panel, &time::window_words(summary));
+    let foot = foot(
+        summary,
+        time::bands(focus),
+        &[&focus.note, &left_out, "Lines that coincide are drawn in turns."],
+    );
+    let words = around(
+        summary,
+        answer,
+        &format!("the slowest 1 % of each {}", time::window_words(summary)),
+        foot,
     );
     let coarser = summary.coarser.as_ref().map(|coarser| format!(" {}", coarser.words));
     let caption = format!(
         "p99 latency per {} of simulated time.{}",
-        window_words(summary),
+        time::window_words(summary),
         coarser.unwrap_or_default()
     );
     Some(Named {
         stem: "latency-p99-over-time".into(),
         caption,
-        picture,
+        picture: stack::picture(&words, vec![Block::panel(panel, PANEL)]),
     })
 }
 
-/// `minute` rather than `1 min`.
-fn window_words(summary: &Summary) -> String {
-    match summary.window_ns {
-        60_000_000_000 => "minute".into(),
-        1_000_000_000 => "second".into(),
-        3_600_000_000_000 => "hour".into(),
-        other => format!("{} window", span_ns(other)),
-    }
-}
-
-/// The panel of [`p99_over_time`] and its legend; none if no cell has that timeline.
-pub fn p99_panel(summary: &Summary, focus: &Focus) -> Option<(Panel, Vec<Entry>)> {
-    let title = format!("p99 latency per {}", window_words(summary));
-    timeline_panel(summary, focus, name::LATENCY_P99, "p99 latency", title)
-}
-
-fn timeline_panel(
-    summary: &Summary,
-    focus: &Focus,
-    timeline: &str,
-    words: &str,
-    title: String,
-) -> Option<(Panel, Vec<Entry>)> {
-    let found: Vec<(&String, &Timeline)> = focus
-        .cells
+/// The highest value of a panel over time as a sentence: whose it is, and how high the others come.
+fn slowest(panel: &Panel, window: &str) -> Option<String> {
+    let peak = |series: &Series| {
+        series
+            .points
+            .iter()
+            .map(|point| point.1)
+            .filter(|y| y.is_finite())
+            .fold(0.0, f64::max)
+    };
+    let mut peaks: Vec<(f64, &str)> = panel
+        .series
         .iter()
-        .filter_map(|(label, cell)| Some((label, cell.timeline(timeline)?)))
-        .filter(|(_, timeline)| !timeline.mean.is_empty())
+        .map(|series| (peak(series), series.label.as_str()))
         .collect();
-    let windows = found.iter().map(|(_, timeline)| timeline.mean.len()).max()?;
-    let merged = windows.div_ceil(MOST_WINDOWS);
-    // Windows of the run in each that is drawn.
-    let together = merged * summary.coarser.as_ref().map_or(1, |coarser| fit(coarser.windows));
-    let mut series: Vec<Series> = found
-        .iter()
-        .enumerate()
-        .map(|(index, (label, timeline))| over_time(summary, label, timeline, index, merged))
-        .collect();
-    let values: Vec<f64> = reach(&series).collect();
-    let unit = found[0].1.unit;
-    let label = if together > merged && unit != Unit::Seconds {
-        let span = span_ns(summary.timeline_window_ns());
-        format!("{words}, largest of {merged} means of {span}")
-    } else if together > 1 {
-        format!("{words}, largest of {together} windows")
-    } else {
-        words.to_owned()
-    };
-    if series.len() > MOST_BANDS {
-        for series in &mut series {
-            series.intervals.clear();
-        }
-    }
-    let entries = series.iter().map(Entry::of).collect();
-    let title = if together > 1 && !title.is_empty() {
-        format!("{title}, largest of {together}")
-    } else {
-        title
-    };
-    let panel = Panel {
-        title,
-        x: Axis::time(windows as f64 * summary.timeline_window_ns() as f64 / 1e9),
-        y: Axis::suited(label, unit, &values),
-        series,
-        warmup_until: summary.warmup_ns as f64 / 1e9,
-        shaded: limits::active(&focus.cells),
-        least_left: 0.0,
-    };
-    Some((panel, entries))
-}
-
-/// Every value that the lines and their bands come to.
-fn reach(series: &[Series]) -> impl Iterator<Item = f64> + '_ {
-    series.iter().flat_map(|series| {
-        let highs = series.intervals.iter().map(|(_, high)| *high);
-        series.points.iter().map(|point| point.1).chain(highs)
-    })
-}
-
-/// A timeline as a series; of `merged` neighbouring windows only the one with the largest mean is drawn.
-fn over_time(summary: &Summary, label: &str, timeline: &Timeline, index: usize, merged: usize) -> Series {
-    let width = summary.timeline_window_ns() as f64 / 1e9;
-    let at = |values: &[f64], window: usize| values.get(window).copied().unwrap_or(f64::NAN);
-    let mut points: Vec<Point> = Vec::new();
-    let mut intervals = Vec::new();
-    for first in (0..timeline.mean.len()).step_by(merged) {
-        let last = (first + merged).min(timeline.mean.len());
-        let key = |window: &usize| {
-            Some(timeline.mean[*window])
-                .filter(|mean| mean.is_finite())
-                .unwrap_or(f64::MIN)
-        };
-        let worst = (first..last).max_by(|a, b| key(a).total_cmp(&key(b))).unwrap_or(first);
-        let mean = Some(timeline.mean[worst])
-            .filter(|mean| mean.is_finite())
-            .unwrap_or(f64::NAN);
-        points.push((f64::midpoint(first as f64, last as f64) * width, mean));
-        intervals.push((at(&timeline.low, worst), at(&timeline.high, worst)));
-    }
-    Series {
-        label: label.into(),
-        look: look(index, false),
-        points,
-        intervals,
-        whiskers: false,
-        base: None,
+    peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
+    match peaks[..] {
+        [(most, _)] => Some(format!(
+            "The slowest 1 % of the worst {window} wait {}",
+            panel.y.say(most)
+        )),
+        [(most, label), (next, _), ..] if most > 1.2 * next => Some(format!(
+            "In the worst {window} the slowest 1 % of {label} wait {}, of the others {}",
+            panel.y.say(most),
+            panel.y.say(next)
+        )),
+        _ => None,
     }
 }
 
 /// What is drawn against a swept parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swept<'m> {
-    /// p99 latency of the whole run.
-    Latency,
     /// Dollars per month.
     Bill,
     /// A metric by its name, with its unit.
@@ -250,80 +188,80 @@ pub enum Swept<'m> {
 
 /// p99 latency against the swept parameter.
 pub fn p99_against_sweep(summary: &Summary) -> Option<Named> {
-    against_sweep(summary, Swept::Latency, "latency-p99-sweep", "p99 latency")
+    let waited = kind::waited(summary);
+    let what = Swept::Metric(&waited.metric, Unit::Seconds);
+    against_sweep(summary, what, "latency-p99-sweep", waited.words, waited.short)
 }
 
 /// Monthly bill against the swept parameter.
 pub fn bill_against_sweep(summary: &Summary) -> Option<Named> {
-    against_sweep(summary, Swept::Bill, "bill-sweep", "bill per month")
+    against_sweep(summary, Swept::Bill, "bill-sweep", "Bill of a month", "Bill of a month")
 }
 
-fn against_sweep(summary: &Summary, what: Swept, stem: &str, words: &str) -> Option<Named> {
-    let (panel, entries) = sweep_panel(summary, what)?;
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    let against = format!("{words} against {}", panel.x.label);
-    let rect = plot::frame(
-        &mut picture,
-        &against,
-        &subtitle(summary, &sweep_note(summary), "whiskers"),
+fn against_sweep(summary: &Summary, what: Swept, stem: &str, head: &str, short: &str) -> Option<Named> {
+    let mut panel = sweep_panel(summary, what)?;
+    panel.head.words = head.into();
+    let against = capitalised(&format!("{short} against {}", panel.x.label));
+    let foot = foot(
+        summary,
+        "whiskers",
+        &[&sweep_note(summary), "Lines that coincide are drawn in turns."],
     );
-    let rect = plot::legend(&mut picture, rect, &entries);
-    plot::panel(
-        &mut picture,
-        rect,
-        &Panel {
-            title: String::new(),
-            ..panel
-        },
-    );
-    let mut caption = against;
-    caption.push('.');
-    let caption = caption.replacen('b', "B", usize::from(what == Swept::Bill));
+    let words = around(summary, None, &against, foot);
     Some(Named {
         stem: stem.into(),
-        caption,
-        picture,
+        caption: format!("{against}."),
+        picture: stack::picture(&words, vec![Block::panel(panel, PANEL)]),
     })
 }
 
 /// The panel of a chart against the sweep axis with the most values, one line per variant and point of other axes.
-pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<(Panel, Vec<Entry>)> {
+pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<Panel> {
     let (across, values) = main_axis(summary)?;
     let axis = &summary.axes[across];
     let (chosen, _) = sweep_lines(summary, across);
-    let series: Vec<Series> = chosen
+    let mut series: Vec<Series> = chosen
         .iter()
         .enumerate()
         .map(|(index, (label, cells))| sweep_series(cells, across, axis, &values, what, (index, label)))
-        .filter(|series| !series.points.is_empty())
+        .filter(|series| series.points.iter().any(|point| point.1.is_finite()))
         .collect();
-    if series.is_empty() {
+    if series
+        .iter()
+        .all(|series| series.points.iter().all(|point| point.1.is_nan() || point.1 == 0.0))
+    {
         return None;
     }
-    let numbers = series
+    if let [only] = series.as_mut_slice() {
+        only.label.clear();
+    }
+    // Intervals do not set the range: one that leaves it is cut.
+    let reach: Vec<f64> = series
         .iter()
-        .flat_map(|series| series.points.iter().map(|point| point.1));
-    let ends = series
-        .iter()
-        .flat_map(|series| &series.intervals)
-        .flat_map(|(low, high)| [*low, *high]);
-    let reach: Vec<f64> = numbers.chain(ends.filter(|end| *end > 0.0)).collect();
-    let (title, unit) = match what {
-        Swept::Latency => ("p99 latency", Unit::Seconds),
-        Swept::Bill => ("bill per month", Unit::Dollars),
+        .flat_map(|series| series.points.iter().map(|point| point.1))
+        .collect();
+    let (metric, unit) = match what {
+        Swept::Bill => (name::BILL_MONTH, Unit::Dollars),
         Swept::Metric(metric, unit) => (metric, unit),
     };
-    let entries = series.iter().map(Entry::of).collect();
-    let panel = Panel {
-        title: title.into(),
-        x: Axis::sweep(axis.label.clone(), axis.scale, &values),
-        y: Axis::suited(title, unit, &reach),
-        series,
-        warmup_until: 0.0,
-        shaded: Vec::new(),
-        least_left: 0.0,
-    };
-    Some((panel, entries))
+    let mut x = Axis::sweep(axis.label.clone(), axis.scale, &values);
+    x.answer = answer_at(summary, across, axis, &values);
+    let y = Axis::suited("", unit, &reach);
+    let scale = if y.is_log() { "log scale   " } else { "" };
+    let head = Head::new("", format!("{scale}({metric})"));
+    Some(Panel::new(head, x, y, series))
+}
+
+/// Where the answer of a sweep of one variant stands: the cheapest cell that does its work.
+fn answer_at(summary: &Summary, across: usize, axis: &Parameter, values: &[PointValue]) -> Option<f64> {
+    if summary.variants().len() > 1 || summary.axes.len() > 1 {
+        return None;
+    }
+    let all = super::every(summary);
+    let cell = all.cells[super::answer(&all)?].1;
+    let here = cell.point.get(across)?;
+    let place = values.iter().position(|value| value.text == here.text)?;
+    Some(sweep_position(axis.scale, values, place))
 }
 
 /// The cells of one line of a chart against a sweep axis, with its label.
@@ -345,9 +283,9 @@ fn sweep_lines(summary: &Summary, across: usize) -> (Vec<Line<'_>>, usize) {
         lines[place].1.push(cell);
     }
     let all = lines.len();
-    if all > MOST_SERIES {
-        let mut shown = (0..MOST_SERIES)
-            .map(|line| line * (all - 1) / (MOST_SERIES - 1))
+    if all > MOST_LINES {
+        let mut shown = (0..MOST_LINES)
+            .map(|line| line * (all - 1) / (MOST_LINES - 1))
             .peekable();
         let mut index = 0;
         lines.retain(|_| {
@@ -367,7 +305,7 @@ pub fn sweep_note(summary: &Summary) -> String {
     if lines.len() == all {
         return String::new();
     }
-    format!("{} of {all} lines, evenly spaced", lines.len())
+    format!("Drawn: {} of {all} lines, evenly spaced.", lines.len())
 }
 
 fn sweep_series(
@@ -383,7 +321,6 @@ fn sweep_series(
         .iter()
         .filter_map(|cell| {
             let estimate = match what {
-                Swept::Latency => cell.metric(name::LATENCY_P99)?.estimate,
                 Swept::Bill => cell.bill.total,
                 Swept::Metric(metric, _) => cell.metric(metric)?.estimate,
             };
@@ -396,16 +333,27 @@ fn sweep_series(
         .flatten()
         .collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let fails = !cells.is_empty() && cells.iter().all(|cell| words::fails_all(cell));
+    if fails {
+        // It ended there, at no value in particular.
+        found.truncate(1);
+    }
+    let mut look = look(index);
+    if fails {
+        look.marker = Some(Marker::Cross);
+        look.colour = super::style::FAILED;
+    }
     Series {
         label: label.into(),
-        look: look(index, true),
+        remark: if fails { FAILS.into() } else { String::new() },
+        look,
         points: found.iter().map(|(x, estimate)| (*x, finite(estimate.mean))).collect(),
         intervals: found
             .iter()
             .map(|(_, estimate)| estimate.drawn_interval().unwrap_or((f64::NAN, f64::NAN)))
             .collect(),
-        whiskers: true,
         base: None,
+        half: 0.0,
     }
 }
 
@@ -447,52 +395,4 @@ fn line_label(cell: &Cell, across: usize, several: bool) -> String {
         .cloned()
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// Depth and age of a queue or stream, by its dotted path.
-pub fn queue(summary: &Summary, focus: &Focus, stem: &str) -> Option<Named> {
-    let component = stem.rsplit('.').next().unwrap_or(stem);
-    let part = |end: &str, words: &str| {
-        let (mut panel, entries) = timeline_panel(summary, focus, &format!("{stem}.{end}"), words, String::new())?;
-        // A queue fills and drains in straight lines, and ends at nothing: no place for logarithms.
-        let unit = if end == name::QUEUE_AGE {
-            Unit::Seconds
-        } else {
-            Unit::Level
-        };
-        panel.y = Axis::from_zero(panel.y.label, unit, reach(&panel.series));
-        Some((panel, entries))
-    };
-    let parts: Vec<(Panel, Vec<Entry>)> = [
-        part(name::QUEUE_DEPTH, "messages waiting"),
-        part(name::QUEUE_AGE, "age of the oldest"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let entries = parts.first()?.1.clone();
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    let title = format!("messages waiting in {component}");
-    let rect = plot::frame(&mut picture, &title, &focus.subtitle(summary, bands(&entries)));
-    let rect = plot::legend(&mut picture, rect, &entries);
-    let left = parts
-        .iter()
-        .map(|(panel, _)| plot::left_margin(&panel.y))
-        .fold(0.0, f64::max);
-    for (rect, (panel, _)) in rect.grid(parts.len(), 1, 10.0).into_iter().zip(&parts) {
-        plot::panel(
-            &mut picture,
-            rect,
-            &Panel {
-                least_left: left,
-                ..panel.clone()
-            },
-        );
-    }
-    let caption = format!("Messages waiting in {component}, and the age of the oldest.");
-    Some(Named {
-        stem: format!("queue-{}", file_part(component)),
-        caption,
-        picture,
-    })
 }

@@ -2,29 +2,48 @@
 //! [`canvas`] replays on plotters' SVG or PNG backend; nothing else knows plotters.
 
 pub mod axis;
+pub mod bars;
+pub mod bill;
+pub mod braid;
 pub mod canvas;
+pub mod causes;
 pub mod expected;
+pub mod frontier;
+pub mod heat;
+pub mod instances;
+pub mod kind;
+pub mod labels;
+pub mod levels;
 pub mod lines;
+pub mod marks;
+pub mod overview;
+pub mod panel;
 pub mod parts;
-pub mod plot;
-pub mod stacks;
+pub mod rows;
+pub mod sheet;
+pub mod stack;
+pub mod style;
+pub mod text;
+pub mod time;
+pub mod waterfall;
+pub mod words;
+pub mod work;
 
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use self::canvas::{Dash, Marker, PALETTE, Picture};
-use self::plot::Look;
-use super::format::span_ns;
+use self::canvas::{Colour, Dash, Marker, Picture};
+use self::panel::Look;
 use super::verdicts;
-use crate::run::summary::{Axis, Cell, Summary};
+use crate::run::summary::{Axis, Cell, Scale, Summary, name};
 
 /// Width of every picture in pixels.
 pub const WIDTH: u32 = 1600;
-/// Height of every picture in pixels.
-pub const HEIGHT: u32 = 900;
-/// A chart with more lines than this cannot be read; the rest is left to the tables.
+/// A chart with more bars than this cannot be read; the rest is left to the tables.
 pub const MOST_SERIES: usize = 14;
+/// As many lines as there are colours that everybody can tell apart.
+pub const MOST_LINES: usize = style::VARIANTS.len();
 
 /// A picture with its file stem and what it shows in one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,20 +75,30 @@ pub fn drawn(summary: &Summary) -> Drawn {
     let summary = &*verdicts::by_regime(summary);
     let focus = &focus(summary);
     let parts = parts::parts(focus);
-    let mut plans: Vec<Plan> = vec![Box::new(|| overview(summary)), Box::new(|| expected::expected(summary))];
-    if !summary.axes.is_empty() {
-        plans.push(Box::new(|| lines::p99_against_sweep(summary)));
-        plans.push(Box::new(|| lines::bill_against_sweep(summary)));
-    }
-    plans.push(Box::new(|| lines::p99_over_time(summary)));
-    plans.push(Box::new(|| lines::latency_distribution(summary)));
-    plans.push(Box::new(|| stacks::bill(summary)));
-    plans.push(Box::new(|| stacks::causes(summary)));
+    let mut plans: Vec<Plan> = vec![
+        Box::new(|| overview::overview(summary, focus)),
+        Box::new(|| expected::expected(summary, focus)),
+        Box::new(|| work::picture(summary, focus)),
+        Box::new(|| frontier::picture(summary, focus)),
+        Box::new(|| heat::picture(summary)),
+        Box::new(|| lines::p99_against_sweep(summary)),
+        Box::new(|| lines::bill_against_sweep(summary)),
+        Box::new(|| lines::p99_over_time(summary, focus)),
+        Box::new(|| lines::latency_distribution(summary, focus)),
+        Box::new(|| bill::picture(summary, focus)),
+        Box::new(|| waterfall::picture(summary, focus)),
+        Box::new(|| causes::picture(summary, focus)),
+    ];
     for part in &parts.instances {
-        plans.push(Box::new(|| stacks::instances(summary, focus, part)));
+        plans.push(Box::new(|| instances::picture(summary, focus, part)));
     }
     for part in &parts.queues {
-        plans.push(Box::new(|| lines::queue(summary, focus, part)));
+        plans.push(Box::new(|| levels::waiting(summary, focus, part)));
+    }
+    for part in &parts.levels {
+        plans.push(Box::new(|| {
+            levels::picture(summary, focus, part, &levels::LEVELS, "levels")
+        }));
     }
     let mut pictures: Vec<Named> = plans.par_iter().filter_map(|plan| plan()).collect();
     distinct(&mut pictures);
@@ -93,91 +122,6 @@ fn distinct(pictures: &mut [Named]) {
             named.stem = format!("{stem}-{number}");
         }
     }
-}
-
-/// The one picture to open first: p99 per window above the bill, or both against the swept parameter.
-fn overview(summary: &Summary) -> Option<Named> {
-    let mut picture = Picture::new(WIDTH, HEIGHT);
-    let title = if summary.title.is_empty() {
-        summary.scenario.as_str()
-    } else {
-        summary.title.as_str()
-    };
-    let (note, marks) = if summary.axes.is_empty() {
-        (String::new(), "bands and whiskers")
-    } else {
-        (lines::sweep_note(summary), "whiskers")
-    };
-    let words = [note, provenance(summary, marks)]
-        .into_iter()
-        .filter(|words| !words.is_empty());
-    let words: Vec<String> = words.collect();
-    let rect = plot::frame(&mut picture, title, &words.join(" · "));
-    if summary.axes.is_empty() {
-        let focus = focus(summary);
-        let (panel, entries) = lines::p99_panel(summary, &focus)?;
-        let bars = stacks::bill_bars(&focus)?;
-        // A few bars fit below the lines, many need the height of the picture.
-        let (above, below) = if focus.cells.len() > 5 {
-            let halves = rect.grid(1, 2, 30.0);
-            (halves[0], halves[1])
-        } else {
-            rect.split(0.6 - 0.02 * focus.cells.len() as f64, 16.0)
-        };
-        let above = plot::legend(&mut picture, above, &entries);
-        plot::panel(&mut picture, above, &unlabelled(panel));
-        let below = plot::legend(&mut picture, below, &bars.1);
-        plot::bars(&mut picture, below, &bars.0);
-    } else {
-        let latency = lines::sweep_panel(summary, lines::Swept::Latency)?;
-        let bill = lines::sweep_panel(summary, lines::Swept::Bill)?;
-        let rect = plot::legend(&mut picture, rect, &latency.1);
-        let halves = rect.grid(1, 2, 36.0);
-        plot::panel(&mut picture, halves[0], &unlabelled(latency.0));
-        plot::panel(&mut picture, halves[1], &unlabelled(bill.0));
-    }
-    let caption = "The result in one picture: p99 latency and monthly bill.".into();
-    Some(Named {
-        stem: "overview".into(),
-        caption,
-        picture,
-    })
-}
-
-/// The panel without words beside its y axis, which its title repeats.
-fn unlabelled(mut panel: plot::Panel) -> plot::Panel {
-    panel.y.label.clear();
-    panel
-}
-
-/// How the numbers came about, for subtitles; `intervals` names the marks that show confidence intervals, if any.
-pub fn provenance(summary: &Summary, intervals: &str) -> String {
-    let shown = summary.replications > 1 && !intervals.is_empty();
-    let interval = if shown {
-        format!(" · {intervals}: 95 % confidence interval")
-    } else {
-        String::new()
-    };
-
-    let plural = if summary.replications == 1 { "" } else { "s" };
-    format!(
-        "{}: {} simulated, {} replication{plural}, seed {}{interval}",
-        summary.scenario,
-        span_ns(summary.length_ns),
-        summary.replications,
-        summary.seed
-    )
-}
-
-/// The scenario's title, what a chart holds fixed, and how the numbers came about.
-pub fn subtitle(summary: &Summary, note: &str, intervals: &str) -> String {
-    let provenance = provenance(summary, intervals);
-    let parts = [summary.title.as_str(), note, provenance.as_str()];
-    parts
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" · ")
 }
 
 /// The cells that a chart without a sweep axis shows, each with its name.
@@ -241,26 +185,80 @@ fn shortened(mut cells: Vec<(String, &Cell)>, mut note: String) -> Focus<'_> {
     Focus { cells, note }
 }
 
-impl Focus<'_> {
-    /// The subtitle of a chart that shows this focus.
-    pub fn subtitle(&self, summary: &Summary, intervals: &str) -> String {
-        subtitle(summary, &self.note, intervals)
-    }
+/// All cells, each with its name.
+pub fn every(summary: &Summary) -> Focus<'_> {
+    let several = summary.variants().len() > 1;
+    let named = |cell| (verdicts::short_label(cell, several), cell);
+    shortened(summary.cells.iter().map(named).collect(), String::new())
 }
 
-/// The look of the series with that index: colours repeat after seven, with another dash and marker.
-pub fn look(index: usize, markers: bool) -> Look {
-    const MARKERS: [Marker; 4] = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond];
-    let round = index / PALETTE.len();
-    let dash = match round {
-        0 => Dash::Solid,
-        1 => Dash::Dashed,
-        _ => Dash::Dotted,
+/// Which of the cells is the answer: the cheapest of those that do all of their work, if there are others.
+pub fn answer(focus: &Focus) -> Option<usize> {
+    if !same_traffic(focus) {
+        return None;
+    }
+    let good = |index: &usize| {
+        let cell = focus.cells[*index].1;
+        !cell.is_bad() && verdicts::has_whole_bill(cell) && bill::has_bill(cell)
     };
+    let bill = |index: &usize| focus.cells[*index].1.bill.total.mean;
+    let found = (0..focus.cells.len()).filter(good);
+    let cheapest = found.min_by(|a, b| bill(a).total_cmp(&bill(b)))?;
+    (focus.cells.len() > 1).then_some(cheapest)
+}
+
+/// Whether the same work comes to all cells, so that the bill of one can stand beside that of another.
+pub fn same_traffic(focus: &Focus) -> bool {
+    let offered = focus.cells.iter().filter_map(|(_, cell)| cell.metric(name::OFFERED));
+    let offered = offered
+        .map(|metric| metric.estimate.mean)
+        .filter(|mean| mean.is_finite());
+    let (least, most) = offered.fold((f64::INFINITY, 0.0), |(least, most): (f64, f64), mean| {
+        (least.min(mean), most.max(mean))
+    });
+    most <= 1.05 * least
+}
+
+/// The colour of each cell: one hue from light to dark along a sweep of one variant, with the answer in the accent;
+/// else those of the variants. More cells than colours have ink.
+pub fn colours(summary: &Summary, focus: &Focus) -> Vec<Colour> {
+    let count = focus.cells.len();
+    let numbers = summary.axes.iter().all(|axis| axis.scale != Scale::Category);
+    if count > MOST_LINES {
+        return vec![style::INK; count];
+    }
+    let variants = summary.variants();
+    if !summary.axes.is_empty() && variants.len() > 1 {
+        let place = |cell: &Cell| {
+            variants
+                .iter()
+                .position(|variant| *variant == cell.variant)
+                .unwrap_or(0)
+        };
+        let colour = |(_, cell): &(String, &Cell)| style::VARIANTS[place(cell) % MOST_LINES];
+        return focus.cells.iter().map(colour).collect();
+    }
+    if summary.axes.is_empty() || !numbers || count < 2 {
+        return style::VARIANTS[..count].to_vec();
+    }
+    let best = answer(focus).filter(|_| focus.cells.iter().any(|(_, cell)| cell.is_bad()));
+    let colour = |index| {
+        if best == Some(index) {
+            style::ACCENT
+        } else {
+            style::ordered(index, count)
+        }
+    };
+    (0..count).map(colour).collect()
+}
+
+/// The look of the line with that index along a sweep.
+pub fn look(index: usize) -> Look {
+    const MARKERS: [Marker; 4] = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond];
     Look {
-        colour: PALETTE[index % PALETTE.len()],
-        dash,
-        marker: markers.then_some(MARKERS[index % MARKERS.len()]),
+        colour: style::VARIANTS[index % style::VARIANTS.len()],
+        dash: Dash::Solid,
+        marker: Some(MARKERS[index % MARKERS.len()]),
     }
 }
 
@@ -376,7 +374,11 @@ mod tests {
                 "queue-mail"
             ]
         );
-        assert!(!stems(&sample::four()).contains(&"bill-sweep".to_owned()));
+        let compared = stems(&sample::compared());
+        assert!(!compared.contains(&"bill-sweep".to_owned()));
+        for stem in ["p99-against-bill", "bill-difference"] {
+            assert!(compared.contains(&stem.to_owned()), "{compared:?}");
+        }
         assert!(stems(&sample::no_cells()).is_empty());
     }
 
@@ -402,7 +404,7 @@ mod tests {
             assert!(!svg.contains("<b>"), "{}", named.stem);
         }
         let mut picture = Picture::new(100, 100);
-        picture.text((0.0, 50.0), "<b>&", 20.0, canvas::INK, Align::Left);
+        picture.text((0.0, 50.0), "<b>&", 20.0, style::INK, Align::Left);
         assert!(picture.svg().unwrap().contains("&lt;b&gt;&amp;"));
     }
 

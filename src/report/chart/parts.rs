@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Focus;
+use super::{Focus, levels};
 use crate::report::format;
 use crate::run::summary::{Timeline, name};
 
@@ -40,12 +40,33 @@ const QUEUES: Group = Group {
     sizes: &[name::QUEUE_DEPTH],
 };
 
+/// Ends of the timelines of levels.
+const LEVEL_ENDS: [&str; levels::LEVELS.len()] = {
+    let mut ends = [""; levels::LEVELS.len()];
+    let mut index = 0;
+    while index < ends.len() {
+        ends[index] = levels::LEVELS[index].0;
+        index += 1;
+    }
+    ends
+};
+
+const LEVELS: Group = Group {
+    parts: "databases, proxies, workflows and other parts with levels",
+    trouble: "the highest levels",
+    drawn: &LEVEL_ENDS,
+    troubles: &[],
+    sizes: &LEVEL_ENDS,
+};
+
 /// The parts that have pictures, by their dotted paths.
 pub struct Parts<'a> {
     /// Functions and fleets.
     pub instances: Vec<&'a str>,
     /// Queues and streams.
     pub queues: Vec<&'a str>,
+    /// Whatever else has levels.
+    pub levels: Vec<&'a str>,
     /// What was left out, in sentences; empty if nothing was.
     pub notes: Vec<String>,
 }
@@ -60,18 +81,22 @@ struct Rank {
 /// Chooses the parts of what a focus shows.
 pub fn parts<'a>(focus: &Focus<'a>) -> Parts<'a> {
     let (instances, queues) = (all(focus, &INSTANCES), all(focus, &QUEUES));
+    let mut levels = all(focus, &LEVELS);
+    levels.retain(|(part, rank)| rank.size > 0.0 && queues.iter().all(|(queue, _)| queue != part));
     let mut notes = Vec::new();
-    if instances.len() + queues.len() <= MOST {
+    if instances.len() + queues.len() + levels.len() <= MOST {
         let paths = |ranked: Vec<(&'a str, Rank)>| ranked.into_iter().map(|part| part.0).collect();
         return Parts {
             instances: paths(instances),
             queues: paths(queues),
+            levels: paths(levels),
             notes,
         };
     }
     Parts {
         instances: worst(instances, &INSTANCES, &mut notes),
         queues: worst(queues, &QUEUES, &mut notes),
+        levels: worst(levels, &LEVELS, &mut notes),
         notes,
     }
 }
@@ -81,7 +106,11 @@ fn all<'a>(focus: &Focus<'a>, group: &Group) -> Vec<(&'a str, Rank)> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut found: Vec<(&str, Rank)> = Vec::new();
     let ended = |timeline: &'a Timeline, ends: &[&str]| {
-        let part = |end: &&str| timeline.name.strip_suffix(*end)?.strip_suffix('.');
+        let part = |end: &&str| {
+            let part = timeline.name.strip_suffix(*end)?.strip_suffix('.')?;
+            // The end may be the last of several words of a metric.
+            (part.matches('.').count() == 1).then_some(part)
+        };
         ends.iter().find_map(part)
     };
     let timelines = || focus.cells.iter().flat_map(|(_, cell)| &cell.timelines);
