@@ -359,7 +359,7 @@ fn study(system: &System, cells: &[CellPlan], seed: u64, replications: &[usize])
             .iter()
             .map(|(cell, results)| aggregate(cell, &results[..n].iter().collect::<Vec<_>>()))
             .collect();
-        let differences = differences::of(&cells);
+        let differences = differences::of(&cells, &[], &[]);
         for (number, truth) in system.truths.iter().enumerate() {
             let estimate = if cells.len() > 1 {
                 let of = |found: &&coldcurve::run::summary::Difference| found.metric == truth.metric;

@@ -197,7 +197,7 @@ databases: { db: { service: aws.rds.postgres, instance: db.t3.medium, maximum_co
 fn runs_that_end_in_two_places_are_not_averaged() {
     let scratch = Scratch::new("regimes");
     let outcome = run(&scratch, "start.yaml", CROWDED_START, &[]);
-    let words = outcome.stdout.split("two regimes: ").nth(1).unwrap_or_default();
+    let words = outcome.stdout.split("Two regimes: ").nth(1).unwrap_or_default();
     let collapsed: u32 = words
         .split(" of 12 runs collapsed (errors ")
         .next()
@@ -370,7 +370,7 @@ fn an_endless_backlog_is_refused_in_words_and_a_table() {
                 "! base",
                 "refused, no figures:",
                 "messages in the queue `q`",
-                "or was refused",
+                "does not keep the promise",
             ],
         );
         assert!(

@@ -7,19 +7,44 @@ use crate::support::{blessed, repository};
 use coldcurve::Scenario;
 use std::fs;
 
-/// Scenarios of different kinds, and what makes their runs short.
-const KINDS: [(&str, &[(&str, &str)]); 5] = [
-    // Requests and answers, with faults and limits.
-    ("bad-hour", &[]),
-    // A queue with a worker.
-    ("fifo-poison", &[]),
+/// What makes the runs of a scenario short.
+type Changes = &'static [(&'static str, &'static str)];
+
+/// Scenarios of different kinds, how often each is run, and what makes the runs short. Those that are not among the
+/// scenarios lie in `tests/data/screens`.
+const KINDS: [(&str, u64, Changes); 13] = [
+    // Requests and answers, with variants, faults and limits.
+    ("bad-hour", 2, &[]),
+    // Requests and answers, with sizes, sources beside the headline, and a deploy.
+    (
+        "provisioned-bill",
+        2,
+        &[("run.length", "7 min"), ("run.warmup", "1 min")],
+    ),
+    // A queue with a worker, and poison.
+    ("fifo-poison", 2, &[]),
+    // A queue with a worker, swept.
+    ("worker", 4, &[]),
+    // A queue whose losses nobody sees, and one that is not done.
+    ("quiet-dlq", 2, &[]),
     // A stream with a consumer.
-    ("stream-poison", &[]),
+    ("stream-poison", 2, &[]),
+    // A stream whose consumer lags: a single system.
+    ("lagging-stream", 2, &[]),
     // Workflows, along a swept parameter with a label.
-    ("standard-or-express", &[]),
+    ("standard-or-express", 2, &[]),
+    // A scheduled workflow.
+    ("nightly-map", 2, &[]),
+    // A schedule alone.
+    ("nightly", 1, &[]),
+    // A pipeline of events.
+    ("thumbnails", 2, &[("run.length", "40 min")]),
+    // Two regimes.
+    ("pinned-proxy", 16, &[("run.length", "4 min")]),
     // A parameter that only one of the variants has.
     (
         "provisioned-bill-pool",
+        2,
         &[("run.length", "2 min"), ("run.warmup", "30 s")],
     ),
 ];
@@ -27,9 +52,13 @@ const KINDS: [(&str, &[(&str, &str)]); 5] = [
 #[test]
 fn screens_are_what_they_were() {
     let mut wrong = Vec::new();
-    for (name, changes) in KINDS {
-        let file = repository().join("scenarios").join(name).with_extension("yaml");
-        let scenario = Scenario::from_path(file).expect("a scenario").replications(2);
+    for (name, replications, changes) in KINDS {
+        let folders = ["scenarios", "tests/data/screens"].map(|folder| repository().join(folder));
+        let files = folders.map(|folder| folder.join(name).with_extension("yaml"));
+        let file = files.into_iter().find(|file| file.exists()).expect("a file");
+        let scenario = Scenario::from_path(file)
+            .expect("a scenario")
+            .replications(replications);
         let scenario = changes
             .iter()
             .fold(scenario, |scenario, (path, value)| scenario.set(path, value));
@@ -53,7 +82,7 @@ fn every_screen_is_compared() {
     let mut found: Vec<String> = entries
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
-    let both = |(name, _): &(&str, _)| [110, 80].map(|columns| format!("{name}-{columns}.txt"));
+    let both = |(name, ..): &(&str, u64, Changes)| [110, 80].map(|columns| format!("{name}-{columns}.txt"));
     let mut expected: Vec<String> = KINDS.iter().flat_map(both).collect();
     found.sort();
     expected.sort();

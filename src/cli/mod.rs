@@ -351,12 +351,22 @@ fn write(summary: &Summary, folder: &Path, args: &RunArgs) -> bool {
         }
     };
     if args.format == Format::Table {
-        let first = ["overview.png", "report.html"].map(|name| folder.join(name));
-        for path in first.iter().filter(|path| written.files.contains(path)) {
-            say(&format!("Look at {}\n", path.display()));
-        }
         for note in &written.notes {
             say(&format!("{note}\n"));
+        }
+        let there = |name: &&str| written.files.contains(&folder.join(name));
+        let picture = ["overview.svg", "overview.png"].into_iter().find(there);
+        let first: Vec<String> = picture
+            .map(|name| folder.join(name).display().to_string())
+            .into_iter()
+            .chain(["report.html"].into_iter().filter(there).map(str::to_owned))
+            .collect();
+        if let [.., last] = first.as_slice()
+            && first.len() == 1
+        {
+            say(&format!("Look at {}\n", folder.join(last).display()));
+        } else if !first.is_empty() {
+            say(&format!("Look at {}\n", first.join(", then ")));
         }
         say(&format!("{} files in {place}\n", written.files.len()));
     }

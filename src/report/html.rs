@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Named, focus};
+use super::columns;
 use super::format::{self, span_ns};
+use super::grid;
 use super::large;
 use super::limits;
 use super::terminal::{judged, swept, whose};
 use super::verdicts;
-use crate::run::summary::{BillLine, Cell, Differences, Estimate, LimitHit, Outcome, Summary, Unit, name};
-use crate::run::verdict::Class;
+use crate::run::summary::{BillLine, Cell, Estimate, LimitHit, Outcome, Summary, Unit};
 use crate::scenario::visible;
 
 /// Light and dark, on paper and on a telephone: tables and pictures scroll within their own boxes there.
@@ -109,6 +110,10 @@ fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[St
             (summary.scenario) ": " (span_ns(summary.length_ns)) " simulated, " (span_ns(summary.warmup_ns))
             " of it warm-up, " (summary.replications) " replications, seed " (summary.seed) ". "
         } "\n"
+        div.answer { "\n"
+            @for line in &summary.answer.lines { p { strong { (line) } } "\n" }
+            @if !summary.answer.lines.is_empty() { (soft(&format!("Promise: {}.", summary.answer.promise))) }
+        } "\n"
         nav { @for section in &sections { a href={ "#" (section.anchor) } { (section.heading) } " " } } "\n"
         @for section in &sections { (section.markup()) }
     }
@@ -151,20 +156,12 @@ fn rest(rows: usize, file: &str) -> Markup {
     }
 }
 
-/// The main metrics and what they are called.
-const COLUMNS: [(&str, &str); 6] = [
-    ("requests", name::THROUGHPUT),
-    ("p50", name::LATENCY_P50),
-    ("p99", name::LATENCY_P99),
-    ("p99, worst window", name::LATENCY_P99_WORST),
-    ("errors", name::ERROR_RATIO),
-    ("cold starts", name::COLD_RATIO),
-];
-
-/// One row per cell with the main metrics.
+/// One row per cell with the figures that suit what is in the system: those of the first screen.
 fn results(summary: &Summary) -> Markup {
-    let differences = summary.differences_of(name::BILL_MONTH);
     let several = summary.variants().len() > 1 || summary.axes.is_empty();
+    let columns = columns::of(summary);
+    let marks = verdicts::marks(summary);
+    let fields: Vec<Vec<String>> = columns.shown.iter().map(|column| column.texts().collect()).collect();
     let names = |cell: &Cell| -> Vec<String> {
         let values = cell.point.iter().map(|value| value.text.clone());
         several
@@ -178,34 +175,33 @@ fn results(summary: &Summary) -> Markup {
             tr {
                 @if several { th { "variant" } }
                 @for axis in &summary.axes { th { (swept(axis)) } }
-                @for (header, _) in COLUMNS { th { (header) } }
-                th { "bill per month" } th { "minus least" } th { "per million requests" }
+                @for column in &columns.shown { th { (grid::in_one_line(&column.header)) } }
+                th { "per million requests" }
             } "\n"
-            @for cell in &summary.cells {
+            @for (row, cell) in summary.cells.iter().enumerate() {
                 tr {
                     @for (index, name) in names(cell).into_iter().enumerate() {
-                        td { @if index == 0 && cell.is_bad() { span.fail { "!" } " " } (name) }
+                        td {
+                            @if index == 0 && !marks[row].is_empty() { span class=(class_of(marks[row])) { (marks[row]) } " " }
+                            (name)
+                        }
                     }
-                    @for (_, metric) in COLUMNS { td { (figure(cell, metric)) } }
-                    td { (money(cell, &cell.bill.total)) }
-                    td { (minus(&differences, cell)) }
+                    @for column in &fields { td { (column[row]) } }
                     td { (cell.bill.per_million.as_ref().map_or_else(|| format::MISSING.into(), |e| money(cell, e))) }
                 } "\n"
             }
         } } "\n"
+        @for remark in &columns.remarks { (soft(remark)) }
     }
 }
 
-/// A metric of a cell; what grows has no interval.
-fn figure(cell: &Cell, metric: &str) -> String {
-    let Some(metric) = cell.metric(metric) else {
-        return format::MISSING.into();
-    };
-    let shown = Estimate {
-        interval: metric.estimate.interval.filter(|_| !cell.is(Class::Growing)),
-        ..metric.estimate
-    };
-    verdicts::marked(cell, (format::estimate(metric.unit, &shown), String::new())).0
+/// The colour of a mark before a row.
+fn class_of(mark: &str) -> &'static str {
+    match mark {
+        verdicts::ANSWER => "ok",
+        "!" => "fail",
+        _ => "soft",
+    }
 }
 
 /// What a cell costs; without a month there is no interval.
@@ -215,16 +211,6 @@ fn money(cell: &Cell, estimate: &Estimate) -> String {
         ..*estimate
     };
     verdicts::bill(cell, (format::estimate(Unit::Dollars, &shown), String::new())).0
-}
-
-/// How much more the bill is than the least, with the same dice.
-fn minus(bills: &Differences, cell: &Cell) -> String {
-    let Some(found) = bills.of(cell) else {
-        return if bills.is_base(cell) { "·" } else { format::MISSING }.into();
-    };
-    let words = format::estimate(Unit::Dollars, &found.difference);
-    let doubt = if found.is_told_apart() { "" } else { " (not told apart)" };
-    format!("{words}{doubt}")
 }
 
 fn expectations(summary: &Summary) -> Option<Section> {

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
 use super::format;
+use crate::run::answer::Answer;
 use crate::run::coarse::Coarser;
+use crate::run::promise::Promise;
 use crate::run::summary::{Axis, Cell, ExpectationResult, Manifest, Outcome, Summary, WarmupSummary, name};
 
 /// Tables of more cells than this show some of them.
@@ -69,6 +71,7 @@ fn with_cells(summary: &Summary, cells: Vec<Cell>) -> Summary {
         differences: of_here.cloned().collect(),
         axes: summary.axes.clone(),
         coarser: summary.coarser.clone(),
+        answer: summary.answer.clone(),
         scenario: summary.scenario.clone(),
         title: summary.title.clone(),
         warmup: summary.warmup.clone(),
@@ -123,6 +126,8 @@ pub struct Slim<'a> {
     axes: &'a [Axis],
     left_out: &'static str,
     cells: Cells<'a>,
+    promise: Promise,
+    answer: &'a Answer,
     expectations: &'a [ExpectationResult],
     warnings: &'a [String],
     manifest: &'a Manifest,
@@ -148,6 +153,8 @@ pub fn slim(summary: &Summary) -> Option<Slim<'_>> {
         axes,
         cells,
         differences: _,
+        promise,
+        answer,
         expectations,
         warnings,
         manifest,
@@ -167,6 +174,8 @@ pub fn slim(summary: &Summary) -> Option<Slim<'_>> {
         left_out: "more than 1,000 cells: distributions are in latency.csv, timelines in timeline.csv, levels in \
                    levels.csv, differences in differences.csv, the value of each replication in runs.csv",
         cells: Cells(cells),
+        promise: *promise,
+        answer,
         expectations,
         warnings,
         manifest,

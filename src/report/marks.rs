@@ -3,72 +3,63 @@
 
 use std::fmt::Write as _;
 
+use super::columns::{Column, MINUS};
 use super::format::{self, span_ns};
 use super::large;
-use super::terminal::{MINUS, View, paragraph};
+use super::terminal::{View, paragraph};
 use crate::run::points::texts;
 use crate::run::summary::{Cell, Difference, Metric, Summary, Unit, name, place};
-
-/// The metrics of the table.
-const SHOWN: [&str; 5] = [
-    name::LATENCY_P50,
-    name::LATENCY_P99,
-    name::LATENCY_P99_WORST,
-    name::ERROR_RATIO,
-    name::COLD_RATIO,
-];
 
 /// Requests in a window that a p99 takes at least: ten are beyond it then.
 const ENOUGH_REQUESTS: f64 = 1000.0;
 
 /// The lines below a table with columns of these metrics.
-pub fn explain(out: &mut String, summary: &Summary, metrics: &[&str], view: View) {
-    for line in lines(summary, metrics) {
+pub fn explain(out: &mut String, summary: &Summary, shown: &[&Column], view: View) {
+    for line in lines(summary, shown) {
         paragraph(out, &line, view.text_width(), "", "  ");
     }
 }
 
 /// The same as sentences.
-pub fn lines(summary: &Summary, metrics: &[&str]) -> Vec<String> {
-    let mut lines: Vec<String> = legend(summary, metrics).into_iter().collect();
+pub fn lines(summary: &Summary, shown: &[&Column]) -> Vec<String> {
+    let mut lines: Vec<String> = legend(summary, shown).into_iter().collect();
     lines.extend(times_the_least(summary));
-    lines.extend(thin(summary));
-    let jumps = SHOWN.iter().flat_map(|metric| jumps(summary, metric)).collect();
+    let metrics: Vec<&str> = shown.iter().map(|column| column.metric.as_str()).collect();
+    lines.extend(thin(summary, &metrics));
+    let jumps = metrics.iter().flat_map(|metric| jumps(summary, metric)).collect();
     lines.extend(large::first_lines(jumps, "summary.json"));
-    lines.extend(small_windows(summary));
+    if metrics.contains(&name::LATENCY_P99_WORST) {
+        lines.extend(small_windows(summary));
+    }
     lines
 }
 
 /// Every shown figure of every cell.
-fn shown(summary: &Summary) -> impl Iterator<Item = (&Cell, &Metric)> {
+fn figures<'s>(summary: &'s Summary, metrics: &'s [&str]) -> impl Iterator<Item = (&'s Cell, &'s Metric)> {
     let of = |cell| {
-        SHOWN
+        metrics
             .iter()
             .filter_map(move |name| Some((cell, Cell::metric(cell, name)?)))
     };
     summary.cells.iter().flat_map(of)
 }
 
-fn legend(summary: &Summary, metrics: &[&str]) -> Option<String> {
+fn legend(summary: &Summary, shown: &[&Column]) -> Option<String> {
     if summary.replications < 2 {
         return None;
     }
-    let words = |(_, metric): (&Cell, &Metric)| format::figure(metric.unit, &metric.estimate);
-    let any = |is: &dyn Fn(&(String, String)) -> bool| {
-        let there = shown(summary).filter(|(_, metric)| metrics.contains(&metric.name.as_str()));
-        there.map(words).any(|words| is(&words))
-    };
+    let any = |is: &dyn Fn(&(String, String)) -> bool| shown.iter().flat_map(|column| &column.fields).any(is);
     let mut text = "± is half of the 95 % confidence interval over replications".to_owned();
     if any(&|words| words.1.starts_with('[')) {
         text.push_str("; [a, b] are its ends where it is lopsided");
     }
-    if any(&|words| words.0.starts_with('>')) {
+    if any(&|words| words.0.trim_start_matches('\u{25b2}').starts_with('>')) {
         text.push_str("; >x: at least x, the data give no upper limit");
     }
     if any(&|words| words.0.starts_with('<')) {
         text.push_str("; <x: none seen, at most x");
     }
-    if !summary.differences.is_empty() && metrics.contains(&MINUS) {
+    if !summary.differences.is_empty() && shown.iter().any(|column| column.metric == MINUS) {
         text.push_str("; minus: paired, the same dice");
         let bills = || summary.differences.iter().filter(|d| d.metric == name::BILL_MONTH);
         if bills().any(|found| !found.is_told_apart()) {
@@ -129,8 +120,8 @@ fn times_the_least(summary: &Summary) -> Option<String> {
 }
 
 /// Figures that rest on few separate events.
-fn thin(summary: &Summary) -> Option<String> {
-    let found: Vec<(&Cell, &Metric, f64)> = shown(summary)
+fn thin(summary: &Summary, metrics: &[&str]) -> Option<String> {
+    let found: Vec<(&Cell, &Metric, f64)> = figures(summary, metrics)
         // Of what nobody and of what everybody met, the bound says all.
         .filter(|(_, metric)| metric.estimate.mean > 0.0)
         .filter(|(_, metric)| metric.unit != Unit::Ratio || metric.estimate.mean < 1.0)

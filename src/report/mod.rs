@@ -14,13 +14,14 @@ pub use self::folder::{Lost, check as check_target};
 use self::folder::{Output, Staging};
 pub use self::owner::{Chosen, choose as choose_folder};
 use crate::run::Results;
+pub use crate::run::format;
 use crate::run::progress::{Phase, Progress, Silent};
 use crate::run::summary::Summary;
 
 pub mod chart;
+pub mod columns;
 pub mod csv;
 pub mod folder;
-pub mod format;
 mod grid;
 pub mod html;
 pub mod json;
@@ -28,6 +29,8 @@ pub mod large;
 pub mod limits;
 pub mod manifest;
 pub mod marks;
+mod offers;
+mod others;
 mod owner;
 #[cfg(test)]
 mod sample;

@@ -1,7 +1,8 @@
 //! Made-up summaries of every shape, for the tests of the reports.
 
 use crate::kernel::number::whole;
-use crate::run::differences;
+use crate::run::answer::{self, Answer};
+use crate::run::promise::Promise;
 use crate::run::summary::{
     Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
     FaultSummary, LimitHit, Manifest, Metric, Outcome, PointValue, PriceBookRef, SCHEMA, Scale, Summary, Timeline,
@@ -271,6 +272,8 @@ fn empty() -> Summary {
         axes: Vec::new(),
         cells: Vec::new(),
         differences: Vec::new(),
+        promise: Promise::default(),
+        answer: Answer::default(),
         expectations: Vec::new(),
         warnings: vec!["functions.checkout: the timeout (60 s) is longer than the gateway's (30 s)".into()],
         manifest: Manifest {
@@ -297,18 +300,25 @@ fn expectation(variant: &str, seen: Option<Estimate>, passed: bool) -> Expectati
         unit: Unit::Seconds,
         condition: "within [150 ms, 260 ms]".into(),
         seen,
+        promised: false,
         outcome: if passed { Outcome::Holds } else { Outcome::Fails },
         more_runs: None,
         place: "checkout.yaml:31".into(),
     }
 }
 
+/// The summary with its answer, and with what all others are measured against it.
+fn answered(mut summary: Summary) -> Summary {
+    answer::complete(&mut summary);
+    summary
+}
+
 /// One variant.
 pub fn one() -> Summary {
-    Summary {
+    answered(Summary {
         cells: vec![cell("base", Vec::new(), 1.0, 1.0, 60)],
         ..empty()
-    }
+    })
 }
 
 /// Four variants and three expectations.
@@ -324,12 +334,11 @@ pub fn four() -> Summary {
         expectation("base", Some(estimate(0.54, 0.02)), false),
         expectation("arm", None, false),
     ];
-    Summary {
-        differences: differences::of(&cells),
+    answered(Summary {
         cells,
         expectations,
         ..empty()
-    }
+    })
 }
 
 /// Four variants to which the same work comes, all of which is done.
@@ -364,12 +373,7 @@ pub fn sweep() -> Summary {
             cells.push(cell(variant, point, knee, rate / 3000.0 * (1.0 + 0.1 * slow), 60));
         }
     }
-    Summary {
-        axes,
-        differences: differences::of(&cells),
-        cells,
-        ..empty()
-    }
+    answered(Summary { axes, cells, ..empty() })
 }
 
 /// A runtime (words) times a memory size, one variant.
@@ -410,12 +414,7 @@ pub fn words() -> Summary {
             cells.push(cell("base", point, slow * 700.0 / memory, memory / 512.0, 60));
         }
     }
-    Summary {
-        axes,
-        differences: differences::of(&cells),
-        cells,
-        ..empty()
-    }
+    answered(Summary { axes, cells, ..empty() })
 }
 
 /// Zeros, missing numbers, empty and single windows, huge numbers, long names, no replications.
@@ -460,10 +459,10 @@ pub fn extremes() -> Summary {
         1e7,
         60,
     );
-    Summary {
+    answered(Summary {
         cells: vec![nothing, gaps, zeros, huge],
         ..empty()
-    }
+    })
 }
 
 /// One window, one replication, no warm-up.
@@ -478,14 +477,14 @@ pub fn single_window() -> Summary {
         timeline.high.clear();
     }
     let length_ns = 60_000_000_000;
-    Summary {
+    answered(Summary {
         replications: 1,
         length_ns,
         warmup_ns: 0,
         warmup: WarmupSummary::default(),
         cells: vec![cell],
         ..empty()
-    }
+    })
 }
 
 /// A month by the minute, seventeen variants.
@@ -499,11 +498,11 @@ pub fn many() -> Summary {
             43_200,
         )
     });
-    Summary {
+    answered(Summary {
         cells: cells.collect(),
         length_ns: 2_592_000_000_000_000,
         ..empty()
-    }
+    })
 }
 
 /// Two variants that ran into limits while things broke.
@@ -548,10 +547,10 @@ pub fn troubled() -> Summary {
         ],
         ..cell(variant, Vec::new(), 2.0, 1.0, 60)
     };
-    Summary {
+    answered(Summary {
         cells: vec![troubled("base", 12_345.0), troubled("capped", 87.0)],
         ..empty()
-    }
+    })
 }
 
 /// A run without cells.

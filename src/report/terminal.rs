@@ -8,13 +8,16 @@ use std::io::IsTerminal as _;
 use terminal_size::{Width, terminal_size_of};
 
 use super::chart::focus;
-use super::format::{self, MISSING, span_ns};
+use super::columns;
+use super::format::{self, span_ns};
 use super::grid::{self, Kind, shortened, stacked};
 use super::large;
 use super::limits;
+use super::offers;
+use super::others;
 use super::verdicts;
 use crate::run::points::texts;
-use crate::run::summary::{Axis, Cell, Estimate, ExpectationResult, LimitHit, Outcome, Scale, Summary, Unit, name};
+use crate::run::summary::{Axis, Cell, ExpectationResult, LimitHit, Outcome, Scale, Summary, Unit, name};
 use crate::scenario::visible;
 
 /// The width where there is no terminal to ask.
@@ -85,11 +88,14 @@ fn composed(summary: &Summary, view: View) -> String {
     };
     bold(&mut out, title, "1", view);
     let plural = if summary.replications == 1 { "" } else { "s" };
+    let warmup = match summary.warmup_ns {
+        0 => "no warm-up".to_owned(),
+        some => format!("{} of it warm-up", span_ns(some)),
+    };
     let simulated = format!(
-        "{}: {} simulated, {} of it warm-up, {} replication{plural}, seed{STICKY}{}",
+        "{}: {} simulated, {warmup}, {} run{plural}, seed{STICKY}{}",
         summary.scenario,
         span_ns(summary.length_ns),
-        span_ns(summary.warmup_ns),
         summary.replications,
         summary.seed
     );
@@ -98,34 +104,41 @@ fn composed(summary: &Summary, view: View) -> String {
         out.push_str("\nNothing was simulated.\n");
         return out;
     }
+    answer(&mut out, summary, view);
     let shown = verdicts::by_regime(summary);
     let (some, left_out) = large::shown(&shown);
-    let columns = columns(&some);
-    let (table, left_out_heads) = table(&some, &columns, view);
+    let columns = columns::of(&some);
+    let (table, left_out_heads) = table(&some, &columns.shown, view);
     let _ = writeln!(out, "\n{table}");
     let narrow = (!left_out_heads.is_empty()).then(|| {
         let names: Vec<String> = left_out_heads.iter().map(|head| grid::in_one_line(head)).collect();
         format!("Left out for want of room: {} (in summary.csv).", names.join(", "))
     });
-    let there: Vec<&str> = columns
+    let there = columns
+        .shown
         .iter()
-        .filter(|column| !left_out_heads.contains(&column.header))
-        .map(|column| column.metric)
-        .collect();
+        .filter(|column| !left_out_heads.contains(&column.header));
+    let there: Vec<&columns::Column> = there.collect();
     for line in verdicts::sizes(summary, left_out)
         .into_iter()
+        .chain(columns.remarks)
         .chain(narrow)
         .chain(verdicts::legend(summary))
     {
         paragraph(&mut out, &line, view.text_width(), "", "  ");
     }
     super::marks::explain(&mut out, &shown, &there, view);
-    verdict_lines(&mut out, summary, view);
     bill_notes(&mut out, summary, view);
-    slowest(&mut out, &shown, view);
+    verdict_lines(&mut out, summary, view);
+    if columns.has_answers {
+        slowest(&mut out, &shown, view);
+    }
     faults(&mut out, &shown, view);
     limits_table(&mut out, &shown, view);
     expectations(&mut out, summary, view);
+    for line in others::lines(summary) {
+        paragraph(&mut out, &line, view.text_width(), "", "  ");
+    }
     if !summary.warnings.is_empty() {
         heading(&mut out, "Warnings", "1;33", view);
         for warning in large::first_lines(summary.warnings.clone(), "summary.json") {
@@ -133,6 +146,19 @@ fn composed(summary: &Summary, view: View) -> String {
         }
     }
     out
+}
+
+/// The answer in words, and what was promised.
+fn answer(out: &mut String, summary: &Summary, view: View) {
+    if summary.answer.lines.is_empty() {
+        return;
+    }
+    out.push('\n');
+    for line in &summary.answer.lines {
+        bold(out, line, "1", view);
+    }
+    let promise = format!("Promise: {}.", summary.answer.promise);
+    paragraph(out, &promise, view.text_width(), "", "  ");
 }
 
 /// Words that stand out, in as many lines as they take.
@@ -152,7 +178,10 @@ fn heading(out: &mut String, words: &str, code: &str, view: View) {
 
 /// What was found about each cell that is not plainly steady, in words.
 fn verdict_lines(out: &mut String, summary: &Summary, view: View) {
-    let lines = verdicts::lines(summary);
+    let mut lines = verdicts::lines(summary);
+    // What the answer says word by word is not said again.
+    let said = summary.answer.lines.join(" ").to_lowercase();
+    lines.retain(|line| !said.contains(&line.to_lowercase()));
     if lines.is_empty() {
         return;
     }
@@ -160,7 +189,6 @@ fn verdict_lines(out: &mut String, summary: &Summary, view: View) {
     for line in large::first_lines(lines, "verdicts.csv") {
         paragraph(out, &line, view.text_width(), "  ", "      ");
     }
-    out.push('\n');
 }
 
 /// What the reader should know about the bills, each note once, with the variants that it is about unless it is all.
@@ -188,122 +216,6 @@ fn bill_notes(out: &mut String, summary: &Summary, view: View) {
     }
 }
 
-/// A column of the table: its header, its metric, and the number and its half-width for each cell.
-struct Column {
-    header: String,
-    metric: &'static str,
-    /// Where room is short, columns of a higher rank are left out first, and those of rank 0 never.
-    rank: u8,
-    fields: Vec<(String, String)>,
-}
-
-impl Column {
-    /// Present if any cell has the metric.
-    fn metric(summary: &Summary, header: &str, metric: &'static str, rank: u8) -> Option<Self> {
-        let found: Vec<_> = summary.cells.iter().map(|cell| (cell, cell.metric(metric))).collect();
-        found.iter().any(|(_, metric)| metric.is_some()).then(|| Self {
-            header: header.into(),
-            metric,
-            rank,
-            fields: found
-                .into_iter()
-                .map(|(cell, metric)| {
-                    metric.map_or((MISSING.into(), String::new()), |metric| {
-                        verdicts::marked(cell, field(metric.unit, &metric.estimate))
-                    })
-                })
-                .collect(),
-        })
-    }
-}
-
-fn field(unit: Unit, estimate: &Estimate) -> (String, String) {
-    if unit == Unit::Dollars {
-        return format::money_short(estimate);
-    }
-    let (mut mean, half) = format::figure(unit, estimate);
-    if let Some(suffix) = match unit {
-        Unit::PerSecond => Some("/s"),
-        Unit::Ratio => Some(" %"),
-        _ => None,
-    } {
-        // The header says it.
-        mean.truncate(mean.trim_end_matches(suffix).len());
-    }
-    (mean, half)
-}
-
-/// The figures of the table.
-fn columns(summary: &Summary) -> Vec<Column> {
-    let window = match summary.window_ns {
-        60_000_000_000 => "minute".into(),
-        1_000_000_000 => "second".into(),
-        other => span_ns(other),
-    };
-    let metrics = [
-        ("requests\n/s", name::THROUGHPUT, 5),
-        ("p50", name::LATENCY_P50, 4),
-        ("p99", name::LATENCY_P99, 0),
-        (&format!("p99 of\nworst {window}"), name::LATENCY_P99_WORST, 2),
-        ("errors\n%", name::ERROR_RATIO, 1),
-        ("cold\n%", name::COLD_RATIO, 6),
-    ];
-    let mut columns: Vec<Column> = metrics
-        .into_iter()
-        .filter_map(|(header, metric, rank)| Column::metric(summary, header, metric, rank))
-        .collect();
-    let bills = summary
-        .cells
-        .iter()
-        .map(|cell| verdicts::bill(cell, format::money_short(&cell.bill.total)))
-        .collect();
-    columns.push(Column {
-        header: "bill per\nmonth".into(),
-        metric: name::BILL_MONTH,
-        rank: 0,
-        fields: bills,
-    });
-    columns.extend(minus(summary));
-    columns
-}
-
-/// What stands for the paired differences of bills among the metrics of columns.
-pub(super) const MINUS: &str = "minus";
-
-/// How much more every bill is than that of the cheapest, with the same dice; with `?` where chance does not let them
-/// be told apart.
-fn minus(summary: &Summary) -> Option<Column> {
-    if summary.differences.is_empty() {
-        return None;
-    }
-    let bills = summary.differences_of(name::BILL_MONTH);
-    let mut against: Vec<String> = Vec::new();
-    let field = |cell: &Cell| {
-        let Some(found) = bills.of(cell) else {
-            let base = bills.is_base(cell);
-            return (if base { "·" } else { MISSING }.to_owned(), String::new());
-        };
-        if !against.contains(&found.minus_variant) {
-            against.push(found.minus_variant.clone());
-        }
-        let (mean, half) = format::money_short(&found.difference);
-        let sign = if found.difference.mean > 0.0 { "+" } else { "" };
-        let doubt = if found.is_told_apart() { "" } else { "?" };
-        (format!("{sign}{mean}"), format!("{half}{doubt}"))
-    };
-    let fields = summary.cells.iter().map(field).collect();
-    let header = match (summary.variants().len(), against.as_slice()) {
-        (2.., [one]) => format!("minus\n{}", shortened(one, 11)),
-        _ => "minus\nleast".to_owned(),
-    };
-    Some(Column {
-        header,
-        metric: MINUS,
-        rank: 3,
-        fields,
-    })
-}
-
 /// A swept parameter in a heading: its label, and the last part of its path if it has none.
 pub(super) fn swept(axis: &Axis) -> &str {
     if axis.label == axis.parameter {
@@ -322,7 +234,7 @@ fn names(summary: &Summary) -> Vec<grid::Column> {
         fields: summary.cells.iter().map(|cell| cell.variant.clone()).collect(),
     });
     let value = |(index, axis): (usize, &Axis)| grid::Column {
-        head: stacked(swept(axis), 16),
+        head: stacked(&swept(axis).replace('_', " "), 16),
         // Words may be shortened, numbers never.
         kind: if axis.scale == Scale::Category {
             Kind::Name
@@ -342,14 +254,14 @@ fn names(summary: &Summary) -> Vec<grid::Column> {
 }
 
 /// The table, and the heads of what it leaves out where the terminal is too narrow for it.
-fn table(summary: &Summary, columns: &[Column], view: View) -> (String, Vec<String>) {
+fn table(summary: &Summary, columns: &[columns::Column], view: View) -> (String, Vec<String>) {
     let mut all = Vec::new();
-    if summary.cells.iter().any(Cell::is_bad) {
-        let mark = |cell: &Cell| if cell.is_bad() { "!" } else { "" }.to_owned();
+    let marks: Vec<String> = verdicts::marks(summary).into_iter().map(str::to_owned).collect();
+    if marks.iter().any(|mark| !mark.is_empty()) {
         all.push(grid::Column {
             head: String::new(),
             kind: Kind::Mark,
-            fields: summary.cells.iter().map(mark).collect(),
+            fields: marks,
         });
     }
     all.extend(names(summary));
@@ -516,42 +428,43 @@ fn limit_columns(whose: &str, hits: &[(String, LimitHit)]) -> Vec<grid::Column> 
         .collect()
 }
 
+/// The expectations: all hold, or those that do not; where there are none, two that would fit.
 fn expectations(out: &mut String, summary: &Summary, view: View) {
-    if summary.expectations.is_empty() {
+    let all = summary.expectations.len();
+    if all == 0 {
+        let offers = offers::of(summary);
+        if !offers.is_empty() {
+            heading(
+                out,
+                "Expectations: none, so that `coldcurve test` would check nothing. For example:",
+                "1",
+                view,
+            );
+            for offer in &offers {
+                paragraph(out, offer, view.text_width(), "  ", "      ");
+            }
+        }
         return;
     }
-    let held = summary
-        .expectations
-        .iter()
-        .filter(|expectation| expectation.holds())
-        .count();
-    let open = summary
-        .expectations
-        .iter()
-        .filter(|e| e.outcome == Outcome::Undecided)
-        .count();
-    let open = if open == 0 {
-        String::new()
-    } else {
-        format!(", {open} not decided")
+    let of = |outcome| summary.expectations.iter().filter(|e| e.outcome == outcome).count();
+    let (held, open) = (of(Outcome::Holds), of(Outcome::Undecided));
+    let words = match (held == all, open) {
+        (true, _) if all == 1 => "Expectations: the only one holds".to_owned(),
+        (true, _) => format!("Expectations: all {all} hold"),
+        (_, 0) => format!("Expectations: {held} of {all} hold"),
+        _ => format!("Expectations: {held} of {all} hold, {open} not decided"),
     };
-    let words = format!("Expectations: {held} of {} hold{open}", summary.expectations.len());
     heading(out, &words, "1", view);
     let (shown, more) = large::expectations(summary);
-    for expectation in shown {
-        let (mark, code) = match expectation.outcome {
-            Outcome::Holds => ("ok", "32"),
-            Outcome::Fails => ("FAIL", "1;31"),
-            Outcome::Undecided => ("?", "1;33"),
+    for expectation in shown.into_iter().filter(|expectation| !expectation.holds()) {
+        let (mark, code) = if expectation.fails() {
+            ("FAIL", "1;31")
+        } else {
+            ("?", "1;33")
         };
         let mut lines = String::new();
-        paragraph(
-            &mut lines,
-            &judged(expectation),
-            view.text_width(),
-            &format!("  {mark:4}  "),
-            "        ",
-        );
+        let first = format!("  {mark:4}  ");
+        paragraph(&mut lines, &judged(expectation), view.text_width(), &first, "        ");
         out.push_str(&lines.replacen(mark, &view.paint(code, mark), 1));
     }
     if more > 0 {
@@ -672,10 +585,10 @@ mod tests {
             fields,
             [
                 "! provisioned concurrency 400",
-                "4,047 ±8",
-                "11.7 ms ±0.1",
-                "162 ms ±4",
-                "340 ms ±30",
+                "4,050 ±8",
+                "11.7 ±0.1",
+                "162 ±4",
+                "340 ±30",
                 "0.16 ±0.03",
                 "0.37 ±0.04",
                 "$15,570 ±160",

@@ -1,11 +1,12 @@
 //! How verdicts are shown: the marks behind and around figures, the lines in words, and one row a regime.
 
 use super::format::MISSING;
+use crate::run::answer::judge::State;
 use crate::run::points::texts;
-use crate::run::summary::{Cell, Summary};
+use crate::run::summary::{Cell, Summary, place};
 use crate::run::verdict::{Class, Regime};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Above the lines in words.
@@ -41,14 +42,49 @@ pub fn has_whole_bill(cell: &Cell) -> bool {
     cell.is_comparable() && !cell.is(Class::Draining) && !cell.is(Class::Unfinished)
 }
 
+/// Before the row of the answer.
+pub const ANSWER: &str = "\u{25b8}";
+
+/// What stands before each row: that it is the answer, that it breaks the promise, or that it is not decided.
+pub fn marks(summary: &Summary) -> Vec<&'static str> {
+    let answer = &summary.answer;
+    let winners: BTreeSet<_> = answer
+        .winners
+        .iter()
+        .map(|winner| place(&winner.variant, &winner.point))
+        .collect();
+    let reasons = answer.reasons.iter();
+    let states: BTreeMap<_, _> = reasons
+        .map(|reason| (place(&reason.variant, &reason.point), reason.state))
+        .collect();
+    let mark = |cell: &Cell| {
+        if winners.contains(&cell.place()) {
+            return if summary.cells.len() > 1 { ANSWER } else { "" };
+        }
+        match states.get(&cell.place()) {
+            Some(State::Breaks) => "!",
+            Some(State::Open) => "?",
+            // Rows of a regime are none of the cells that were judged.
+            None if cell.is_bad() => "!",
+            Some(State::Keeps) | None => "",
+        }
+    };
+    summary.cells.iter().map(mark).collect()
+}
+
 /// A cell of one regime, as a row of a table.
-fn of_regime(cell: &Cell, regime: &Regime) -> Cell {
+fn of_regime(cell: &Cell, regime: &Regime, alone: bool) -> Cell {
     let runs = regime.runs.len();
     let all: usize = cell.regimes.iter().map(|regime| regime.runs.len()).sum();
     Cell {
         // Along a sweep, those of one kind make up a line.
         variant: if texts(&cell.point).next().is_none() {
-            format!("{}: {runs} of {all} {}", cell.variant, regime.name)
+            let whose = if alone {
+                String::new()
+            } else {
+                format!("{}: ", cell.variant)
+            };
+            format!("{whose}{runs} of {all} {}", regime.name)
         } else {
             format!("{}: {}", cell.variant, regime.name)
         },
@@ -66,7 +102,11 @@ pub fn by_regime(summary: &Summary) -> Cow<'_, Summary> {
         if cell.regimes.is_empty() {
             return vec![cell.clone()];
         }
-        cell.regimes.iter().map(|regime| of_regime(cell, regime)).collect()
+        let alone = summary.cells.len() == 1;
+        cell.regimes
+            .iter()
+            .map(|regime| of_regime(cell, regime, alone))
+            .collect()
     };
     Cow::Owned(Summary {
         cells: summary.cells.iter().flat_map(rows).collect(),
@@ -83,20 +123,21 @@ pub fn sizes(summary: &Summary, left_out: Option<String>) -> Vec<String> {
 /// What the marks mean, of those that occur.
 pub fn legend(summary: &Summary) -> Vec<String> {
     let mut marks = Vec::new();
+    let before = self::marks(&by_regime(summary));
+    for (sign, words) in [
+        (ANSWER, "\u{25b8} the answer"),
+        ("!", "! does not keep the promise"),
+        ("?", "? not decided"),
+    ] {
+        if before.contains(&sign) {
+            marks.push(words.to_owned());
+        }
+    }
     let mut add = |occurs: fn(&Cell) -> bool, words: &str| {
         if summary.cells.iter().any(occurs) {
             marks.push(words.to_owned());
         }
     };
-    let refused = summary.cells.iter().any(|cell| cell.refused.is_some());
-    add(
-        Cell::is_bad,
-        if refused {
-            "! fails, loses, does not keep up, or was refused"
-        } else {
-            "! fails, loses, or does not keep up"
-        },
-    );
     add(
         |cell| cell.is(Class::Growing),
         "\u{25b2} growing at the end: no steady value, shown for its size",

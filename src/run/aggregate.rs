@@ -8,7 +8,7 @@ use super::figures::{self, estimate, metric};
 use super::study::CellPlan;
 use super::summary::{CauseBreakdown, CauseShare, Cell, Distribution, Metric, Timeline, Unit, name};
 use super::tally::{Line, Packed, Seen};
-use super::{coarse, happenings, levels, limits, mean_month};
+use super::{coarse, happenings, inventory, levels, limits, mean_month};
 use crate::kernel::Duration;
 use crate::kernel::number::{fit, whole, whole_usize};
 use crate::model::request::entry::{CAUSES, Cause};
@@ -41,6 +41,9 @@ pub fn aggregate(cell: &CellPlan, results: &[&Packed]) -> Cell {
         causes: causes(&cell.plan, results, threshold),
         bill,
         limits: limits::table(&cell.plan, results),
+        sources: inventory::sources(&cell.plan),
+        sized: inventory::sized(&cell.plan),
+        episodes: inventory::episodes(&cell.plan),
         faults: limits::faults(&cell.plan, results),
         happenings: happenings::of(&cell.plan),
         verdicts: Vec::new(),

@@ -1,31 +1,35 @@
 //! Paired differences between cells: all cells have the same dice, so what chance does to both alike falls away.
 
+use super::answer::choose::key;
 use super::figures::estimate_of;
 use super::points::ABSENT;
-use super::summary::{Cell, Difference, Place};
+use super::summary::{Axis, Cell, Difference, Place};
 use crate::stats::figure::difference;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The differences of every metric to the cheapest cell: among the variants at each sweep point, or among all points if
-/// there is one variant. A variant that does not have a swept parameter is compared at each point, and itself with the
-/// cheapest of all of them. Where no bill tells, to the first. What grows, has two regimes or no traffic is compared
-/// with nothing, and what fails or loses work is not what others are measured against unless all do.
-pub fn of(cells: &[Cell]) -> Vec<Difference> {
-    let one_variant = cells.windows(2).all(|pair| pair[0].variant == pair[1].variant);
+/// The differences of every metric to the answer, or to the cheapest cell where there is none: among the cells that one
+/// can choose between, which have the same to do. A variant that does not have a swept parameter is compared at each
+/// point, and itself with the cheapest of all of them. Where no bill tells, to the first. What grows, has two regimes
+/// or no traffic is compared with nothing, and what fails or loses work is not what others are measured against unless
+/// all do. `winners` are the places of the answers.
+pub fn of(cells: &[Cell], axes: &[Axis], winners: &[usize]) -> Vec<Difference> {
+    let winners: BTreeSet<Place> = winners.iter().map(|place| cells[*place].place()).collect();
+    let is_better = |cell: &Cell, other: &Cell| {
+        let rank = |cell: &Cell| (!winners.contains(&cell.place()), cell.is_bad());
+        let bills = cell.bill.total.mean.total_cmp(&other.bill.total.mean);
+        rank(cell).cmp(&rank(other)).then(bills).is_lt()
+    };
     let mut bases: BTreeMap<Place, &Cell> = BTreeMap::new();
     for cell in cells.iter().filter(|cell| cell.is_comparable()) {
-        let base = bases.entry(group(cell, one_variant)).or_insert(cell);
-        if is_cheaper(cell, base) {
+        let base = bases.entry(key(axes, cell)).or_insert(cell);
+        if is_better(cell, base) {
             *base = cell;
         }
     }
-    let bases = across_points(&bases);
+    let bases = across_points(&bases, &is_better);
     let mut differences = Vec::new();
     for cell in cells.iter().filter(|cell| cell.is_comparable()) {
-        if let Some(base) = bases
-            .get(&group(cell, one_variant))
-            .filter(|base| !std::ptr::eq(**base, cell))
-        {
+        if let Some(base) = bases.get(&key(axes, cell)).filter(|base| !std::ptr::eq(**base, cell)) {
             against(cell, base, &mut differences);
         }
     }
@@ -33,11 +37,14 @@ pub fn of(cells: &[Cell]) -> Vec<Difference> {
 }
 
 /// The cheapest cell for each point, those of variants that do not have a swept parameter among them.
-fn across_points<'c>(bases: &BTreeMap<Place<'c>, &'c Cell>) -> BTreeMap<Place<'c>, &'c Cell> {
+fn across_points<'c>(
+    bases: &BTreeMap<Place<'c>, &'c Cell>,
+    is_better: &dyn Fn(&Cell, &Cell) -> bool,
+) -> BTreeMap<Place<'c>, &'c Cell> {
     let everywhere: Vec<(&Place, &&Cell)> = bases.iter().filter(|(point, _)| point.contains(&ABSENT)).collect();
     let mut all = bases.clone();
     let better = |base: &mut &'c Cell, other: &'c Cell| {
-        if is_cheaper(other, base) {
+        if is_better(other, base) {
             *base = other;
         }
     };
@@ -52,21 +59,6 @@ fn across_points<'c>(bases: &BTreeMap<Place<'c>, &'c Cell>) -> BTreeMap<Place<'c
         }
     }
     all
-}
-
-/// What the cells that are compared have in common: nothing, or their sweep point.
-fn group(cell: &Cell, one_variant: bool) -> Place<'_> {
-    if one_variant {
-        return Place::new();
-    }
-    cell.place().split_off(1)
-}
-
-/// Whether others are rather measured against a cell than against one before it.
-fn is_cheaper(cell: &Cell, other: &Cell) -> bool {
-    let rank = |cell: &Cell| (cell.is_bad(), cell.bill.total.mean);
-    let ((bad, bill), (other_bad, other_bill)) = (rank(cell), rank(other));
-    bad.cmp(&other_bad).then(bill.total_cmp(&other_bill)).is_lt()
 }
 
 /// Whether the difference of a metric means anything: the greatest value of all runs estimates nothing.

@@ -38,6 +38,8 @@ pub struct Episode {
     part: Option<Part>,
     /// What it is, in words.
     pub label: String,
+    /// From when to when it lasts, if it comes at one time.
+    pub span: Option<(Duration, Duration)>,
     /// How often a month has it.
     pub per_month: f64,
     /// How often it began in the measured time.
@@ -143,10 +145,11 @@ fn is_within(plan: &Plan, begin: Duration, end: Duration) -> bool {
     measures_it && (begin > plan.warmup || end < plan.length)
 }
 
-fn once(part: Part, label: String, per_month: Option<f64>) -> Episode {
+fn once(part: Part, label: String, span: (Duration, Duration), per_month: Option<f64>) -> Episode {
     Episode {
         part: Some(part),
         label,
+        span: Some(span),
         per_month: per_month.unwrap_or(1.0),
         seen: 1,
         unsaid: per_month.is_none(),
@@ -165,6 +168,7 @@ fn episodes(plan: &Plan) -> Vec<Episode> {
             found.push(Episode {
                 part: (before + within > 0).then_some(Part::Schedule(place)),
                 label: label(plan, schedule.component),
+                span: None,
                 per_month,
                 seen: within,
                 unsaid,
@@ -178,14 +182,15 @@ fn episodes(plan: &Plan) -> Vec<Episode> {
         let name = label(plan, spec.component);
         // A course that goes on until the end is the traffic that was measured.
         let last = settles(curve.calm()).filter(|last| *last > plan.warmup && *last < plan.length);
-        if last.is_some() {
+        if let Some(last) = last {
             let words = format!("what the rates of {name} do");
-            found.push(once(Part::Rates { client }, words, *per_month));
+            found.push(once(Part::Rates { client }, words, (Duration::ZERO, last), *per_month));
         }
         for (place, spike) in curve.spikes().iter().enumerate() {
             if is_within(plan, spike.at, spike.end()) {
                 let words = format!("the spike of {name} at {}", show_duration(spike.at));
-                found.push(once(Part::Spike { client, place }, words, spike.per_month));
+                let span = (spike.at, spike.end());
+                found.push(once(Part::Spike { client, place }, words, span, spike.per_month));
             }
         }
     }
@@ -195,7 +200,8 @@ fn episodes(plan: &Plan) -> Vec<Episode> {
             if recycle.every.is_none() && is_within(plan, at, at + recycle.spread) {
                 let name = label(plan, spec.component);
                 let words = format!("the recycling of {name} at {}", show_duration(at));
-                found.push(once(Part::Recycle { function, place }, words, recycle.per_month));
+                let span = (at, at + recycle.spread);
+                found.push(once(Part::Recycle { function, place }, words, span, recycle.per_month));
             }
         }
     }
@@ -213,6 +219,7 @@ fn episodes(plan: &Plan) -> Vec<Episode> {
             found.push(once(
                 Part::Fault(place),
                 format!("the fault {}", fault.name),
+                (at, end),
                 fault.per_month,
             ));
         }

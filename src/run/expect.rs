@@ -223,6 +223,11 @@ impl Expectation {
         self.variant.as_deref().into_iter().chain(self.ratio_to.as_deref())
     }
 
+    /// Whether it is part of the promise, not a test of one variant or of one point.
+    fn is_promised(&self) -> bool {
+        self.variant.is_none() && self.ratio_to.is_none() && self.at.is_empty()
+    }
+
     /// What is wrong with its metric and bounds, if these are the metrics that there are.
     fn problem(&self, (metrics, by_window): &Known) -> Option<Diagnostic> {
         let name = &self.metric;
@@ -413,6 +418,7 @@ impl Expectation {
             .map(|(seen, thin)| decide(&seen, thin, bounds));
         let (outcome, more_runs) = decided.unwrap_or((Outcome::Fails, None));
         ExpectationResult {
+            promised: self.is_promised(),
             outcome,
             more_runs,
             variant,

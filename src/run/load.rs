@@ -3,6 +3,7 @@
 use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::progress::{Phase, Progress, Silent};
+use super::promise::Promise;
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
 use super::tally;
@@ -399,6 +400,7 @@ impl Loader<'_> {
                 open: run.length_open,
             },
             cells_of_file,
+            promise: Promise::read(&block),
             expectations,
             places: Vec::new(),
             manifest: Manifest::default(),
@@ -459,8 +461,15 @@ impl Loader<'_> {
         valued.map(|axis| (axis, there(axis))).collect()
     }
 
-    /// Reports `run` in a variant: what is compared must cover the same time, as often, with the same dice.
+    /// Reports `run` and `promise` in a variant: what is compared must cover the same time, as often, with the same
+    /// dice, and is held to the same.
     fn report_run(&self, name: &str, overlay: &Node) {
+        if let Some((key, _)) = overlay.entries().iter().find(|(key, _)| key.text == "promise") {
+            let message = format!("`promise` in the variant `{name}`: all variants are held to the same");
+            let help = "move it to the scenario itself";
+            self.diagnostics
+                .push(Diagnostic::new(Code::Conflict, key.span, message).help(help));
+        }
         let Some((key, run)) = overlay.entries().iter().find(|(key, _)| key.text == "run") else {
             return;
         };

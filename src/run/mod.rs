@@ -2,16 +2,20 @@
 //! the runs counted becomes figures with intervals and a bill.
 
 pub mod aggregate;
+pub mod answer;
 pub mod billing;
 pub mod coarse;
 pub mod differences;
 pub mod door;
 pub mod episodes;
 pub mod expect;
+mod expectation;
 pub mod failure;
 pub mod figures;
 pub mod happenings;
 pub mod json_numbers;
+pub mod format;
+mod inventory;
 pub mod ledger;
 mod levels;
 pub mod limits;
@@ -22,6 +26,7 @@ pub mod size;
 pub mod metrics;
 pub mod points;
 pub mod progress;
+pub mod promise;
 pub mod study;
 pub mod tally;
 pub mod summary;

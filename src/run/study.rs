@@ -5,16 +5,18 @@
 //! that were made elsewhere ([`summarise`]). All cells share their dice (common random numbers).
 
 use super::aggregate::{aggregate, count};
+use super::answer::{self, Answer};
 use super::billing::BillingPlan;
 use super::coarse::coarser;
 use super::episodes::Month;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
 use super::progress::{Phase, Progress, Silent};
+use super::promise::Promise;
 use super::summary::{Axis, Cell, InputRef, Manifest, PointValue, SCHEMA, Summary};
 use super::tally::{Origin, Packed, Tallies, TallyError, Twin};
+use super::verdict;
 use super::warmup::{self, Clock, Warmed};
-use super::{differences, verdict};
 use crate::kernel::Duration;
 use crate::kernel::number::fit;
 use crate::model::Plan;
@@ -65,6 +67,8 @@ pub struct Study {
     pub clock: Clock,
     /// Cells of the whole file, those of variants that were not picked included.
     pub cells_of_file: usize,
+    /// What an answer must keep.
+    pub promise: Promise,
     /// What must come out.
     pub expectations: Vec<Expectation>,
     /// Where each of them stands.
@@ -182,7 +186,7 @@ impl Study {
         let first = self.cells.first().map(|cell| &cell.plan);
         let time = |get: fn(&Plan) -> Duration| first.map_or(0, |plan| get(plan).0);
         let all_refused = !cells.is_empty() && failures.len() == cells.len();
-        let summary = Summary {
+        let mut summary = Summary {
             schema: SCHEMA,
             scenario: self.name,
             title: self.title,
@@ -193,13 +197,16 @@ impl Study {
             window_ns: time(|plan| plan.window),
             coarser: first.and_then(|plan| coarser(plan, show_duration)),
             axes: self.axes,
-            differences: differences::of(&cells),
+            differences: Vec::new(),
             cells,
+            promise: self.promise,
+            answer: Answer::default(),
             expectations,
             warmup: warmed.summary,
             warnings: warmed.warnings,
             manifest: self.manifest,
         };
+        answer::complete(&mut summary);
         if all_refused {
             return Err(Box::new(Refused { failures, summary }));
         }

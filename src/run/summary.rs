@@ -7,10 +7,15 @@
 //! Units: durations in seconds, money in dollars, sizes in bytes, shares between 0 and 1. A number that does not exist
 //! (the p99 of a window in which nothing completed) is NaN here and `null` in JSON.
 
+pub use super::expectation::{ExpectationResult, Outcome};
+pub use super::inventory::{EpisodeSummary, SizedFleet, Source};
+
+use super::answer::Answer;
 use super::coarse::Coarser;
 use super::happenings::Happening;
 use super::json_numbers::{nan_as_null, nans_as_null, open_interval};
 use super::ledger::Ledger;
+use super::promise::Promise;
 use super::verdict::{Loss, Regime, Verdict};
 use crate::stats::figure::Side;
 use serde::{Deserialize, Serialize};
@@ -106,6 +111,12 @@ pub struct Summary {
     /// Paired differences to the cheapest cell: of the variants at each sweep point, or of all points of one variant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
+    /// What an answer must keep.
+    #[serde(default)]
+    pub promise: Promise,
+    /// What comes of it, in words.
+    #[serde(default)]
+    pub answer: Answer,
     /// The scenario's `expect` list, judged.
     pub expectations: Vec<ExpectationResult>,
     /// What the reader of the results should know: lints of the design, too few samples, an overloaded system.
@@ -255,6 +266,15 @@ pub struct Cell {
     /// Limits that were run into, the one with the most hits first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitHit>,
+    /// Who sends, and to whom.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    /// The fleets whose number of instances `size` chose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sized: Vec<SizedFleet>,
+    /// What comes at times of its own and has an end: spikes, changes of rates, deploys, faults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub episodes: Vec<EpisodeSummary>,
     /// The faults of the scenario, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSummary>,
@@ -307,6 +327,9 @@ impl Cell {
                 notes: Vec::new(),
             },
             limits: Vec::new(),
+            sources: Vec::new(),
+            sized: Vec::new(),
+            episodes: Vec::new(),
             faults: Vec::new(),
             happenings: Vec::new(),
             verdicts: Vec::new(),
@@ -503,54 +526,6 @@ pub struct BillLine {
     pub amount: Estimate,
     /// Confidence in the price: `high`, `medium` or `low`.
     pub confidence: String,
-}
-
-/// One entry of the scenario's `expect` list, judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExpectationResult {
-    /// Variant that was judged.
-    pub variant: String,
-    /// Sweep point that was judged, one value per axis.
-    pub point: Vec<PointValue>,
-    /// Metric that was judged.
-    pub metric: String,
-    /// Unit of the bounds and of what was seen.
-    pub unit: Unit,
-    /// The condition as written, such as `within [150 ms, 260 ms]`.
-    pub condition: String,
-    /// What was seen; absent if the metric does not exist in that cell.
-    pub seen: Option<Estimate>,
-    /// Whether it holds.
-    pub outcome: Outcome,
-    /// About how many more runs would decide it, where it is not decided and that can be told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub more_runs: Option<u64>,
-    /// Where it stands in the scenario, such as `checkout.yaml:31`.
-    pub place: String,
-}
-
-/// How an expectation comes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The whole interval keeps the bounds.
-    Holds,
-    /// The whole interval is beyond a bound, or there is no such figure.
-    Fails,
-    /// A bound lies within the interval: another seed may decide either way.
-    Undecided,
-}
-
-impl ExpectationResult {
-    /// Whether it holds.
-    pub fn holds(&self) -> bool {
-        self.outcome == Outcome::Holds
-    }
-
-    /// Whether it fails.
-    pub fn fails(&self) -> bool {
-        self.outcome == Outcome::Fails
-    }
 }
 
 /// How much larger a figure of a cell is than that of another one whose runs have the same dice: what chance does to

@@ -96,6 +96,34 @@ pub const RUN: Table = Table {
     ],
 };
 
+/// Where the usual promise comes from.
+const PROMISE_SOURCE: &str = "assumed: three nines of good answers; give your own";
+
+/// What an answer must keep.
+pub const PROMISE: Table = Table {
+    name: "promise",
+    doc: "What an answer must keep. Expectations that name no variant are part of it, and that nothing grows or is still \
+          owed.",
+    fields: &[
+        Field::default(
+            "failed",
+            Kind::Share,
+            "0.1%",
+            "The most that may fail or be refused: of requests, executions and firings, each source by itself.",
+        )
+        .within(0.0, 1.0)
+        .source(PROMISE_SOURCE),
+        Field::default(
+            "lost",
+            Kind::Share,
+            "0%",
+            "The most that may be lost: of messages, records, events. What no design can work off does not count.",
+        )
+        .within(0.0, 1.0)
+        .source(PROMISE_SOURCE),
+    ],
+};
+
 const FIRST: [Field; 7] = [
     Field::default("title", Kind::Text, "\"\"", "One line: what this is."),
     Field::optional("description", Kind::Text, "A paragraph or two."),
@@ -120,7 +148,7 @@ const FIRST: [Field; 7] = [
     ),
 ];
 
-const LAST: [Field; 4] = [
+const LAST: [Field; 5] = [
     Field::optional(
         "faults",
         Kind::Map(&Kind::Block(&super::faults::TABLE)),
@@ -134,6 +162,7 @@ const LAST: [Field; 4] = [
     .sample("{ more: { functions: { checkout: { memory: 1 GB } } } }"),
     Field::optional("sweep", Kind::List(&Kind::Any), "Parameters and the values to try.")
         .sample("[{ parameter: functions.checkout.memory, values: [512 MB, 1 GB] }]"),
+    Field::optional("promise", Kind::Block(&PROMISE), "What an answer must keep."),
     Field::optional(
         "expect",
         Kind::List(&Kind::Any),

@@ -664,7 +664,7 @@ functions: { work: { cpu: 1, handler: [ cpu: 1 ms ] } }",
         for (rate, minutes, least, most) in [
             ("1/s", 1, 1_000, 7_500),
             ("1/min", 1, 10, 4_500),
-            ("0.6/min", 100, 1_000, 18_000),
+            ("0.6/min", 100, 1_000, 19_500),
         ] {
             let (requests, bytes) = each(rate, minutes);
             assert!(requests >= least, "{requests} requests");

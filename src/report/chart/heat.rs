@@ -293,6 +293,7 @@ mod tests {
         let growing = r#"{"class":"growing","words":"it grows","per_second":8.6}"#;
         let growing: Verdict = serde_json::from_str(growing).unwrap();
         let loss = Loss {
+            unavoidable: 0,
             metric: "m".into(),
             words: String::new(),
             lost: 3,

@@ -221,6 +221,7 @@ mod tests {
         assert!(title.starts_with("cloud_run costs least: $"), "{title}");
         summary.cells[3].verdicts = vec![growing()];
         summary.cells[0].losses = vec![Loss {
+            unavoidable: 0,
             metric: "queues.mail.dead_lettered".into(),
             words: String::new(),
             lost: 1,

@@ -18,12 +18,13 @@ use crate::scenario::{Key, Node, NodeKind};
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Sections that do not decide a run: what prices, judges or names it; those of other cells; a folder's name.
-const ASIDE: [&str; 8] = [
+const ASIDE: [&str; 9] = [
     "title",
     "description",
     "billing",
     "prices",
     "expect",
+    "promise",
     "variants",
     "sweep",
     "catalog",

@@ -100,9 +100,17 @@ pub struct Loss {
     pub lost: u64,
     /// Out of how much.
     pub of: u64,
+    /// How much of it no design can work off: what always fails, whoever tries it, as far as chance allows.
+    #[serde(default)]
+    pub unavoidable: u64,
 }
 
 impl Loss {
+    /// Whether nothing was lost that another design could have worked off.
+    pub fn is_unavoidable(&self) -> bool {
+        self.lost <= self.unavoidable
+    }
+
     /// The share that was lost.
     pub fn ratio(&self) -> f64 {
         self.lost as f64 / self.of.max(1) as f64

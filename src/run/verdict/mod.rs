@@ -11,6 +11,7 @@ mod words;
 
 pub use input::{Input, label, settles};
 pub use kinds::{Class, Loss, Regime, Verdict};
+pub(in crate::run) use words::per_time as rate;
 
 use super::aggregate::{aggregate, error_ratio};
 use super::episodes::Month;
@@ -19,7 +20,7 @@ use super::study::CellPlan;
 use super::summary::{Cell, name};
 use super::tally::{Line as Windows, Packed};
 use crate::kernel::Duration;
-use crate::kernel::number::{fit, place};
+use crate::kernel::number::{fit, place, whole};
 use crate::model::mechanism::client::Load;
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
 use crate::model::world::run::World;
@@ -147,6 +148,7 @@ pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[&Packed], cells: usiz
         let judged = if split.is_some() { &well } else { results };
         courses(plan, judged, &lines, &input, cells, &mut found);
         found.extend(unfinished(plan, &input, results));
+        found.extend(left_behind(judged, &lines, &found));
         of_input(plan, &input, &mut found);
     }
     if found.is_empty() {
@@ -351,6 +353,42 @@ fn courses(plan: &Plan, results: &[&Packed], lines: &[Line], input: &Input, cell
     }
 }
 
+/// A backlog that no trend tells of, since it grows by leaps (one shard stops after the other), and that is much of
+/// what came: more than a tenth, and much more in the last tenth of the windows than in those in the middle.
+fn left_behind(results: &[&Packed], lines: &[Line], found: &[Verdict]) -> Option<Verdict> {
+    const MUCH: f64 = 0.1;
+    const MORE: f64 = 1.5;
+    let told = |line: &&Line| {
+        found
+            .iter()
+            .any(|verdict| verdict.metric.as_deref() == Some(&line.name))
+    };
+    let runs = results.len() as f64;
+    lines
+        .iter()
+        .filter(|line| line.backlog && !told(line))
+        .find_map(|line| {
+            let series = results.first()?.series().nth(line.index)?;
+            let came = ["sent", "records"].map(|metric| count(results, series.component(), metric));
+            let came = came.iter().sum::<u64>() as f64 / runs;
+            let levels = windows(results, line.index, 0);
+            let tenth = levels.first()?.len() / 10;
+            let mean = |from: usize| {
+                let all = levels.iter().flat_map(|run| &run[from..from + tenth]);
+                all.sum::<f64>() / (tenth as f64 * runs)
+            };
+            let length = levels.first()?.len();
+            let (middle, last) = (mean(length / 2 - tenth / 2), mean(length - tenth));
+            (tenth > 0 && came > 0.0 && last > MUCH * came && last > MORE * middle).then(|| Verdict {
+                metric: Some(line.name.clone()),
+                ..Verdict::new(
+                    Class::Unfinished,
+                    words::left_behind(&line.name, line.things, last, came),
+                )
+            })
+        })
+}
+
 /// Whether what is left of a backlog that falls is worth a word: work for a hundredth of the windows that were seen.
 fn is_owed(trend: &Trend, seen: usize) -> bool {
     const WORTH_A_WORD: f64 = 0.01;
@@ -496,10 +534,22 @@ fn losses(plan: &Plan, results: &[&Packed]) -> Vec<Loss> {
                 words: words::loss(&label(plan, at), component.target.kind, lost, of, what),
                 lost,
                 of,
+                unavoidable: poisoned(plan, component.target, of),
             });
         }
     }
     found
+}
+
+/// How many of so many units always fail, at most: four standard deviations more than the mean are no chance.
+fn poisoned(plan: &Plan, at: Target, of: u64) -> u64 {
+    let share = match at.kind {
+        kind::QUEUE => plan.queues[at.index as usize].poison,
+        kind::STREAM => plan.streams[at.index as usize].poison,
+        _ => 0.0,
+    };
+    let mean = share * of as f64;
+    whole((mean + 4.0 * mean.sqrt()).ceil())
 }
 
 impl RateCurve {

@@ -84,14 +84,20 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// A rate of change, in the unit that leaves a digit before the point.
-fn rate(per_second: f64, things: &str) -> String {
+/// A rate of change and its unit of time, that which leaves a digit before the point.
+pub fn per_time(per_second: f64) -> (String, &'static str) {
     let (factor, unit) = match per_second.abs() {
         r if r >= 0.5 => (1.0, "s"),
         r if r >= 0.5 / 60.0 => (60.0, "min"),
         _ => (3600.0, "h"),
     };
-    format!("{} {things}/{unit}", number(per_second * factor))
+    (number(per_second * factor), unit)
+}
+
+/// The same with what is counted.
+fn rate(per_second: f64, things: &str) -> String {
+    let (number, unit) = per_time(per_second);
+    format!("{number} {things}/{unit}")
 }
 
 pub fn no_traffic() -> String {
@@ -240,5 +246,14 @@ pub fn unfinished(what: &str) -> String {
     format!(
         "{what}: not done when the measured time ended, and the bill leaves out the rest; measure longer, or set \
          `run.start` or `at` so that it begins earlier"
+    )
+}
+
+/// A backlog that grew by leaps, to so many of what came.
+pub fn left_behind(line: &str, things: &str, left: f64, came: f64) -> String {
+    format!(
+        "{line}: {} of {} {things} wait at the end, more and more; the bill leaves them out",
+        number(left),
+        number(came)
     )
 }

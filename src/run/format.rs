@@ -1,8 +1,8 @@
 //! Numbers as a person reads them: three significant digits, a unit, thousands separators, and the half-width of the
 //! confidence interval in the same unit (`182 ms ±4`). Sizes count in steps of 1024, as scenarios write them.
 
+use super::summary::{Estimate, Unit};
 use crate::kernel::number::{whole_i64, whole_usize};
-use crate::run::summary::{Estimate, Unit};
 
 /// What stands where there is no number.
 pub const MISSING: &str = "–";
