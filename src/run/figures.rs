@@ -172,7 +172,8 @@ pub fn latency(
 }
 
 /// Marks those figures of a distribution that are at least so much: what was not done counts with the age that it had
-/// reached, and if it lasted for ever instead, they would be more than a tenth larger.
+/// reached, and if it lasted for ever instead, they would be more than a tenth larger. Their intervals have no upper end
+/// then.
 pub fn bound_below(metrics: &mut [Metric], done: &Histogram, all: &Histogram) {
     const LARGER: f64 = 1.1;
     /// What is cut off of so much is said of means and maxima.
@@ -191,6 +192,9 @@ pub fn bound_below(metrics: &mut [Metric], done: &Histogram, all: &Histogram) {
             Some(Ok(percentile)) => at_least(percentile / 100.0),
             _ => count - done_count > MEAN * count,
         };
+        if metric.at_least && metric.estimate.mean.is_finite() {
+            metric.estimate.interval = Some((metric.estimate.mean, f64::INFINITY));
+        }
     }
 }
 

@@ -52,10 +52,11 @@ impl Requests {
         self.slab.remove(key);
     }
 
-    #[inline(never)]
     fn leave(&mut self, key: Key) {
-        let tag = self.lineages.take(key);
-        self.lineages.leave(tag.of);
+        let of = self.lineages.take(key).of;
+        if of != Lineage::NONE {
+            self.lineages.leave(of);
+        }
     }
 
     /// A unit of work arrives with a request of a client.

@@ -452,6 +452,13 @@ impl Lineages {
     pub fn leave(&mut self, of: Lineage) {
         #[cfg(debug_assertions)]
         self.reference.leave(of);
+        // Most are not the last of theirs.
+        if let Some(fate) = self.fate(of)
+            && fate.open > 1
+        {
+            fate.open -= 1;
+            return;
+        }
         // Those that end with it wait here: batches of batches can be deep.
         let mut leaving = Vec::new();
         self.left(of, &mut leaving);
