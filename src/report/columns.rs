@@ -209,7 +209,7 @@ fn workflow(
         list.push(metric("failed\n%", "failure_ratio", 1));
     }
     list.extend([
-        metric("items\ndone", "items", 6),
+        metric("items\nbegun", "items", 6),
         metric("tried\nagain", "retries", 7),
         metric("transitions", "transitions", 8),
     ]);

@@ -17,7 +17,7 @@ pub const METRICS: &[Meaning] = &[
         "failure_ratio",
         "Executions that failed or timed out, over all that ended.",
     ),
-    ("items", "Items of distributed maps that were started."),
+    ("items", "Items of maps that were started."),
     (
         "transitions",
         "State transitions as the service counts them, retries included.",

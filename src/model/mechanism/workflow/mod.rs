@@ -606,6 +606,7 @@ impl Workflow {
 
     /// Starts the next item of a map.
     fn next_item(&mut self, map: MapPlan, parent: Key, cx: &mut Cx) {
+        self.record.counts.items += 1;
         let thread = self.at(parent, cx);
         let number = thread.started;
         thread.started += 1;
@@ -623,7 +624,6 @@ impl Workflow {
         let thread = self.at(parent, cx);
         let (forked, mut execution, place) = (thread.forked, thread.execution, fit(thread.children.len()));
         if item {
-            self.record.counts.items += 1;
             execution = self.executions.insert(Execution {
                 item: true,
                 begun: now,
