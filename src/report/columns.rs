@@ -208,11 +208,16 @@ fn workflow(
         list.extend([metric("p50", "duration.p50", 4), metric("p99", "duration.p99", 0)]);
         list.push(metric("failed\n%", "failure_ratio", 1));
     }
-    list.extend([
+    let there = |wanted: &Wanted| {
+        let mut means = summary.cells.iter().filter_map(|cell| headline::mean(cell, &wanted.metric));
+        means.any(|mean| mean > 0.0)
+    };
+    let rest = [
         metric("items\nbegun", "items", 6),
         metric("tried\nagain", "retries", 7),
         metric("transitions", "transitions", 8),
-    ]);
+    ];
+    list.extend(rest.into_iter().filter(there));
     list
 }
 
