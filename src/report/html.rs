@@ -179,7 +179,7 @@ fn results(summary: &Summary) -> Markup {
                 @if several { th { "variant" } }
                 @for axis in &summary.axes { th { (swept(axis)) } }
                 @for (header, _) in COLUMNS { th { (header) } }
-                th { "bill per month" } th { "minus least" } th { "per million requests" }
+                th { (verdicts::bill_title(summary).replace('\n', " ")) } th { "minus least" } th { "per million requests" }
             } "\n"
             @for cell in &summary.cells {
                 tr {

@@ -258,7 +258,7 @@ fn columns(summary: &Summary) -> Vec<Column> {
         .map(|cell| verdicts::bill(cell, format::money_short(&cell.bill.total)))
         .collect();
     columns.push(Column {
-        header: "bill per\nmonth".into(),
+        header: verdicts::bill_title(summary).into(),
         metric: name::BILL_MONTH,
         rank: 0,
         fields: bills,

@@ -10,6 +10,7 @@ pub mod episodes;
 pub mod expect;
 pub mod failure;
 pub mod figures;
+mod firings;
 pub mod json_numbers;
 pub mod ledger;
 mod levels;
