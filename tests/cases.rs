@@ -527,7 +527,10 @@ fn runs_of_two_regimes_are_drawn_apart() {
 fn a_week_is_a_week_also_where_clocks_are_changed() {
     let scratch = Scratch::new("clocks");
     let text = "run: { length: 10 d, replications: 2, window: 1 h, start: 2026-03-23 }
-clients: { web: { to: f, arrivals: { diurnal: { mean: 36/h, time_zone: Europe/Berlin } } } }
+clients:
+  web:
+    to: f
+    arrivals: { diurnal: { mean: 36/h, weekdays: [1, 1, 1, 1, 1, 0.9, 0.9], time_zone: Europe/Berlin } }
 functions: { f: { idle_timeout: 2 h, handler: [{ wait: 50 ms }] } }
 ";
     for start in ["2026-03-23", "2026-05-04"] {
@@ -565,7 +568,10 @@ functions: { f: { service: aws.lambda, handler: [{ wait: 50 ms }] } }
     let outcome = run(&scratch, "hour.yaml", text, &["--replications", "2"]);
     says(
         &outcome.stdout,
-        &["clients.web repeats itself every 7 d", "is not the bill of a month"],
+        &[
+            "no monthly bill: clients.web repeats itself every 24 h",
+            "write `length: 24.1 h`, the warm-up included",
+        ],
     );
 }
 

@@ -7,6 +7,7 @@
 use crate::cases::says;
 use crate::support::{Scratch, coldcurve};
 use coldcurve::cost::MeterSet;
+use coldcurve::run::summary::Outcome;
 use coldcurve::run::verdict::Class;
 use coldcurve::run::{Options, Study, load_text};
 use std::path::Path;
@@ -282,8 +283,9 @@ fn the_figure_says_what_it_is_made_of() {
     says(
         &both,
         &[
-            "all of it like the measured 90 min, but for schedules.report 30.4 times, once each (say `per_month` of what \
-             comes more often) the spike of clients.web at 1 h, the recycling of functions.api at 90 min",
+            "a month of 730 h, all of it like the measured 90 min",
+            "a month has 30.4 × schedules.report, 1 × the spike of clients.web at 1 h, 1 × the recycling of functions.api \
+             at 90 min (`per_month` says otherwise)",
             "schedules.weekly fires 4.3 times a month and never in the measured 90 min: its work is not in the bill",
         ],
     );
@@ -295,7 +297,11 @@ fn the_figure_says_what_it_is_made_of() {
     let episode = told("once.yaml", &format!("{run}{once}{api}"));
     says(
         &episode,
-        &["everything comes once: this is the bill of the measured 90 min", "($"],
+        &[
+            "everything comes once: this is the bill of the measured 90 min",
+            "($",
+            "bill of the",
+        ],
     );
     let often = told(
         "often.yaml",
@@ -303,7 +309,10 @@ fn the_figure_says_what_it_is_made_of() {
     );
     says(
         &often,
-        &["what stands there without traffic in all of it, and the spike of clients.web at 1 h 12 times"],
+        &[
+            "a month of 730 h: what stands there without traffic in all of it",
+            "a month has 12 × the spike of clients.web at 1 h",
+        ],
     );
     assert!(!often.contains("($"), "a month can be told: {often}");
 }
@@ -332,4 +341,269 @@ schedules: {{ nightly: {{ to: report, cron: 0 2 * * ? *, jobs: 50 }} }}
     let nights = 365.0 / 12.0 * a_night;
     let differ = done.bill.total.mean - late.bill.total.mean;
     assert!((differ - nights).abs() < 0.03 * nights, "{differ} for {nights}");
+}
+
+/// A run that begins then.
+fn from(start: &str, length: &str, replications: u32) -> String {
+    let run = run(length, "1 h", replications);
+    run.replace("2026-01-05", start)
+}
+
+const NIGHTLY: &str = "schedules: { report: { to: api, cron: \"0 3 * * *\", jobs: 60 } }\n";
+
+#[test]
+fn a_february_has_28_nights() {
+    let system = web("poisson: 0.002/s") + NIGHTLY + "billing: { month: 2026-02 }\n";
+    let (short, whole) = (run("12 h", "1 h", 16), from("2026-01-31T23:00", "673 h", 4));
+    agree("February", &(short + &system), &(whole + &system), 1, 0.5);
+}
+
+#[test]
+fn an_october_of_23_workdays_has_that_many_jobs_and_office_hours() {
+    let system = format!(
+        "billing: {{ month: 2025-10 }}
+clients: {{ web: {{ to: api, arrivals: {{ poisson: 0.002/s }} }} }}
+schedules: {{ report: {{ to: api, cron: \"30 8 * * MON-FRI\", jobs: 80 }} }}
+functions: {{ api: {{ {FUNCTION}, provisioned_concurrency: {{ count: 0, schedule: [
+  {{ cron: \"0 9 * * MON-FRI\", count: 2 }}, {{ cron: \"0 17 * * MON-FRI\", count: 0 }}] }}, handler: [{{ wait: 2 s }}] }} }}
+"
+    );
+    let (short, whole) = (run("12 h", "1 h", 16), from("2025-09-30T23:00", "745 h", 4));
+    agree("October", &(short + &system), &(whole + &system), 1, 0.2);
+}
+
+#[test]
+fn a_march_of_berlin_has_an_hour_and_a_night_less() {
+    let system = web("poisson: 0.002/s")
+        + "schedules: { report: { to: api, cron: \"30 2 * * *\", time_zone: Europe/Berlin, jobs: 60 } }\n"
+        + "billing: { month: 2026-03, time_zone: Europe/Berlin }\n";
+    let (short, whole) = (run("12 h", "1 h", 16), from("2026-02-28T22:00", "744 h", 4));
+    agree("March", &(short.clone() + &system), &(whole + &system), 1, 0.5);
+    let bill = study(&(short + &system))
+        .run(&|| ())
+        .expect("runs that end")
+        .cells
+        .remove(0)
+        .bill;
+    let words = bill.notes.join("\n");
+    assert!(
+        words.contains("March 2026 (743 h, 22 workdays), all of it like"),
+        "{words}"
+    );
+    assert!(words.contains("30 × schedules.report"), "{words}");
+}
+
+#[test]
+fn schedules_that_a_year_has_equally_often_are_told_apart_in_a_month() {
+    // September 2025 has five Mondays and four Wednesdays.
+    let text = |month: &str| {
+        format!(
+            "run: {{ start: 2026-01-05, length: 72 h, warmup: 1 h, replications: 2 }}
+billing: {{ {month} }}
+schedules:
+  monday: {{ to: api, cron: \"0 3 * * MON\", jobs: 100 }}
+  wednesday: {{ to: api, cron: \"0 3 * * WED\", jobs: 10 }}
+functions: {{ api: {{ service: aws.lambda, memory: 1024 MB, handler: [{{ wait: 2 s }}] }} }}
+prices: {{ aws.lambda: [{{ line: requests, meter: requests, unit: 1M requests, price: 1000000 }}] }}
+"
+        )
+    };
+    let requests = |month: &str| {
+        let bill = study(&text(month))
+            .run(&|| ())
+            .expect("runs that end")
+            .cells
+            .remove(0)
+            .bill;
+        let line = bill.lines.iter().find(|line| line.line == "requests").expect("a line");
+        line.amount.mean
+    };
+    assert!((requests("month: 2025-09") - 540.0).abs() < 1e-6);
+    assert!((requests("month: 2025-10") - 450.0).abs() < 1e-6);
+    assert!((requests("free_tier: false") - (53.0 * 100.0 + 52.0 * 10.0) / 12.0).abs() < 1e-3);
+}
+
+const DIURNAL: &str = "diurnal: { mean: 0.02/s }";
+
+#[test]
+fn whole_days_of_a_course_of_a_day_fill_a_month() {
+    let system = web(DIURNAL) + "billing: { month: 2026-04 }\n";
+    let (short, whole) = (run("25 h", "1 h", 24), from("2026-03-31T23:00", "721 h", 4));
+    agree("diurnal", &(short + &system), &(whole + &system), 1, 0.0);
+    // Two nights and a day are no two days.
+    let part = study(&(run("37 h", "1 h", 4) + &system))
+        .run(&|| ())
+        .expect("runs that end");
+    let cell = &part.cells[0];
+    assert!(cell.is(Class::Periodic) && !cell.has_month() && cell.bill.total.mean > 0.0);
+    let words = &cell.verdicts[0].words;
+    assert!(words.contains("`run.length` of 49 h would do"), "{words}");
+}
+
+#[test]
+fn a_part_of_a_day_has_no_monthly_bill_and_expectations_say_why() {
+    let expect = "expect: [{ metric: bill.month, below: $1000 }, { metric: error_ratio, below: 50% }]\n";
+    let text = run("9 h", "1 h", 4) + &web(DIURNAL) + expect;
+    let summary = study(&text).run(&|| ()).expect("runs that end");
+    let bill = &summary.cells[0].bill;
+    let why = bill.missing.as_deref().expect("a reason");
+    assert!(bill.total.mean.is_nan() && bill.lines.is_empty(), "{bill:?}");
+    let words =
+        "clients.web repeats itself every 24 h, and 8 h are measured; write `length: 25 h`, the warm-up included";
+    assert_eq!(why, format!("no monthly bill: {words}"));
+    assert!(summary.cells[0].is(Class::Periodic));
+    assert!(
+        summary.expectations[0].condition.contains(words),
+        "{:?}",
+        summary.expectations
+    );
+    assert!(summary.expectations[0].seen.is_none());
+    let outcomes: Vec<bool> = summary
+        .expectations
+        .iter()
+        .map(|e| e.outcome == Outcome::Holds)
+        .collect();
+    assert_eq!(outcomes, [false, true]);
+    // Who says how much of a month is like this has a bill.
+    let often = study(&(text + "billing: { active_hours: 200 h }\n"))
+        .run(&|| ())
+        .expect("runs that end");
+    assert!(often.cells[0].bill.missing.is_none() && often.cells[0].bill.total.mean > 0.0);
+    // On the screen it is a dash, with the reason.
+    let scratch = Scratch::new("part-of-a-day");
+    let file = scratch.write("day.yaml", &(run("9 h", "1 h", 4) + &web(DIURNAL)));
+    let outcome = coldcurve(scratch.path(), &["run", file, "--no-files"]);
+    says(
+        &outcome.stdout,
+        &["no monthly bill: clients.web repeats itself every 24 h"],
+    );
+    assert!(!outcome.stdout.contains('$'), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_redrive_comes_once_with_the_outage_that_it_mends() {
+    let outage = |at: u32| {
+        format!(
+            "clients: {{ web: {{ to: api, arrivals: {{ poisson: 0.04/s }} }} }}
+functions:
+  api: {{ {FUNCTION}, handler: [{{ wait: 2 s }}, {{ send: jobs }}] }}
+  work: {{ {FUNCTION}, handler: [{{ wait: 30 s }}] }}
+queues:
+  jobs: {{ service: aws.sqs.standard, to: work, visibility_timeout: 10 min, maximum_receives: 2, dead_letter: dead }}
+  dead: {{ service: aws.sqs.standard, redrive: {{ to: jobs, at: {} h, rate: 1/s }} }}
+faults: {{ broken: {{ on: work, fail: 100%, at: {at} h, for: 12 h }} }}
+",
+            at + 14
+        )
+    };
+    let dear = |text: String| {
+        let price = "  aws.sqs.standard: [{ line: requests, meter: requests, unit: 1M requests, price: 2000 }]\n";
+        text.replace("prices:\n", &format!("prices:\n{price}"))
+    };
+    let short = dear(run("25 h", "1 h", 16)) + &outage(2);
+    agree(
+        "redrive",
+        &short,
+        &(dear(run("731 h", "1 h", 4)) + &outage(400)),
+        1,
+        0.05,
+    );
+    let bill = study(&short).run(&|| ()).expect("runs that end").cells.remove(0).bill;
+    let words = bill.notes.join("\n");
+    assert!(words.contains("1 × the redrive of queues.dead at 16 h"), "{words}");
+}
+
+/// The bill of a schedule of 50 jobs of ten minutes with 2 GB, in a run that says nothing of its time.
+fn left_open(when: &str) -> coldcurve::run::summary::Summary {
+    let text = format!(
+        "run: {{ replications: 2 }}
+functions: {{ report: {{ service: aws.lambda, memory: 2 GB, timeout: 15 min, handler: [ wait: 10 min ] }} }}
+schedules: {{ job: {{ to: report, {when}, jobs: 50 }} }}
+"
+    );
+    study(&text).run(&|| ()).expect("runs that end")
+}
+
+#[test]
+fn a_run_of_open_length_goes_on_until_schedules_have_fired_and_their_work_is_done() {
+    let each = 50.0 * (600.0 * 2.0 * 0.000_016_666_7 + 2e-7);
+    for (when, times, is_longer) in [
+        ("cron: 0 3 * * ? *", 365.0 / 12.0, true),
+        ("cron: 50 23 * * ? *", 365.0 / 12.0, true),
+        ("cron: 0 * * * ? *", 730.0, false),
+        ("rate: 5 min", 730.0 * 12.0, false),
+        ("rate: 7 min", 730.0 * 60.0 / 7.0, true),
+        ("rate: 12 h", 730.0 / 12.0, true),
+        ("rate: 1 day", 730.0 / 24.0, true),
+    ] {
+        let summary = left_open(when);
+        let cell = &summary.cells[0];
+        assert!(cell.has_month(), "{when}: {:?}", cell.verdicts);
+        let (seen, expected) = (cell.bill.total.mean, times * each);
+        assert!((seen / expected - 1.0).abs() < 0.03, "{when}: {seen} for {expected}");
+        assert_eq!(
+            summary.warmup.longer.is_some(),
+            is_longer,
+            "{when}: {:?}",
+            summary.warmup
+        );
+    }
+    // Once a week is not within a day.
+    let weekly = left_open("cron: 0 3 ? * THU *");
+    let bill = &weekly.cells[0].bill;
+    assert!(bill.notes.join("\n").contains("never in the measured"), "{bill:?}");
+}
+
+#[test]
+fn a_run_of_much_traffic_is_not_made_longer() {
+    let text = "run: { replications: 1, warmup: 1 min }
+clients: { web: { to: api, arrivals: { constant: 20/s } } }
+functions: { api: { service: aws.lambda, memory: 1024 MB, handler: [ wait: 10 ms ] } }
+schedules: { nightly: { to: api, cron: 0 23 * * ? * } }
+";
+    let summary = study(text).run(&|| ()).expect("runs that end");
+    assert_eq!(summary.warmup.longer, None);
+    let notes = summary.cells[0].bill.notes.join("\n");
+    assert!(
+        notes.contains("schedules.nightly fires 30.4 times a month and never"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn a_gigabyte_for_a_month_costs_the_same_in_a_short_one() {
+    let text = |billing: &str| {
+        format!(
+            "run: {{ length: 10 min, warmup: 1 min, replications: 1 }}
+billing: {{ {billing} }}
+clients: {{ web: {{ to: table, arrivals: {{ constant: 1/s }} }} }}
+databases: {{ table: {{ service: aws.rds.postgres, instance: db.t4g.micro, storage: 100 GB }} }}
+"
+        )
+    };
+    let lines = |billing: &str| {
+        let bill = study(&text(billing))
+            .run(&|| ())
+            .expect("runs that end")
+            .cells
+            .remove(0)
+            .bill;
+        let of = |unit: &str| {
+            bill.lines
+                .iter()
+                .filter(|line| line.unit.ends_with(unit))
+                .map(|line| line.amount.mean)
+                .sum::<f64>()
+        };
+        (of("hour"), of("GB-month"))
+    };
+    let (mean, february) = (lines("free_tier: false"), lines("month: 2026-02"));
+    assert!(
+        (february.0 / mean.0 - 672.0 / 730.0).abs() < 1e-4,
+        "{february:?} for {mean:?}"
+    );
+    assert!(
+        mean.1 > 1.0 && (february.1 / mean.1 - 1.0).abs() < 1e-4,
+        "{february:?} for {mean:?}"
+    );
 }

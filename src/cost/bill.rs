@@ -5,14 +5,14 @@
 //! A run measures some hours of traffic; a bill is for a month. Two rules, by the kind of meter ([`Scaling`]):
 //!
 //! - **Work** (requests, compute, bytes) is caused by traffic. It grows by *active hours / measured hours*, where the
-//!   active hours are the hours of the month in which traffic like the measured flows: all 730 unless the user says
-//!   less.
+//!   active hours are the hours of the month in which traffic like the measured flows: all of them unless the user
+//!   says less.
 //! - **Standing** quantities (instances, provisioned concurrency, balancers, databases, storage) exist with or without
 //!   traffic. They grow by *hours of the month / measured hours*.
 //!
 //! Where this misleads: a fleet that grows with the traffic is a standing meter, so that with fewer active hours than
 //! the month has it is billed as if it stayed at its measured size in the idle hours too; and a peak hour extrapolated
-//! to 730 hours bills a month of peaks. Simulate a whole day with its quiet hours to avoid both. Storage that grows
+//! to a month bills a month of peaks. Simulate a whole day with its quiet hours to avoid both. Storage that grows
 //! through the month is billed at its measured mean.
 //!
 //! # Tiers and free tiers
@@ -52,28 +52,28 @@ pub struct Usage {
 pub struct Extrapolation {
     /// The time in which the meters counted; over several replications, the sum of their times.
     pub measured: Duration,
-    /// Hours in a month, 1 or more.
-    pub hours_per_month: u32,
+    /// How long the month is.
+    pub month: Duration,
     /// Hours of the month in which traffic like the measured flows; `None` for all of them.
     pub active_hours: Option<f64>,
 }
 
 impl Extrapolation {
-    /// The meters already hold a month of `hours_per_month` hours: nothing grows.
-    pub fn whole_month(hours_per_month: u32) -> Self {
+    /// The meters already hold a month of so many hours: nothing grows.
+    pub fn whole_month(hours: u32) -> Self {
+        let month = Duration(u64::from(hours) * HOUR_NS);
         Self {
-            measured: Duration(u64::from(hours_per_month) * HOUR_NS),
-            hours_per_month,
+            measured: month,
+            month,
             active_hours: None,
         }
     }
 
     /// A month's quanta for `quanta` measured, rounded to the nearest; zero if nothing was measured.
     pub fn scale(&self, scaling: Scaling, quanta: u128) -> u128 {
-        let month = Duration(u64::from(self.hours_per_month) * HOUR_NS);
         let hours = match (scaling, self.active_hours) {
             (Scaling::Work, Some(hours)) => Duration::from_secs_f64(hours * 3600.0),
-            _ => month,
+            _ => self.month,
         };
         match self.measured {
             Duration::ZERO => 0,

@@ -58,7 +58,7 @@ const MONTH: u32 = 730;
 fn work_follows_traffic_and_standing_things_stand_all_month() {
     let hour = Extrapolation {
         measured: Duration::from_secs(3600),
-        hours_per_month: MONTH,
+        month: Duration::from_secs(u64::from(MONTH) * 3600),
         active_hours: Some(120.5),
     };
     assert_eq!(hour.scale(Scaling::Work, 1000), 120_500);
@@ -241,7 +241,7 @@ proptest! {
         let book = book(vec![price("a", "calls", Meter::Requests, &[(None, unit_price)])]);
         let measured = Extrapolation {
             measured: Duration::from_secs(3600),
-            hours_per_month: MONTH,
+            month: Duration::from_secs(u64::from(MONTH) * 3600),
             active_hours: Some(hours as f64),
         };
         let scaled = bill(&book, &[usage("x", "a", Meter::Requests, quanta)], &measured, false).total;

@@ -86,7 +86,7 @@ pub fn of(summary: &Summary) -> Columns {
         .iter()
         .map(|cell| verdicts::bill(cell, format::money_short(&cell.bill.total)));
     shown.push(Column {
-        header: "bill per\nmonth".into(),
+        header: verdicts::bill_title(summary).into(),
         metric: name::BILL_MONTH.into(),
         rank: 0,
         fields: bills.collect(),
@@ -209,7 +209,10 @@ fn workflow(
         list.push(metric("failed\n%", "failure_ratio", 1));
     }
     let there = |wanted: &Wanted| {
-        let mut means = summary.cells.iter().filter_map(|cell| headline::mean(cell, &wanted.metric));
+        let mut means = summary
+            .cells
+            .iter()
+            .filter_map(|cell| headline::mean(cell, &wanted.metric));
         means.any(|mean| mean > 0.0)
     };
     let rest = [

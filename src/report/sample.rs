@@ -158,6 +158,7 @@ fn bill(scale: f64) -> BillSummary {
     let lines: Vec<BillLine> = LINES.iter().map(line).collect();
     let total = lines.iter().map(|line| line.amount.mean).sum();
     BillSummary {
+        missing: None,
         lines,
         total: estimate(total, 0.01),
         per_million: Some(estimate(total / 7800.0, 0.01)),
@@ -433,6 +434,7 @@ pub fn extremes() -> Summary {
     nothing.distributions[0].count = 0;
     nothing.causes.clear();
     nothing.bill = BillSummary {
+        missing: None,
         lines: Vec::new(),
         total: Estimate::exact(0.0),
         per_million: None,

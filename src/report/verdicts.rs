@@ -27,7 +27,7 @@ pub fn marked(cell: &Cell, field: (String, String)) -> (String, String) {
 
 /// A monthly bill and its half-width: in parentheses, and without the half-width, if no month is like that.
 pub fn bill(cell: &Cell, field: (String, String)) -> (String, String) {
-    if cell.is(Class::NoTraffic) {
+    if cell.is(Class::NoTraffic) || cell.bill.missing.is_some() {
         return (MISSING.into(), String::new());
     }
     // The rows of a regime are of one kind, and were still not meant to be compared.
@@ -35,6 +35,16 @@ pub fn bill(cell: &Cell, field: (String, String)) -> (String, String) {
         return field;
     }
     (format!("({})", field.0), String::new())
+}
+
+/// What bills are called: where all that comes, comes once, none of them is that of a month.
+pub fn bill_title(summary: &Summary) -> &'static str {
+    let mut billed = summary.cells.iter().filter(|cell| cell.refused.is_none()).peekable();
+    if billed.peek().is_some() && billed.all(|cell| cell.is(Class::Episode)) {
+        "bill of the\nepisode"
+    } else {
+        "bill per\nmonth"
+    }
 }
 
 /// Whether a bill holds all the work that came, so that it may stand beside others of the same traffic.
@@ -114,10 +124,11 @@ pub fn by_regime(summary: &Summary) -> Cow<'_, Summary> {
     })
 }
 
-/// What tables leave out, and how timelines are coarser than the run, if either is so.
+/// What tables leave out, how timelines are coarser than the run, and why the run is longer than asked for, if so.
 pub fn sizes(summary: &Summary, left_out: Option<String>) -> Vec<String> {
     let coarser = summary.coarser.as_ref().map(|coarser| coarser.words.clone());
-    left_out.into_iter().chain(coarser).collect()
+    let longer = summary.warmup.longer.clone();
+    left_out.into_iter().chain(coarser).chain(longer).collect()
 }
 
 /// What the marks mean, of those that occur.
@@ -145,12 +156,12 @@ pub fn legend(summary: &Summary) -> Vec<String> {
     add(
         |cell| {
             let billed = cell.refused.is_none() && cell.regimes.is_empty() && !cell.is(Class::NoTraffic);
-            billed && !has_whole_bill(cell)
+            billed && cell.bill.missing.is_none() && !has_whole_bill(cell)
         },
         "($...) leaves out work that is still owed; never compared",
     );
     add(
-        |cell| has_whole_bill(cell) && !cell.has_month(),
+        |cell| has_whole_bill(cell) && !cell.has_month() && cell.bill.missing.is_none(),
         "($...) is not the bill of a month: what was measured does not repeat itself",
     );
     if marks.is_empty() {

@@ -15,6 +15,7 @@ use crate::cost::{
 use crate::kernel::Duration;
 use crate::model::mechanism::external;
 use crate::model::{Component, KINDS, Plan};
+use crate::scenario::month::CalendarMonth;
 use crate::scenario::{Block, Catalog, Code, Diagnostic, Diagnostics, Field, Kind, Node, Table, prices};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,19 @@ pub const TABLE: Table = Table {
             "Time of a month in which the simulated traffic flows; all of it if absent.",
         )
         .positive(),
+        Field::optional(
+            "month",
+            Kind::Text,
+            "The month that is billed, such as `2026-10`: it has its own hours and its own weekdays. If absent, a twelfth \
+             of a year, 730 h.",
+        )
+        .sample("2026-10"),
+        Field::default(
+            "time_zone",
+            Kind::Text,
+            "UTC",
+            "With `month`: the zone on whose clocks it begins and ends, such as `Europe/Berlin`; daylight saving is kept.",
+        ),
     ],
 };
 
@@ -48,6 +62,8 @@ pub struct BillingPlan {
     pub free_tier: bool,
     /// Hours of the month in which the traffic flows.
     pub active_hours: Option<f64>,
+    /// The month that is billed; a twelfth of a year if there is none.
+    pub month: Option<CalendarMonth>,
 }
 
 impl BillingPlan {
@@ -62,11 +78,17 @@ impl BillingPlan {
                 book,
                 free_tier: false,
                 active_hours: None,
+                month: None,
             };
         };
         let block = Block::new(root.context(), node, &TABLE);
+        let month = read_month(&block);
+        if let Some(month) = &month {
+            by_this_month(Arc::make_mut(&mut book), month);
+        }
         Self {
             book,
+            month,
             free_tier: block.flag("free_tier"),
             active_hours: block
                 .duration_opt("active_hours")
@@ -85,7 +107,7 @@ impl BillingPlan {
         let hour = 3_600_000_000_000;
         let mean = Extrapolation {
             measured: Duration(months * hour),
-            hours_per_month: 1,
+            month: Duration(hour),
             active_hours: None,
         };
         self.bill_by(plan, meters, &mean)
@@ -118,9 +140,15 @@ impl BillingPlan {
     pub fn extrapolation(&self, measured: Duration) -> Extrapolation {
         Extrapolation {
             measured,
-            hours_per_month: self.book.hours_per_month,
+            month: self.month_length(),
             active_hours: self.active_hours,
         }
+    }
+
+    /// How long the billed month is.
+    pub fn month_length(&self) -> Duration {
+        let mean = Duration::from_secs(u64::from(self.book.hours_per_month) * 3600);
+        self.month.as_ref().map_or(mean, CalendarMonth::length)
     }
 
     /// How the bill's month was made from the measured time.
@@ -128,57 +156,80 @@ impl BillingPlan {
         let span = in_words(measured);
         if month.once {
             return vec![format!(
-                "everything comes once: this is the bill of the measured {span}, and not of a month; say how often a \
-                 month has it with `per_month` or `billing.active_hours`"
+                "everything comes once: this is the bill of the measured {span}, and not of a month (`per_month` or \
+                 `billing.active_hours` make one)"
             )];
         }
         let seen = || month.episodes.iter().filter(|episode| episode.seen > 0);
         let (unsaid, said): (Vec<&Episode>, Vec<&Episode>) = seen().partition(|episode| episode.unsaid);
-        let said = said.iter().map(|it| format!("{} {}", it.label, times(it.per_month)));
-        let mut comes: Vec<String> = said.collect();
-        let labels: Vec<&str> = unsaid.iter().map(|episode| &episode.label[..]).collect();
-        match labels.len() {
-            0 => {}
-            1 => comes.push(format!("{} once (say `per_month` if it comes more often)", labels[0])),
-            _ => comes.push(format!(
-                "once each (say `per_month` of what comes more often) {}",
-                labels.join(", ")
-            )),
-        }
-        let mut words = self.traffic_in_words(month, &span);
-        if !comes.is_empty() {
-            words.push_str(if month.continuous { ", but for " } else { ", and " });
-            words.push_str(&comes.join(", "));
-        }
+        let each = |of: &[&Episode]| -> Option<String> {
+            let each: Vec<String> = of
+                .iter()
+                .map(|it| format!("{} \u{d7} {}", number(it.per_month), it.label))
+                .collect();
+            (!each.is_empty()).then(|| each.join(", "))
+        };
+        let unsaid = each(&unsaid).map(|unsaid| format!("{unsaid} (`per_month` says otherwise)"));
+        let comes: Vec<String> = each(&said).into_iter().chain(unsaid).collect();
+        let comes = (!comes.is_empty()).then(|| format!("a month has {}", comes.join(", ")));
         let unseen = month.episodes.iter().filter(|episode| episode.seen == 0);
-        let unseen = unseen.map(|episode| {
+        let unseen = unseen.filter(|episode| episode.per_month > 0.0).map(|episode| {
             let (label, often) = (&episode.label, times(episode.per_month));
             format!(
                 "{label} fires {often} a month and never in the measured {span}: its work is not in the bill; measure \
-                 longer, or set `run.start` so that it fires"
+                 longer, or set `run.start`"
             )
         });
-        std::iter::once(words).chain(unseen).collect()
+        let traffic = self.traffic_in_words(month, &span);
+        std::iter::once(traffic).chain(comes).chain(unseen).collect()
     }
 
     fn traffic_in_words(&self, has: &Month, measured: &str) -> String {
-        let month = self.book.hours_per_month;
+        let month = match &self.month {
+            Some(month) => month.in_words(),
+            None => format!("a month of {} h", self.book.hours_per_month),
+        };
         if !has.episodes.is_empty() && !has.continuous {
-            return format!("a month of {month} h is billed: what stands there without traffic in all of it");
+            return format!("{month}: what stands there without traffic in all of it");
         }
         match self.active_hours {
-            None => format!("a month of {month} h is billed, all of it like the measured {measured}"),
+            None => format!("{month}, all of it like the measured {measured}"),
             Some(hours) => format!(
-                "a month of {month} h is billed: traffic like that of the measured {measured} in {hours} h of it, and \
-                 what stands there without traffic in all of it"
+                "{month}: {hours} h of traffic like that of the measured {measured}, and what stands there without \
+                 traffic in all of it"
             ),
         }
     }
 
     /// Times that the measured traffic fits into a month.
     pub fn repeats(&self, measured: Duration) -> f64 {
-        let hours = self.active_hours.unwrap_or(f64::from(self.book.hours_per_month));
-        hours * 3600.0 / measured.as_secs_f64()
+        let month = self.month_length().as_secs_f64();
+        self.active_hours.map_or(month, |hours| hours * 3600.0) / measured.as_secs_f64()
+    }
+}
+
+/// Reads the month that is billed, and reports what does not go with it.
+fn read_month(block: &Block) -> Option<CalendarMonth> {
+    if block.has("month") && block.has("active_hours") {
+        let message = "`active_hours` and `month` both say how much of the month is traffic";
+        let help = "leave `active_hours` out, and say when traffic flows where it comes from, such as `arrivals: { diurnal: \
+                    { mean: 5/s, hours: [...] } }` over a whole day";
+        block.error(Code::Conflict, block.span_of("active_hours"), message, help);
+    }
+    if block.has("time_zone") && !block.has("month") {
+        let message = "`time_zone` is that of a `month`, and there is none";
+        let help = "leave it out, or name a month, such as `month: 2026-10`";
+        block.error(Code::Conflict, block.span_of("time_zone"), message, help);
+    }
+    CalendarMonth::read(block)
+}
+
+/// What is priced by the month, such as a GB for a month, is priced by this month: it costs the same in a short one.
+fn by_this_month(book: &mut PriceBook, month: &CalendarMonth) {
+    let mean = u128::from(book.hours_per_month) * 3_600_000_000_000;
+    for line in book.lines.iter_mut().filter(|line| line.unit.ends_with("-month")) {
+        let quanta = line.quanta_per_unit * u128::from(month.length().0);
+        line.quanta_per_unit = (quanta + mean / 2) / mean;
     }
 }
 
@@ -190,13 +241,20 @@ fn in_words(measured: Duration) -> String {
     }
 }
 
-/// How often.
-fn times(number: f64) -> String {
+/// How often, as a number with a digit after the point where that says something.
+fn number(number: f64) -> String {
     match (number * 10.0).round() / 10.0 {
-        1.0 => "once".to_owned(),
-        2.0 => "twice".to_owned(),
-        n if n >= 100.0 => format!("{} times", n.round()),
-        n if n < 0.1 => format!("{number:.3} times"),
+        n if n >= 100.0 => format!("{}", n.round()),
+        n if n < 0.1 => format!("{number:.3}"),
+        n => format!("{n}"),
+    }
+}
+
+/// How often, in words.
+fn times(often: f64) -> String {
+    match &number(often)[..] {
+        "1" => "once".to_owned(),
+        "2" => "twice".to_owned(),
         n => format!("{n} times"),
     }
 }

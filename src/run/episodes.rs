@@ -18,7 +18,8 @@ use crate::kernel::{Duration, Sampler};
 use crate::model::Plan;
 use crate::model::mechanism::client::Load;
 use crate::model::mechanism::client::arrivals::{ArrivalPlan, RateCurve};
-use crate::model::mechanism::schedule::{Recurrence, Times};
+use crate::model::mechanism::schedule::{Recurrence, SchedulePlan, Times};
+use crate::scenario::month::CalendarMonth;
 use crate::scenario::units::show_duration;
 
 /// What can be taken out of a plan; numbers are places in its lists.
@@ -29,6 +30,7 @@ enum Part {
     Rates { client: usize },
     Spike { client: usize, place: usize },
     Fault(usize),
+    Redrive(usize),
 }
 
 /// Something that comes at times of its own.
@@ -40,20 +42,26 @@ pub struct Episode {
     pub label: String,
     /// From when to when it lasts, if it comes at one time.
     pub span: Option<(Duration, Duration)>,
-    /// How often a month has it.
+    /// How often the billed month has it.
     pub per_month: f64,
+    /// How often a mean month has it.
+    mean: f64,
+    /// What it has in common with others that any month has equally often, if a mean one has.
+    by_month: [u64; 12],
     /// How often it began in the measured time.
     pub seen: u64,
     /// Whether it comes once only because nothing else was said.
     pub unsaid: bool,
+    /// So many jobs that are left over at the end are no loss: as many came in from before the measured time.
+    pub balanced: f64,
 }
 
 impl Episode {
-    /// How often a month has it for each time that the measured time has it; what was not seen has no share of it.
-    fn weight(&self) -> f64 {
+    /// So many a month, for each time that the measured time has it; what was not seen has no share of it.
+    fn weight(&self, per_month: f64) -> f64 {
         match self.seen {
             0 => 0.0,
-            seen => self.per_month / seen as f64,
+            seen => per_month / seen as f64,
         }
     }
 }
@@ -80,8 +88,13 @@ pub struct Month {
 }
 
 impl Month {
-    /// Of a plan whose warm-up and length are settled.
+    /// The mean month of a plan whose warm-up and length are settled.
     pub fn of(plan: &Plan) -> Self {
+        Self::billed(plan, None)
+    }
+
+    /// A month of the calendar, or the mean one. Its steps are the same in any month, but for what they weigh.
+    pub fn billed(plan: &Plan, month: Option<&CalendarMonth>) -> Self {
         let input = Input::of(plan);
         // A recording is a sample of traffic that goes on, wherever it was cut.
         let recorded = plan.clients.iter().any(|client| is_recorded(&client.load));
@@ -91,7 +104,7 @@ impl Month {
                 ..Self::default()
             };
         }
-        let episodes = episodes(plan);
+        let episodes = episodes(plan, month);
         Self {
             once: false,
             continuous: input.continues() || recorded,
@@ -111,10 +124,10 @@ impl Month {
 }
 
 impl Month {
-    /// What the episodes of a step are, in words.
-    pub fn labels<'m>(&'m self, step: &'m Step) -> impl Iterator<Item = &'m str> {
+    /// The episodes of a step.
+    pub fn of_step<'m>(&'m self, step: &'m Step) -> impl Iterator<Item = &'m Episode> {
         let leaves = |episode: &&Episode| episode.part.is_some_and(|part| step.parts.contains(&part));
-        self.episodes.iter().filter(leaves).map(|episode| &*episode.label)
+        self.episodes.iter().filter(leaves)
     }
 }
 
@@ -122,18 +135,23 @@ impl Month {
 /// left behind is nobody's.
 fn steps(episodes: &[Episode]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let parts = episodes
-        .iter()
-        .filter_map(|episode| Some((episode.weight(), episode.part?)));
-    let mut sorted: Vec<(f64, Part)> = parts.collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (weight, part) in sorted {
-        match steps.last_mut().filter(|step| weight - step.weight <= 1e-9 * weight) {
-            Some(step) => step.parts.push(part),
-            None => steps.push(Step {
+    let parts = episodes.iter().filter_map(|episode| {
+        let (mean, weight) = (episode.weight(episode.mean), episode.weight(episode.per_month));
+        Some((mean, episode.by_month, weight, episode.part?))
+    });
+    let mut sorted: Vec<(f64, [u64; 12], f64, Part)> = parts.collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut last = None;
+    for (mean, by_month, weight, part) in sorted {
+        let same = last.is_some_and(|(least, of): (f64, [u64; 12])| mean - least <= 1e-9 * mean && of == by_month);
+        if let Some(step) = steps.last_mut().filter(|_| same) {
+            step.parts.push(part);
+        } else {
+            last = Some((mean, by_month));
+            steps.push(Step {
                 weight,
                 parts: vec![part],
-            }),
+            });
         }
     }
     steps
@@ -151,28 +169,74 @@ fn once(part: Part, label: String, span: (Duration, Duration), per_month: Option
         label,
         span: Some(span),
         per_month: per_month.unwrap_or(1.0),
+        mean: per_month.unwrap_or(1.0),
+        by_month: [0; 12],
         seen: 1,
         unsaid: per_month.is_none(),
+        balanced: 0.0,
     }
 }
 
-fn episodes(plan: &Plan) -> Vec<Episode> {
-    let mut found = Vec::new();
-    for (place, schedule) in plan.schedules.iter().enumerate() {
-        let (before, within) = firings(&schedule.times, plan);
-        let (per_month, unsaid) = match schedule.recurrence {
-            Recurrence::Always(per_month) => (per_month, false),
-            Recurrence::Once(said) => (said.unwrap_or(1.0) * within as f64, said.is_none()),
-        };
-        if before + within > 0 || matches!(schedule.recurrence, Recurrence::Always(_)) {
-            found.push(Episode {
-                part: (before + within > 0).then_some(Part::Schedule(place)),
-                label: label(plan, schedule.component),
-                span: None,
-                per_month,
-                seen: within,
-                unsaid,
-            });
+/// What a schedule is in a month.
+fn scheduled(plan: &Plan, place: usize, month: Option<&CalendarMonth>) -> Option<Episode> {
+    let schedule = &plan.schedules[place];
+    let (before, within) = firings(&schedule.times, plan);
+    let fires = before + within > 0;
+    let (mean, per_month, by_month, unsaid) = match &schedule.recurrence {
+        Recurrence::Always(by) => (by.firings(None), by.firings(month), by.by_month(), false),
+        Recurrence::Once(_) if !fires => return None,
+        Recurrence::Once(said) => {
+            let often = said.unwrap_or(1.0) * within as f64;
+            (often, often, [0; 12], said.is_none())
+        }
+    };
+    Some(Episode {
+        part: fires.then_some(Part::Schedule(place)),
+        label: label(plan, schedule.component),
+        span: None,
+        per_month,
+        mean,
+        by_month,
+        seen: within,
+        unsaid,
+        balanced: if is_regular(schedule, plan) {
+            before as f64 * f64::from(schedule.jobs)
+        } else {
+            0.0
+        },
+    })
+}
+
+/// Whether a schedule fires at equal distances all run long, and the measured time is a whole number of them: what it
+/// leaves over at the end then came in at the beginning.
+fn is_regular(schedule: &SchedulePlan, plan: &Plan) -> bool {
+    let interval = match &schedule.times {
+        Times::Every { interval, .. } => *interval,
+        Times::At(instants) => {
+            let fired = &instants[..instants.partition_point(|at| *at < plan.length)];
+            let mut gaps = fired.windows(2).map(|pair| pair[1] - pair[0]);
+            match gaps.next() {
+                Some(first) if gaps.all(|gap| gap == first) => first,
+                _ => return false,
+            }
+        }
+    };
+    let always = matches!(schedule.recurrence, Recurrence::Always(_));
+    always && (plan.length - plan.warmup).0.is_multiple_of(interval.0.max(1))
+}
+
+fn episodes(plan: &Plan, month: Option<&CalendarMonth>) -> Vec<Episode> {
+    let schedules = (0..plan.schedules.len()).filter_map(|place| scheduled(plan, place, month));
+    let mut found: Vec<Episode> = schedules.collect();
+    for (place, queue) in plan.queues.iter().enumerate() {
+        if let Some(redrive) = queue.redrive.as_ref().filter(|it| is_within(plan, it.at, it.at)) {
+            let words = format!(
+                "the redrive of {} at {}",
+                label(plan, queue.component),
+                show_duration(redrive.at)
+            );
+            let span = (redrive.at, plan.length);
+            found.push(once(Part::Redrive(place), words, span, redrive.per_month));
         }
     }
     for (client, spec) in plan.clients.iter().enumerate() {
@@ -227,14 +291,18 @@ fn episodes(plan: &Plan) -> Vec<Episode> {
     found
 }
 
-/// How often a schedule fires before the measured time and within it.
-fn firings(times: &Times, plan: &Plan) -> (u64, u64) {
-    let until = |end: Duration| match times {
+/// How often a schedule fires before an instant of a run.
+pub(super) fn fired_until(times: &Times, end: Duration) -> u64 {
+    match times {
         Times::At(instants) => instants.partition_point(|at| *at < end) as u64,
         Times::Every { first, interval } => end.0.saturating_sub(first.0).div_ceil(interval.0.max(1)),
-    };
-    let before = until(plan.warmup);
-    (before, until(plan.length) - before)
+    }
+}
+
+/// How often a schedule fires before the measured time and within it.
+fn firings(times: &Times, plan: &Plan) -> (u64, u64) {
+    let before = fired_until(times, plan.warmup);
+    (before, fired_until(times, plan.length) - before)
 }
 
 fn is_recorded(load: &Load) -> bool {
@@ -260,6 +328,11 @@ fn without(plan: &Plan, gone: &[Part]) -> Plan {
     for (place, schedule) in rest.schedules.iter_mut().enumerate() {
         if gone.contains(&Part::Schedule(place)) {
             schedule.times = Times::At(Vec::new());
+        }
+    }
+    for (place, queue) in rest.queues.iter_mut().enumerate() {
+        if gone.contains(&Part::Redrive(place)) {
+            queue.redrive = None;
         }
     }
     for (client, spec) in rest.clients.iter_mut().enumerate() {

@@ -350,7 +350,14 @@ impl Expectation {
             metric.zip(base).map(|pair| (over(pair), None))
         };
         let point = base.map_or_else(|| cell.point.clone(), |base| filled(&cell.point, &base.point));
-        self.result(cell.variant.clone(), point, seen, unit, place)
+        let mut result = self.result(cell.variant.clone(), point, seen, unit, place);
+        let missing = std::iter::once(cell)
+            .chain(base)
+            .find_map(|cell| cell.bill.missing.as_ref());
+        if let Some(why) = missing.filter(|_| seen.is_none() && self.metric.starts_with("bill.")) {
+            result.condition = format!("{} ({why})", self.condition);
+        }
+        result
     }
 
     /// The metric in a cell. A limit that was not run into is not among those of a cell: it was, no times.

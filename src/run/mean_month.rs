@@ -12,9 +12,10 @@ use super::figures::metric_of;
 use super::study::CellPlan;
 use super::summary::{BillLine, BillSummary, Estimate, Metric, Unit, name};
 use super::tally::{Packed, Twin};
+use super::verdict;
 use crate::cost::{Bill, Meter, MeterSet};
 use crate::kernel::Duration;
-use crate::kernel::number::whole_u128;
+use crate::kernel::number::{fit, place, whole_u128};
 use crate::model::Plan;
 use crate::stats::figure::{self, CONFIDENCE, Figure};
 use crate::stats::interval::student_t_quantile;
@@ -52,8 +53,13 @@ impl Usage {
                 .sum()
         };
         let rest = &twins[twins.len() - 1];
+        let by_calendar = kept_ready(cell);
         let quanta = |component: usize, meter: Meter| {
-            let continuous = base.scale(meter.scaling(), rest.meters[component].get(meter));
+            let dated = by_calendar.iter().find(|kept| kept.component == component);
+            let continuous = match dated.filter(|_| meter == Meter::ProvisionedMbMs) {
+                Some(kept) => kept.mb_ms(cell),
+                None => base.scale(meter.scaling(), rest.meters[component].get(meter)),
+            };
             let more = of_episodes(&|twin| twin.meters[component].get(meter) as f64).round();
             // What an episode saves is subtracted; in whole numbers, so that what no episode touches stays exact.
             if more >= 0.0 {
@@ -72,6 +78,33 @@ impl Usage {
     }
 }
 
+/// Instances of a function that are kept ready by the calendar: no run has to show how many a month has.
+struct Kept {
+    component: usize,
+    memory_mb: u64,
+    /// How many on average in the month.
+    mean: f64,
+}
+
+impl Kept {
+    fn mb_ms(&self, cell: &CellPlan) -> u128 {
+        let month_ms = cell.billing.month_length().0 / 1_000_000;
+        whole_u128((self.mean * self.memory_mb as f64 * month_ms as f64).round())
+    }
+}
+
+fn kept_ready(cell: &CellPlan) -> Vec<Kept> {
+    let kept = cell.plan.functions.iter().filter_map(|function| {
+        let dated = function.provisioned.as_ref()?.dated.as_ref()?;
+        Some(Kept {
+            component: place(u64::from(function.component)),
+            memory_mb: function.memory_mb,
+            mean: dated.mean(cell.billing.month.as_ref()),
+        })
+    });
+    kept.collect()
+}
+
 /// How what runs used becomes a bill.
 struct Pricing<'a> {
     cell: &'a CellPlan,
@@ -82,7 +115,7 @@ struct Pricing<'a> {
 
 impl<'a> Pricing<'a> {
     fn of(cell: &'a CellPlan, results: &[&Packed]) -> Self {
-        let mut has = Month::of(&cell.plan);
+        let mut has = Month::billed(&cell.plan, cell.billing.month.as_ref());
         // Who says how much of a month is like this says that it comes again.
         has.once &= cell.billing.active_hours.is_none();
         if !results.iter().all(|run| run.has_twins(&cell.plan, &has)) {
@@ -91,13 +124,13 @@ impl<'a> Pricing<'a> {
         }
         Self {
             cell,
-            months: has.once || !has.steps.is_empty(),
+            months: has.once || !has.steps.is_empty() || !kept_ready(cell).is_empty(),
             has,
         }
     }
 
     fn usage(&self, run: &Packed) -> Usage {
-        if self.has.steps.is_empty() {
+        if self.has.once || !self.months {
             Usage::of(run, &self.cell.plan)
         } else {
             Usage::month_of(run, self.cell, &self.has)
@@ -208,6 +241,9 @@ fn shifted(results: &[Usage], component: usize, pooled: &MeterSet, direction: f6
 
 /// The bill of a cell, and the metrics of its total.
 pub fn bill_summary(cell: &CellPlan, results: &[&Packed], metrics: &mut Vec<Metric>) -> BillSummary {
+    if let Some(missing) = verdict::no_month(cell) {
+        return BillSummary::missing(missing);
+    }
     let pricing = Pricing::of(cell, results);
     let results: Vec<Usage> = results.iter().map(|run| pricing.usage(run)).collect();
     let results = &results[..];
@@ -237,11 +273,19 @@ pub fn bill_summary(cell: &CellPlan, results: &[&Packed], metrics: &mut Vec<Metr
     }
     let measured = results.first().map_or(Duration::ZERO, |result| result.measured);
     notes.extend(cell.billing.month_in_words(&pricing.has, measured));
+    if !pricing.has.once {
+        notes.extend(kept_ready(cell).iter().map(|kept| {
+            let name = verdict::label(&cell.plan, fit(kept.component));
+            let mean = (kept.mean * 100.0).round() / 100.0;
+            format!("{name} keeps {mean} instances ready on average, by its schedule")
+        }));
+    }
     BillSummary {
         lines: lines(&month),
         total,
         per_million,
         notes,
+        missing: None,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod expect;
 mod expectation;
 pub mod failure;
 pub mod figures;
+mod firings;
 pub mod happenings;
 pub mod json_numbers;
 pub mod format;

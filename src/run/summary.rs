@@ -144,6 +144,9 @@ pub struct WarmupSummary {
     pub settled: bool,
     /// What did: the variant and the metric.
     pub drifting: Vec<String>,
+    /// Why more is measured than where nothing but traffic comes, if the scenario leaves the length open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longer: Option<String>,
 }
 
 /// A swept parameter.
@@ -325,6 +328,7 @@ impl Cell {
                 },
                 per_million: None,
                 notes: Vec::new(),
+                missing: None,
             },
             limits: Vec::new(),
             sources: Vec::new(),
@@ -505,6 +509,26 @@ pub struct BillSummary {
     pub per_million: Option<Estimate>,
     /// What the bill leaves out or assumes, in sentences.
     pub notes: Vec<String>,
+    /// Why there is no bill: nothing that was measured says what a month is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+impl BillSummary {
+    /// None, for this reason.
+    pub fn missing(why: String) -> Self {
+        Self {
+            lines: Vec::new(),
+            total: Estimate {
+                mean: f64::NAN,
+                interval: None,
+                replications: 0,
+            },
+            per_million: None,
+            notes: Vec::new(),
+            missing: Some(why),
+        }
+    }
 }
 
 /// One line of a bill.

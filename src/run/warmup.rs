@@ -14,6 +14,7 @@
 //! settled. It does not lengthen the warm-up: what grows for ever has none.
 
 use super::failure::{Cause, Failure};
+use super::firings;
 use super::memory::{self, Memory};
 use super::progress::{Progress, Quiet, Silent};
 use super::study::{CellPlan, Study, side_by_side};
@@ -124,6 +125,13 @@ fn with(study: &Study, shown: Option<&Shown>, progress: &dyn Progress) -> Warmed
     } else {
         given(&study.cells)
     };
+    if study.clock.open {
+        let length = warmed.length.unwrap_or(first.plan.length);
+        let warmup = warmed.time.unwrap_or(first.plan.warmup);
+        let longer = firings::longer(all, warmup, length);
+        warmed.length = Some(longer.as_ref().map_or(length, |longer| longer.length));
+        warmed.summary.longer = longer.map(|longer| longer.words);
+    }
     too_short(study, &mut warmed);
     warmed
 }
@@ -227,6 +235,7 @@ fn found(all: &[CellPlan], plan: &Plan, open: bool, (shown, progress): (Option<&
         pilot_cells: shown.cells,
         settled: shown.drifting.is_empty() && warmed.warnings.is_empty(),
         drifting: shown.drifting.clone(),
+        longer: None,
     };
     warmed.shown = shown;
     warmed

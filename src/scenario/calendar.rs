@@ -17,12 +17,12 @@ use jiff::{Timestamp, ToSpan};
 const INSTANTS_MAX: usize = 1_000_000;
 
 /// A time zone.
-#[derive(Clone, Debug)]
-pub struct Zone(TimeZone);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(pub(super) TimeZone);
 
 /// The instant at which runs begin.
-#[derive(Clone, Copy, Debug)]
-pub struct Beginning(Timestamp);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning(pub(super) Timestamp);
 
 impl Default for Beginning {
     fn default() -> Self {
@@ -109,7 +109,7 @@ fn complain(cx: &Context, span: Span, text: &str) {
 }
 
 /// The instants at which clocks show a time: none, one or two.
-fn instants_of(local: DateTime, zone: &Zone) -> Vec<Timestamp> {
+pub(super) fn instants_of(local: DateTime, zone: &Zone) -> Vec<Timestamp> {
     let at = |offset: Offset| offset.to_timestamp(local).ok();
     let offsets = match zone.0.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => [at(offset), None],
@@ -181,12 +181,9 @@ impl Beginning {
         since
     }
 
-    /// How often a cron expression means an instant in the twelve months from the beginning's day on.
-    pub fn firings_of_a_year(self, cron: &Cron, zone: &Zone) -> u64 {
+    /// How often a cron expression means an instant in each of the twelve months from the beginning's day on.
+    pub fn firings_by_month(self, cron: &Cron, zone: &Zone) -> [u64; 12] {
         let first = zone.0.to_datetime(self.0).date();
-        let Ok(end) = first.checked_add(12.months()) else {
-            return 0;
-        };
         let times: Vec<(i8, i8)> = cron.times().collect();
         let on = |date: Date| -> u64 {
             let at = |date: Date| zone.0.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible();
@@ -200,8 +197,15 @@ impl Beginning {
             let instants = |time: &(i8, i8)| instants_of(date.at(time.0, time.1, 0, 0), zone).len().min(both);
             fit(times.iter().map(instants).sum::<usize>())
         };
-        let days = first.series(1.day()).take_while(|date| *date < end);
-        days.filter(|date| cron.fits(*date)).map(on).sum()
+        let of_month = |month: i64| -> u64 {
+            let begin = |months: i64| first.checked_add(months.months());
+            let (Ok(begin), Ok(end)) = (begin(month), begin(month + 1)) else {
+                return 0;
+            };
+            let days = begin.series(1.day()).take_while(|date| *date < end);
+            days.filter(|date| cron.fits(*date)).map(on).sum()
+        };
+        std::array::from_fn(|month| of_month(fit(month)))
     }
 
     /// The instants of a run of this length that a cron expression means, ascending, as times since its beginning;
@@ -263,7 +267,7 @@ mod tests {
             let beginning = Beginning(start.parse().unwrap());
             let shown = Zone(TimeZoneDatabase::bundled().get(zone).unwrap());
             let cron = Cron::parse(cron).unwrap();
-            beginning.firings_of_a_year(&cron, &shown)
+            beginning.firings_by_month(&cron, &shown).iter().sum::<u64>()
         };
         assert_eq!(firings("2026-01-05T00:00Z", "0 7 * * *", "UTC"), 365);
         assert_eq!(firings("2026-01-05T09:00Z", "0 7 * * MON-FRI", "UTC"), 261);

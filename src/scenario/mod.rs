@@ -18,6 +18,7 @@ pub mod prices;
 pub mod cron;
 pub mod calendar;
 pub mod dates;
+pub mod month;
 pub mod data;
 pub mod recording;
 pub mod sheet;

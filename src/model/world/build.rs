@@ -50,7 +50,8 @@ pub const RUN: Table = Table {
             "length",
             Kind::Duration,
             "1 h",
-            "Simulated time of one run, the warm-up included. If absent, one hour is measured after the warm-up.",
+            "Simulated time of one run, the warm-up included. If absent, one hour is measured after the warm-up, or up to a \
+             day more until schedules have fired.",
         )
         .positive(),
         Field::default(
@@ -211,6 +212,9 @@ pub struct RunSpec {
 /// The longest warm-up that is found for a run whose length is not given.
 pub const WARMUP_MOST: Duration = Duration::from_secs(48 * 3600);
 
+/// The longest measured time of a run whose length is not given: a day, in which a schedule may fire, and an hour.
+pub const FIRINGS_MOST: Duration = Duration::from_secs(25 * 3600);
+
 /// Reads the plan of one variant. Problems go to the context's diagnostics; `None` if there is nothing to run then.
 pub fn build(root: &Node, catalog: &Catalog, diagnostics: &Diagnostics, files: &dyn Files) -> Option<(Plan, RunSpec)> {
     let shelf = Shelf::new(files);
@@ -344,8 +348,11 @@ impl<'a> Builder<'a> {
             plan.length += plan.warmup;
         }
         (self.clock.length, self.clock.horizon) = (plan.length, plan.length);
-        if length_open && warmup.is_none() {
-            self.clock.horizon += WARMUP_MOST;
+        if length_open {
+            self.clock.horizon = plan.warmup + FIRINGS_MOST;
+            if warmup.is_none() {
+                self.clock.horizon += WARMUP_MOST;
+            }
         }
         let sound = self.cx.diagnostics.pushed() == before;
         if sound && plan.warmup >= plan.length {

@@ -45,6 +45,7 @@ fn cell() -> CellPlan {
             book: Arc::new(prices::built_in().clone()),
             free_tier: false,
             active_hours: None,
+            month: None,
         },
         digest: 1,
         plan,

@@ -173,6 +173,10 @@ impl Input {
                 .max(Duration(at.0.saturating_add(lasts.0)).min(plan.length));
         }
         for queue in &plan.queues {
+            input.again |= queue
+                .redrive
+                .as_ref()
+                .is_some_and(|redrive| redrive.per_month.is_some());
             let redrive = queue.redrive.as_ref().map_or(Duration::ZERO, |redrive| redrive.at);
             let until = queue.poison_until;
             let poison = if until < plan.length { until } else { Duration::ZERO };
@@ -226,6 +230,14 @@ impl Input {
         all.extend(&self.scheduled);
         all.sort_unstable();
         all
+    }
+
+    /// Who repeats itself more seldom than once in that time: nobody knows its month.
+    pub fn not_once_in(&self, measured: Duration) -> Option<&(String, Duration)> {
+        /// Less than this of a period is not all of it.
+        const WHOLE: f64 = 0.99;
+        self.period()
+            .filter(|(_, period)| (measured.0 as f64) < WHOLE * period.0 as f64)
     }
 
     /// The longest period, if there is any.

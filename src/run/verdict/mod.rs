@@ -149,7 +149,7 @@ pub fn classify(cell: &mut Cell, of: &CellPlan, results: &[&Packed], cells: usiz
         courses(plan, judged, &lines, &input, cells, &mut found);
         found.extend(unfinished(plan, &input, results));
         found.extend(left_behind(judged, &lines, &found));
-        of_input(plan, &input, &mut found);
+        of_input(of, &input, &mut found);
     }
     if found.is_empty() {
         found.push(Verdict::new(Class::Steady, words::steady(cell)));
@@ -465,16 +465,35 @@ fn unfinished(plan: &Plan, input: &Input, results: &[&Packed]) -> Option<Verdict
         for (step, of) in month.steps.iter().enumerate().filter(|_| whole) {
             let (more, rest) = (owed(step) - owed(step + 1), owed(step + 1));
             let came_with = came(step) - came(step + 1);
-            if more >= (SMALL * rest).max(SMALL * came_with).max(0.5) {
-                late.extend(month.labels(of).map(str::to_owned));
+            let balanced: f64 = month.of_step(of).map(|episode| episode.balanced).sum();
+            if more >= (SMALL * rest).max(SMALL * came_with).max(0.5) && more > balanced {
+                late.extend(month.of_step(of).map(|episode| episode.label.clone()));
             }
         }
     }
     (!late.is_empty()).then(|| Verdict::new(Class::Unfinished, words::unfinished(&late.join(", "))))
 }
 
+/// Why nothing that was measured says what a month costs: some traffic comes again only after longer than that, and
+/// the scenario does not say how many hours of a month are like it.
+pub fn no_month(cell: &CellPlan) -> Option<String> {
+    let (input, measured) = (Input::of(&cell.plan), cell.plan.length - cell.plan.warmup);
+    if input.is_over() || cell.billing.active_hours.is_some() {
+        return None;
+    }
+    let (who, period) = input.not_once_in(measured)?;
+    let warmup = cell.plan.warmup.as_secs_f64();
+    Some(words::no_month(
+        who,
+        period.as_secs_f64(),
+        measured.as_secs_f64(),
+        warmup,
+    ))
+}
+
 /// What the input says about a month made of this run.
-fn of_input(plan: &Plan, input: &Input, found: &mut Vec<Verdict>) {
+fn of_input(cell: &CellPlan, input: &Input, found: &mut Vec<Verdict>) {
+    let plan = &cell.plan;
     let measured = plan.length.0.saturating_sub(plan.warmup.0) as f64;
     if input.is_over() {
         let end = input.last_change.as_secs_f64();
@@ -484,9 +503,14 @@ fn of_input(plan: &Plan, input: &Input, found: &mut Vec<Verdict>) {
         ));
         return;
     }
-    if let Some((who, period)) = input.period() {
+    if let Some(words) = no_month(cell) {
+        let metric = input.period().map(|period| period.0.clone());
+        found.push(Verdict {
+            metric,
+            ..Verdict::new(Class::Periodic, words)
+        });
+    } else if let Some((who, period)) = input.period() {
         let periods = measured / period.0 as f64;
-        // An hour of a week is no whole number of weeks either, however near it is to none.
         let whole = periods.round() >= 1.0 && (periods - periods.round()).abs() <= 0.01 * periods.max(1.0);
         if periods < MANY_PERIODS && !whole {
             let words = words::periodic(who, period.as_secs_f64(), measured / 1e9, plan.warmup.as_secs_f64());

@@ -1,9 +1,11 @@
 //! The words of verdicts: part of the result, the same in `summary.json`, on the terminal and in the report.
 
 use super::Regime;
+use crate::kernel::Duration;
 use crate::kernel::number::whole;
 use crate::model::kind;
 use crate::run::summary::{Cell, name};
+use crate::scenario::units::show_duration;
 
 /// What is said about the course of a level.
 pub struct Evidence<'a> {
@@ -70,6 +72,11 @@ fn time(seconds: f64) -> String {
     } else {
         format!("{value:.1} {unit}")
     }
+}
+
+/// A length as it would stand in a scenario: in whole seconds, and not rounded.
+fn length(seconds: f64) -> String {
+    show_duration(Duration::from_secs(whole(seconds.ceil())))
 }
 
 /// A share in per cent; what is not nothing is never called nothing, and what is not all is never called all.
@@ -178,13 +185,23 @@ pub fn episode(end_s: f64, length_s: f64) -> String {
     )
 }
 
+pub fn no_month(who: &str, period_s: f64, measured_s: f64, warmup_s: f64) -> String {
+    let more = if warmup_s > 0.0 { ", the warm-up included" } else { "" };
+    format!(
+        "no monthly bill: {who} repeats itself every {}, and {} are measured; write `length: {}`{more}",
+        time(period_s),
+        time(measured_s),
+        length(period_s + warmup_s)
+    )
+}
+
 pub fn periodic(who: &str, period_s: f64, measured_s: f64, warmup_s: f64) -> String {
-    let whole = (measured_s / period_s).ceil().max(1.0) * period_s + warmup_s;
+    let wanted = (measured_s / period_s).ceil().max(1.0) * period_s + warmup_s;
     format!(
         "{who} repeats itself every {}, and {} are measured, no whole number of times: `run.length` of {} would do",
         time(period_s),
         time(measured_s),
-        time(whole)
+        length(wanted)
     )
 }
 

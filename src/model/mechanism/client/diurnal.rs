@@ -106,7 +106,7 @@ pub fn read_diurnal(block: &Block, clock: &Clock) -> RateCurve {
 
 /// The week over and over, from so long after Monday midnight on.
 fn from(week: &[Piece], start: u64) -> RateCurve {
-    let mut pieces = week.to_vec();
+    let (mut pieces, period) = (week.to_vec(), period(week));
     pieces.rotate_left((start / HOUR) as usize);
     if !start.is_multiple_of(HOUR) {
         let first = pieces[0];
@@ -116,7 +116,13 @@ fn from(week: &[Piece], start: u64) -> RateCurve {
             ..first
         });
     }
-    RateCurve::new(pieces, true)
+    RateCurve::new(pieces, true).with_period(period)
+}
+
+/// After how long a week comes again: one of equal days after a day.
+fn period(week: &[Piece]) -> Duration {
+    let is_every_day = week.iter().zip(week.iter().cycle().skip(24)).all(|(a, b)| a == b);
+    Duration(if is_every_day { 24 * HOUR } else { WEEK })
 }
 
 /// The same written out up to an end, where clocks are changed on the way: (when, what they show from then on).
@@ -133,7 +139,7 @@ fn over_changes(week: &[Piece], clocks: &[(Duration, u64)], end: Duration) -> Ra
             shown = (shown + length_ns) % WEEK;
         }
     }
-    RateCurve::new(pieces, false).with_period(Duration(WEEK))
+    RateCurve::new(pieces, false).with_period(period(week))
 }
 
 #[cfg(test)]

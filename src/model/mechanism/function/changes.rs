@@ -7,6 +7,7 @@ use super::fields::INSTANCES_MAX;
 use crate::kernel::{Duration, Instant};
 use crate::scenario::calendar::{Beginning, Zone};
 use crate::scenario::cron::Cron;
+use crate::scenario::month::CalendarMonth;
 use crate::scenario::{Block, Code, Field, Kind, Range, Table, read_duration};
 
 /// When runs begin, and how long they last.
@@ -32,12 +33,51 @@ pub const CHANGE: Table = Table {
     ],
 };
 
-/// Reads the changes under `schedule`, earliest first, in runs that begin then and last so long.
-pub fn read_changes(block: &Block, (start, length): When) -> Vec<(Instant, u64)> {
+/// Changes of which all come by cron expressions: a month has as many hours of each number as its calendar says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dated {
+    changes: Vec<(Cron, u64)>,
+    zone: Zone,
+    /// How many there are before the first change.
+    count: u64,
+    start: Beginning,
+}
+
+impl Dated {
+    /// How many there are on average in a month, or in the year from the start of the run.
+    pub fn mean(&self, month: Option<&CalendarMonth>) -> f64 {
+        /// What was changed before a month begins was changed within so long, or never.
+        const BEFORE: Duration = Duration::from_secs(32 * 86_400);
+        const YEAR: Duration = Duration::from_secs(365 * 86_400);
+        let (begin, length) = month.map_or((self.start, YEAR), |month| (month.begin(), month.length()));
+        let earlier = begin.nanos() - BEFORE.0.cast_signed();
+        let Some(from) = Beginning::at(earlier) else {
+            return 0.0;
+        };
+        let end = BEFORE + length;
+        let instants = |(cron, count): &(Cron, u64)| {
+            let found = from.occurrences(cron, &self.zone, end).unwrap_or_default();
+            found.into_iter().map(|at| (at, *count)).collect::<Vec<_>>()
+        };
+        let mut changes: Vec<(Duration, u64)> = self.changes.iter().flat_map(instants).collect();
+        changes.sort_by_key(|change| change.0);
+        let (mut count, mut since, mut sum) = (self.count, BEFORE, 0.0);
+        for (at, next) in changes.into_iter().chain([(end, 0)]) {
+            sum += count as f64 * at.0.saturating_sub(since.0) as f64;
+            (count, since) = (next, since.max(at));
+        }
+        sum / length.0 as f64
+    }
+}
+
+/// Reads the changes under `schedule`, earliest first, in runs that begin then and last so long; and what they are by
+/// the calendar, if all of them come by it.
+pub fn read_changes(block: &Block, (start, length): When) -> (Vec<(Instant, u64)>, Option<Dated>) {
     let cx = block.context();
     let zone = Zone::read(block, "time_zone");
-    let (mut changes, mut dated) = (Vec::new(), false);
-    for node in block.list("schedule") {
+    let (mut changes, mut dated, mut crons) = (Vec::new(), false, Vec::new());
+    let nodes = block.list("schedule");
+    for node in nodes {
         let change = Block::new(cx, node, &CHANGE);
         let count = change.count("count");
         let instants = match (change.node("at"), change.text_opt("cron")) {
@@ -48,7 +88,9 @@ pub fn read_changes(block: &Block, (start, length): When) -> Vec<(Instant, u64)>
             (Some(at), None) => vec![read_duration(cx, at, Range::AtLeast(0.0))],
             (None, Some(text)) => {
                 dated = true;
-                by_cron(&change, text, &zone, (start, length))
+                let (cron, instants) = by_cron(&change, text, &zone, (start, length));
+                crons.extend(cron.map(|cron| (cron, count)));
+                instants
             }
             (at, _) => {
                 let (code, message) = match at {
@@ -79,7 +121,14 @@ pub fn read_changes(block: &Block, (start, length): When) -> Vec<(Instant, u64)>
             "sort the entries by `at`",
         );
     }
-    changes
+    let by_calendar = !crons.is_empty() && crons.len() == nodes.len();
+    let by_calendar = by_calendar.then(|| Dated {
+        changes: crons,
+        zone,
+        count: block.count("count"),
+        start,
+    });
+    (changes, by_calendar)
 }
 
 /// Whether a text is meant as a date: durations have no dash, and dates no unit.
@@ -90,19 +139,22 @@ fn is_date(text: &str) -> bool {
             .is_some_and(|rest| rest.contains('-') && !rest.contains(' '))
 }
 
-fn by_cron(change: &Block, text: &str, zone: &Zone, when: When) -> Vec<Duration> {
+fn by_cron(change: &Block, text: &str, zone: &Zone, when: When) -> (Option<Cron>, Vec<Duration>) {
     let span = change.span_of("cron");
     match Cron::parse(text) {
         Err(message) => {
             let help = "write `minute hour day month weekday`, or `cron(minute hour day month weekday year)`";
             change.error(Code::BadQuantity, span, message, help);
-            Vec::new()
+            (None, Vec::new())
         }
-        Ok(cron) => when.0.occurrences(&cron, zone, when.1).unwrap_or_else(|| {
-            let message = "it changes the number more than a million times in this run";
-            change.error(Code::TooMany, span, message, "make the run shorter");
-            Vec::new()
-        }),
+        Ok(cron) => {
+            let instants = when.0.occurrences(&cron, zone, when.1).unwrap_or_else(|| {
+                let message = "it changes the number more than a million times in this run";
+                change.error(Code::TooMany, span, message, "make the run shorter");
+                Vec::new()
+            });
+            (Some(cron), instants)
+        }
     }
 }
 
@@ -124,7 +176,7 @@ mod tests {
         };
         let start = Beginning::parse(start).expect("a date");
         let block = Block::new(&cx, &root, &PROVISIONED);
-        let changes = read_changes(&block, (start, Duration::from_secs(3 * 86_400)));
+        let (changes, _) = read_changes(&block, (start, Duration::from_secs(3 * 86_400)));
         let changes = changes.iter().map(|(at, count)| (at.0 / 3_600_000_000_000, *count));
         (changes.collect(), diagnostics.render(&sources, false))
     }

@@ -427,7 +427,7 @@ impl FunctionPlan {
             maximum_instances: block.count_opt("maximum_instances"),
             scaling: block.block("scaling").map(|s| (s.count("burst"), s.rate("refill"))),
             requests_per_second_factor: block.number_opt("requests_per_second_factor"),
-            provisioned: read_provisioned(block, (reading.clock.start, reading.clock.length)),
+            provisioned: read_provisioned(block, (reading.clock.start, reading.clock.horizon)),
             recycles: read_recycles(block),
             failure: block.share("failure"),
             init_billed: block.flag("init_billed"),
@@ -529,6 +529,7 @@ fn read_provisioned(block: &Block, when: When) -> Option<ProvisionedPlan> {
         let plan = ProvisionedPlan {
             count,
             schedule: Vec::new(),
+            dated: None,
             period: None,
             tracking: None,
             preparation,
@@ -536,7 +537,7 @@ fn read_provisioned(block: &Block, when: When) -> Option<ProvisionedPlan> {
         return (count > 0).then_some(plan);
     }
     let provisioned = Block::new(cx, node, &PROVISIONED);
-    let schedule = read_changes(&provisioned, when);
+    let (schedule, dated) = read_changes(&provisioned, when);
     if let Some(tracking) = provisioned.block("tracking")
         && tracking.count("minimum") > tracking.count("maximum")
     {
@@ -546,6 +547,7 @@ fn read_provisioned(block: &Block, when: When) -> Option<ProvisionedPlan> {
     Some(ProvisionedPlan {
         count: provisioned.count("count"),
         schedule,
+        dated: dated.filter(|_| !provisioned.has("tracking")),
         period: provisioned.duration_opt("repeat"),
         tracking: provisioned.block("tracking").map(|tracking| TrackingPlan {
             target: tracking.share("target"),

@@ -1,6 +1,7 @@
 //! A function, checked: everything that stays the same while the simulation runs.
 
 use super::asynchronous::AsyncPlan;
+use super::changes::Dated;
 use super::pool::Choice;
 use super::scaled::plan::Platform;
 use crate::kernel::{Duration, Instant, Sampler};
@@ -18,6 +19,8 @@ pub struct ProvisionedPlan {
     pub count: u64,
     /// Changes: from this instant on so many are wanted, ascending; repeated every `period` if there is one.
     pub schedule: Vec<(Instant, u64)>,
+    /// What the changes are by the calendar, if all of them come by it and nothing else moves the count.
+    pub dated: Option<Dated>,
     /// After how long the schedule begins again.
     pub period: Option<Duration>,
     /// A policy that moves the count with its utilisation.

@@ -99,6 +99,12 @@ pub const REDRIVE: Table = Table {
             "0%",
             "The share of poison messages that can be handled from then on, because the cause was mended.",
         ),
+        Field::optional(
+            "per_month",
+            Kind::Number,
+            "How often it comes in a month, for the bill; once if absent.",
+        )
+        .within(0.0, 1e6),
     ],
 };
 
@@ -309,6 +315,7 @@ fn read_redrive(block: &Block) -> Option<RedrivePlan> {
         at: redrive.duration("at"),
         rate: redrive.rate("rate"),
         mended: redrive.share("mended"),
+        per_month: redrive.number_opt("per_month"),
     })
 }
 

@@ -68,6 +68,8 @@ pub struct RedrivePlan {
     pub to: Id<QUEUE>,
     /// The share of poison messages that can be handled from then on, because the cause was mended.
     pub mended: f64,
+    /// How often it comes in a month, if that is said.
+    pub per_month: Option<f64>,
 }
 
 /// The poller between a queue and a function.

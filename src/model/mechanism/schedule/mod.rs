@@ -13,6 +13,9 @@
 //! (docs/validation.md).
 
 mod metrics;
+mod recurrence;
+
+pub use recurrence::{Expression, Recurrence};
 
 use crate::cost::Meter;
 use crate::kernel::number::fit;
@@ -109,9 +112,6 @@ pub const TABLE: Table = Table {
     ],
 };
 
-/// A twelfth of a year of 365 days.
-const MONTH: Duration = Duration::from_secs(730 * 3_600);
-
 /// When a schedule fires.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Times {
@@ -124,15 +124,6 @@ pub enum Times {
         /// The interval.
         interval: Duration,
     },
-}
-
-/// How often a month has what a schedule does.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Recurrence {
-    /// It fires so often in a month, by its expression.
-    Always(f64),
-    /// What it does once comes so often in a month, if that is said.
-    Once(Option<f64>),
 }
 
 /// A schedule, checked.
@@ -227,13 +218,13 @@ fn read_times(block: &Block, start: Beginning, length: Duration) -> Option<Times
     }
 }
 
-/// Firings of the twelve months from the start, divided by twelve; what comes by itself once is said or comes once.
+/// What comes by itself once is said or comes once.
 fn read_recurrence(block: &Block, times: &Times, start: Beginning) -> Recurrence {
     match (times, block.text_opt("cron").map(Cron::parse)) {
-        (Times::Every { interval, .. }, _) => Recurrence::Always(MONTH.0 as f64 / interval.0.max(1) as f64),
+        (Times::Every { interval, .. }, _) => Recurrence::Always(Expression::Every(*interval)),
         (Times::At(_), Some(Ok(cron))) => {
             let zone = Zone::read(block, "time_zone");
-            Recurrence::Always(start.firings_of_a_year(&cron, &zone) as f64 / 12.0)
+            Recurrence::Always(Expression::cron(cron, zone, start))
         }
         (Times::At(_), _) => Recurrence::Once(block.number_opt("per_month")),
     }
