@@ -298,7 +298,7 @@ fn figure(summary: &Summary, cell: &Cell, wanted: &Wanted) -> Option<(Unit, Esti
             let measured = summary.length_ns.saturating_sub(summary.warmup_ns) as f64 / 1e9;
             Some((Unit::PerSecond, scaled(&metric.estimate, 1.0 / measured)))
         }
-        _ => Some((metric.unit, metric.estimate)),
+        _ => Some((metric.unit, metric.bounded())),
     }
 }
 

@@ -6,8 +6,8 @@
 //! | file | further columns |
 //! |---|---|
 //! | `runs.csv` | `metric, unit, run, value`: one row per metric and replication; runs count from 0 |
-//! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications, class`: the class of the cell, since no mean
-//! stands for a system that grows or has two regimes |
+//! | `summary.csv` | `metric, unit, mean, ci95_low, ci95_high, replications, class, at_least`: the class of the cell,
+//! since no mean stands for a system that grows or has two regimes, and whether the mean is a lower bound |
 //! | `differences.csv` | `minus, metric, unit, difference, ci95_low, ci95_high`: to the cell named by `minus`, with the
 //! same dice |
 //! | `latency.csv` | `distribution, unit, value, cumulative_share`: share of values at or below `value` |
@@ -171,6 +171,7 @@ fn summary_rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
             "ci95_high",
             "replications",
             "class",
+            "at_least",
         ],
     )?;
     for cell in &summary.cells {
@@ -188,6 +189,7 @@ fn summary_rows(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
                     high,
                     replications,
                     class_name(cell.class()).into(),
+                    metric.at_least.to_string(),
                 ],
             )?;
         }
@@ -595,7 +597,7 @@ mod tests {
     #[test]
     fn missing_numbers_are_empty_fields() {
         let rows = file(&sample::extremes(), "summary.csv");
-        assert_eq!(rows[1][3..], ["", "", "", "0", "steady"]);
+        assert_eq!(rows[1][3..], ["", "", "", "0", "steady", "false"]);
         let timeline = file(&sample::extremes(), "timeline.csv");
         let first = timeline.iter().find(|row| row[0] == "gaps").unwrap();
         assert_eq!(first[4..6], ["0", ""]);

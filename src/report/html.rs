@@ -7,8 +7,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::{Named, focus};
 use super::columns;
+use super::ended;
 use super::format::{self, span_ns};
 use super::grid;
+use super::inputs;
 use super::large;
 use super::limits;
 use super::terminal::{judged, swept, whose};
@@ -80,7 +82,7 @@ fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[St
     let figures = html! {
         (results(&shown))
         @for line in verdicts::sizes(summary, left_out) { (soft(&line)) }
-        @for line in verdicts::legend(summary) { (soft(&line)) }
+        @for line in verdicts::legend(summary) { (soft(&line.replace("  ", "; "))) }
     };
     let drawn = html! {
         @for note in notes { (soft(note)) }
@@ -93,6 +95,7 @@ fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[St
     };
     let sections: Vec<Section> = [
         Some(Section::new("results", "Results", figures)),
+        ended::content(&shown).map(|content| Section::new("ended", "Where the work ended", content)),
         list("verdicts", verdicts::HEADING, verdicts::lines(summary), "verdicts.csv"),
         list("faults", "Faults", limits::faults(&cells), "faults.csv"),
         limits_table(&shown),
@@ -100,23 +103,39 @@ fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[St
         list("warnings", "Warnings", summary.warnings.clone(), "summary.json"),
         (!documents.is_empty() || !notes.is_empty()).then(|| Section::new("pictures", "Pictures", drawn)),
         bills(&shown),
+        inputs::content(&shown).map(|content| Section::new("inputs", "How sure the inputs are", content)),
         Some(Section::new("repeat", "To repeat this run", repeat(summary))),
     ]
     .into_iter()
     .flatten()
     .collect();
     html! {
-        p.soft {
-            (summary.scenario) ": " (span_ns(summary.length_ns)) " simulated, " (span_ns(summary.warmup_ns))
-            " of it warm-up, " (summary.replications) " replications, seed " (summary.seed) ". "
-        } "\n"
-        div.answer { "\n"
-            @for line in &summary.answer.lines { p { strong { (line) } } "\n" }
-            @if !summary.answer.lines.is_empty() { (soft(&format!("Promise: {}.", summary.answer.promise))) }
-        } "\n"
+        @if !summary.answer.lines.is_empty() {
+            div class=(if summary.answer.winners.is_empty() { "answer open" } else { "answer" }) { "\n"
+                @for line in &summary.answer.lines { p { (line) } "\n" }
+                (soft(&format!("Promise: {}.", summary.answer.promise)))
+            } "\n"
+        }
+        p.soft { (simulated(summary)) } "\n"
         nav { @for section in &sections { a href={ "#" (section.anchor) } { (section.heading) } " " } } "\n"
         @for section in &sections { (section.markup()) }
     }
+}
+
+/// How the figures came about.
+fn simulated(summary: &Summary) -> String {
+    let warmup = match summary.warmup_ns {
+        0 => "no warm-up".to_owned(),
+        some => format!("{} of it warm-up", span_ns(some)),
+    };
+    let plural = if summary.replications == 1 { "" } else { "s" };
+    format!(
+        "{}: {} simulated, {warmup}, {} run{plural}, seed {}.",
+        summary.scenario,
+        span_ns(summary.length_ns),
+        summary.replications,
+        summary.seed
+    )
 }
 
 /// The limits that were run into, of all cells.
@@ -179,10 +198,12 @@ fn results(summary: &Summary) -> Markup {
                 th { "per million requests" }
             } "\n"
             @for (row, cell) in summary.cells.iter().enumerate() {
-                tr {
+                tr class=[(marks[row] == verdicts::ANSWER).then_some("best")] {
                     @for (index, name) in names(cell).into_iter().enumerate() {
                         td {
-                            @if index == 0 && !marks[row].is_empty() { span class=(class_of(marks[row])) { (marks[row]) } " " }
+                            @if index == 0 && !marks[row].is_empty() {
+                                span class=(class_of(marks[row])) { (marks[row]) "\u{a0}" }
+                            }
                             (name)
                         }
                     }
@@ -367,12 +388,9 @@ fn repeat(summary: &Summary) -> Markup {
     html! {
         p { "In the scenario's folder: " code { (manifest.command) } } "\n"
         p.soft {
-            "coldcurve " (manifest.coldcurve) ", scenario " (manifest.scenario_file)
-            " (" (manifest.scenario_digest) ")\n"
+            "coldcurve " (manifest.coldcurve) ", scenario " (manifest.scenario_file) " (" (manifest.scenario_digest) ")"
             @for input in &manifest.inputs { "; " (input.file) " (" (input.digest) ")" }
-            @for book in &manifest.price_books {
-                "; prices of " (book.name) " " (book.region) " as of " (book.as_of) "\n"
-            }
+            @for book in &manifest.price_books { "; prices of " (inputs::dated(book)) }
             "."
         } "\n"
     }

@@ -2,6 +2,7 @@
 
 use crate::kernel::number::whole;
 use crate::run::answer::{self, Answer};
+use crate::run::ledger::{Ledger, LedgerEnd, UnitState};
 use crate::run::promise::Promise;
 use crate::run::summary::{
     Axis, BillLine, BillSummary, CauseBreakdown, CauseShare, Cell, Distribution, Estimate, ExpectationResult,
@@ -284,6 +285,7 @@ fn empty() -> Summary {
             scenario_digest: "fnv1a64:85944171f73967e8".into(),
             overrides: Vec::new(),
             inputs: Vec::new(),
+            services: Vec::new(),
             price_books: vec![PriceBookRef {
                 name: "aws".into(),
                 region: "us-east-1".into(),
@@ -320,6 +322,38 @@ pub fn one() -> Summary {
         cells: vec![cell("base", Vec::new(), 1.0, 1.0, 60)],
         ..empty()
     })
+}
+
+/// One variant of which three in a hundred requests are answered well and lost later.
+pub fn asynchronous() -> Summary {
+    let mut summary = one();
+    let cell = &mut summary.cells[0];
+    let like = cell.metrics[0].clone();
+    for end in ["offered", "good"] {
+        cell.metrics.push(Metric {
+            name: format!("clients.web.{end}"),
+            estimate: Estimate::exact(100.0),
+            ..like.clone()
+        });
+    }
+    let end = |state, place: &str, why: &str, units: u64| LedgerEnd {
+        state,
+        place: place.into(),
+        why: why.into(),
+        units,
+        per_run: Estimate::exact(units as f64),
+        partly: 0,
+    };
+    cell.ledger = vec![Ledger {
+        source: "clients.web".into(),
+        arrived: 100,
+        goes_on: true,
+        ends: vec![
+            end(UnitState::Lost, "queues.mail", "dead-lettered", 3),
+            end(UnitState::Good, "", "", 97),
+        ],
+    }];
+    summary
 }
 
 /// Four variants and three expectations.

@@ -124,6 +124,7 @@ fn composed(summary: &Summary, view: View) -> String {
         .chain(columns.remarks)
         .chain(narrow)
         .chain(verdicts::legend(summary))
+        .chain(super::later::lines(summary))
     {
         paragraph(&mut out, &line, view.text_width(), "", "  ");
     }

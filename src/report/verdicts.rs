@@ -1,6 +1,7 @@
 //! How verdicts are shown: the marks behind and around figures, the lines in words, and one row a regime.
 
 use super::format::MISSING;
+use crate::run::answer::Reason;
 use crate::run::answer::judge::State;
 use crate::run::points::texts;
 use crate::run::summary::{Cell, Summary, place};
@@ -80,6 +81,16 @@ pub fn marks(summary: &Summary) -> Vec<&'static str> {
         }
     };
     summary.cells.iter().map(mark).collect()
+}
+
+/// Whether a cell keeps the promise.
+pub fn state(summary: &Summary, cell: &Cell) -> State {
+    let of_it = |reason: &&Reason| cell.is_at(&reason.variant, &reason.point);
+    match summary.answer.reasons.iter().find(of_it) {
+        Some(reason) => reason.state,
+        None if !summary.answer.is(cell) && cell.is_bad() => State::Breaks,
+        None => State::Keeps,
+    }
 }
 
 /// A cell of one regime, as a row of a table.

@@ -4,6 +4,7 @@ use super::billing::{self, BillingPlan};
 use super::expect::{self, Expectation};
 use super::progress::{Phase, Progress, Silent};
 use super::promise::Promise;
+use super::services;
 use super::study::{CellPlan, Study};
 use super::summary::{Axis, InputRef, Manifest, PointValue, PriceBookRef, Scale, Unit, digest};
 use super::tally;
@@ -144,6 +145,7 @@ fn load_study(
     study.data = deciding(&root, sources, &catalog, &seen);
     let inputs = inputs(&folder.0, sources, &seen);
     study.manifest = manifest(path, sources.text(file), options, &study, inputs);
+    study.manifest.services = services::used(&root, &catalog, &|node| sources.slice(node.span).to_owned());
     study.places = study.expectations.iter().map(|e| place(sources, e)).collect();
     Some(study)
 }
@@ -263,6 +265,7 @@ fn manifest(path: &Path, text: &str, options: &Options, study: &Study, inputs: V
         scenario_digest: digest(text.as_bytes()),
         overrides: options.set.clone(),
         inputs,
+        services: Vec::new(),
         price_books: vec![PriceBookRef {
             name: book.name.clone(),
             region: book.region.clone(),

@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod points;
 pub mod progress;
 pub mod promise;
+pub mod services;
 pub mod study;
 pub mod tally;
 pub mod summary;

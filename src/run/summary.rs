@@ -16,6 +16,7 @@ use super::happenings::Happening;
 use super::json_numbers::{nan_as_null, nans_as_null, open_interval};
 use super::ledger::Ledger;
 use super::promise::Promise;
+use super::services::ServiceRef;
 use super::verdict::{Loss, Regime, Verdict};
 use crate::stats::figure::Side;
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,20 @@ pub struct Estimate {
 }
 
 impl Metric {
+    /// The figure as it is printed: that of what is at least so much has no upper end.
+    pub fn bounded(&self) -> Estimate {
+        let low = |(low, _): (f64, f64)| low.min(self.estimate.mean);
+        let open = || (self.estimate.interval.map_or(self.estimate.mean, low), f64::INFINITY);
+        Estimate {
+            interval: if self.at_least {
+                Some(open())
+            } else {
+                self.estimate.interval
+            },
+            ..self.estimate
+        }
+    }
+
     /// The metric as one side of a paired difference.
     pub fn side(&self) -> Side<'_> {
         Side {
@@ -597,6 +612,9 @@ pub struct Manifest {
     /// Data files, price files and service files that were read, sorted by name.
     #[serde(default)]
     pub inputs: Vec<InputRef>,
+    /// The services that components are, with the confidence in their defaults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceRef>,
     /// Price books that the bill used.
     pub price_books: Vec<PriceBookRef>,
 }

@@ -7,11 +7,12 @@ use super::kind::{self, Waited};
 use super::labels::Taken;
 use super::panel::{Draw, Head, horizontal_axis, vertical_axis};
 use super::sheet::{Rect, Words, sheet};
-use super::style::{AXIS, FAILED, GRID, QUIET, SMALL, SOFT, VARIANTS};
+use super::style::{ACCENT, AXIS, FAILED, GRID, QUIET, SMALL, SOFT, VARIANTS};
 use super::text::list;
 use super::words::{around, foot};
 use super::{Focus, Named, bill, same_traffic};
 use crate::report::verdicts;
+use crate::run::answer::judge::State;
 use crate::run::summary::{Cell, Metric, Summary, Unit, name};
 use crate::stats::figure;
 
@@ -47,19 +48,19 @@ fn lower(of: &Cell, than: &Cell, metric: &str) -> bool {
     }
 }
 
-/// Which of these cells, in order of their bills, are on the frontier.
-fn frontier(cells: &[&Cell], slow: &str) -> Vec<usize> {
+/// Which of these cells, in order of their bills, are on the frontier; those that break the promise never are.
+fn frontier(cells: &[(&Cell, bool)], slow: &str) -> Vec<usize> {
     let mut steps: Vec<usize> = Vec::new();
-    for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_bad()) {
+    for (index, (cell, _)) in cells.iter().enumerate().filter(|(_, (_, breaks))| !breaks) {
         let Some(last) = steps.last() else {
             steps.push(index);
             continue;
         };
-        if lower(cell, cells[*last], slow) {
+        if lower(cell, cells[*last].0, slow) {
             // One that costs the same but for chance, and is slower, is no step.
             while steps
                 .last()
-                .is_some_and(|last| !lower(cells[*last], cell, name::BILL_MONTH))
+                .is_some_and(|last| !lower(cells[*last].0, cell, name::BILL_MONTH))
             {
                 steps.pop();
             }
@@ -72,11 +73,15 @@ fn frontier(cells: &[&Cell], slow: &str) -> Vec<usize> {
 struct Spot<'a> {
     label: &'a str,
     cell: &'a Cell,
+    /// Whether it breaks the promise.
+    breaks: bool,
+    /// Whether it is the answer.
+    answer: bool,
     slow: f64,
     bill: Option<f64>,
 }
 
-fn spots<'a>(focus: &'a Focus, metric: &str) -> Vec<Spot<'a>> {
+fn spots<'a>(summary: &Summary, focus: &'a Focus, metric: &str) -> Vec<Spot<'a>> {
     let spot = |(label, cell): &'a (String, &'a Cell)| {
         let slow = cell.metric(metric)?.estimate.mean;
         let bill = cell.bill.total.mean;
@@ -84,6 +89,8 @@ fn spots<'a>(focus: &'a Focus, metric: &str) -> Vec<Spot<'a>> {
         (slow.is_finite() && slow > 0.0).then_some(Spot {
             label,
             cell,
+            breaks: verdicts::state(summary, cell) == State::Breaks,
+            answer: summary.answer.is(cell),
             slow,
             bill: whole.then_some(bill),
         })
@@ -96,12 +103,12 @@ fn spots<'a>(focus: &'a Focus, metric: &str) -> Vec<Spot<'a>> {
 /// The picture; none with fewer than three variants that have a bill, of which two differ.
 pub fn picture(summary: &Summary, focus: &Focus) -> Option<Named> {
     let waited = kind::waited(summary);
-    let spots = spots(focus, &waited.metric);
+    let spots = spots(summary, focus, &waited.metric);
     let billed: Vec<&Spot> = spots.iter().filter(|spot| spot.bill.is_some()).collect();
     if billed.len() < 3 || !same_traffic(focus) {
         return None;
     }
-    let cells: Vec<&Cell> = billed.iter().map(|spot| spot.cell).collect();
+    let cells: Vec<(&Cell, bool)> = billed.iter().map(|spot| (spot.cell, spot.breaks)).collect();
     let steps = frontier(&cells, &waited.metric);
     let on: Vec<&str> = steps.iter().map(|step| billed[*step].label).collect();
     let aside = spots.iter().any(|spot| spot.bill.is_none());
@@ -110,11 +117,14 @@ pub fn picture(summary: &Summary, focus: &Focus) -> Option<Named> {
          the line: not told apart from it."
             .to_owned(),
     ];
+    if spots.iter().any(|spot| spot.answer) {
+        notes.push("Red dot: the answer.".to_owned());
+    }
     if aside {
         notes.push("Hollow: without a bill that can be compared.".to_owned());
     }
-    if spots.iter().any(|spot| spot.cell.is_bad()) {
-        notes.push("Cross: fails or loses a part of its work, and is not compared.".to_owned());
+    if spots.iter().any(|spot| spot.breaks) {
+        notes.push("Cross: does not keep the promise, and is not compared.".to_owned());
     }
     notes.push(focus.note.clone());
     let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
@@ -122,7 +132,7 @@ pub fn picture(summary: &Summary, focus: &Focus) -> Option<Named> {
     let answer = match steps.len() {
         0 => None,
         1 => Some(format!(
-            "{} is the cheapest, and nothing is quicker beyond chance",
+            "Nothing is cheaper or quicker than {}, beyond chance",
             list(&names, 1)
         )),
         _ => Some(format!("Worth their price: {}", list(&names, 5))),
@@ -260,7 +270,7 @@ fn points(
         {
             picture.line(vec![from, to], colour, 3.0);
         }
-        let marker = match (spot.cell.is_bad(), spot.bill) {
+        let marker = match (spot.breaks, spot.bill) {
             (true, _) => Marker::Cross,
             (false, None) => Marker::Ring,
             _ => Marker::Circle,
@@ -295,8 +305,10 @@ fn points(
 }
 
 fn colour(spot: &Spot, on: &[&str]) -> super::canvas::Colour {
-    if spot.cell.is_bad() {
+    if spot.breaks {
         FAILED
+    } else if spot.answer {
+        ACCENT
     } else if on.contains(&spot.label) {
         VARIANTS[0]
     } else {
@@ -332,26 +344,26 @@ mod tests {
         let quick = cell(&[0.90, 1.91, 2.90, 3.91], &[7.0; 4]);
         // Its mean is the lowest, but in half of the runs it is slower than the second.
         let lucky = cell(&[0.1, 2.2, 2.5, 4.4], &[9.0; 4]);
-        assert_eq!(frontier(&[&cheap, &quick, &lucky], name::LATENCY_P99), [0, 1]);
+        assert_eq!(
+            frontier(&[&cheap, &quick, &lucky].map(|cell| (cell, false)), name::LATENCY_P99),
+            [0, 1]
+        );
     }
 
     #[test]
     fn what_costs_the_same_and_is_slower_is_no_step() {
         let slow = cell(&[1.0, 1.1, 1.0, 1.1], &[5.0, 5.2, 5.1, 5.0]);
         let quick = cell(&[0.5, 0.6, 0.5, 0.6], &[5.1, 5.1, 5.0, 5.2]);
-        assert_eq!(frontier(&[&slow, &quick], name::LATENCY_P99), [1]);
+        assert_eq!(
+            frontier(&[&slow, &quick].map(|cell| (cell, false)), name::LATENCY_P99),
+            [1]
+        );
     }
 
     #[test]
-    fn what_fails_is_never_on_the_frontier() {
-        let mut failing = cell(&[0.1; 4], &[1.0; 4]);
-        let errors = failing
-            .metrics
-            .iter_mut()
-            .find(|metric| metric.name == name::ERROR_RATIO)
-            .unwrap();
-        errors.estimate.mean = 0.3;
+    fn what_breaks_the_promise_is_never_on_the_frontier() {
+        let cheap = cell(&[0.1; 4], &[1.0; 4]);
         let other = cell(&[1.0, 1.1, 1.0, 1.1], &[5.0; 4]);
-        assert_eq!(frontier(&[&failing, &other], name::LATENCY_P99), [1]);
+        assert_eq!(frontier(&[(&cheap, true), (&other, false)], name::LATENCY_P99), [1]);
     }
 }

@@ -8,7 +8,8 @@ use super::sheet::{Rect, sheet};
 use super::style::{ACCENT, HEAD, INK, LINE, ORDERED, QUIET, SMALL, SOFT, TEXT, on};
 use super::text::wrap;
 use super::words::{around, foot};
-use crate::report::format;
+use crate::report::{format, verdicts};
+use crate::run::answer::judge::State;
 use crate::run::summary::{Cell, PointValue, Summary, Unit, name};
 use crate::run::verdict::{Class, Loss};
 
@@ -30,8 +31,8 @@ fn values(cells: &[&Cell], axis: usize) -> Vec<PointValue> {
     values
 }
 
-/// What rules a cell out, in a word and a figure; none if it is feasible.
-fn ruled_out(cell: &Cell) -> Option<(String, String)> {
+/// What rules a cell out, in a word and a figure; none if it keeps the promise.
+fn ruled_out(summary: &Summary, cell: &Cell) -> Option<(String, String)> {
     let percent = |share: f64| {
         if share < WORTH_A_WORD {
             "< 0.01 %".to_owned()
@@ -39,6 +40,11 @@ fn ruled_out(cell: &Cell) -> Option<(String, String)> {
             format::value(Unit::Ratio, share)
         }
     };
+    match verdicts::state(summary, cell) {
+        State::Keeps => return None,
+        State::Open => return Some(("not decided".into(), String::new())),
+        State::Breaks => {}
+    }
     if cell.refused.is_some() {
         return Some(("refused".into(), String::new()));
     }
@@ -65,7 +71,8 @@ fn ruled_out(cell: &Cell) -> Option<(String, String)> {
         }
         (false, true, _) => Some(("lost".into(), percent(lost))),
         (false, false, true) => Some(("fails".into(), percent(failed))),
-        (false, false, false) => None,
+        // The answer says which.
+        (false, false, false) => Some(("ruled out".into(), String::new())),
     }
 }
 
@@ -111,12 +118,12 @@ pub fn picture(summary: &Summary) -> Option<Named> {
         .iter()
         .flatten()
         .flatten()
-        .filter(|cell| ruled_out(cell).is_none())
+        .filter(|cell| ruled_out(summary, cell).is_none())
         .count();
     let all = grid.iter().flatten().flatten().count();
-    notes.push("Outlined: all of the work is done. Other cells name what rules them out.".to_owned());
+    notes.push("Outlined: keeps the promise. Other cells name what rules them out.".to_owned());
     let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
-    let answer = format!("It works in {feasible} of {all} cells");
+    let answer = format!("The promise is kept in {feasible} of {all} cells");
     let what = format!(
         "{} against {}; in each cell: {short}",
         summary.axes[up].label, summary.axes[across].label
@@ -124,6 +131,7 @@ pub fn picture(summary: &Summary) -> Option<Named> {
     let words = around(summary, Some(answer), &what, foot(summary, "", &notes));
     let (mut picture, rect) = sheet(&words, 44.0 + HIGH * rows.len() as f64 + 80.0);
     let map = Map {
+        summary,
         metric: &metric,
         rows: &rows,
         columns: &columns,
@@ -138,6 +146,7 @@ pub fn picture(summary: &Summary) -> Option<Named> {
 }
 
 struct Map<'a> {
+    summary: &'a Summary,
     metric: &'a str,
     rows: &'a [PointValue],
     columns: &'a [PointValue],
@@ -150,7 +159,7 @@ impl Map<'_> {
     }
 
     fn is_feasible(&self, row: usize, column: usize) -> bool {
-        self.grid[row][column].is_some_and(|cell| ruled_out(cell).is_none())
+        self.grid[row][column].is_some_and(|cell| ruled_out(self.summary, cell).is_none())
     }
 
     /// The least and the largest value of feasible cells.
@@ -160,7 +169,7 @@ impl Map<'_> {
             .iter()
             .flatten()
             .flatten()
-            .filter(|cell| ruled_out(cell).is_none());
+            .filter(|cell| ruled_out(self.summary, cell).is_none());
         let values = feasible
             .map(|cell| self.value(cell))
             .filter(|value| value.is_finite() && *value > 0.0);
@@ -205,7 +214,7 @@ impl Map<'_> {
     fn cell(&self, picture: &mut Picture, room: Rect, cell: Option<&Cell>, (low, high): (f64, f64)) {
         let Some(cell) = cell else { return };
         let middle = f64::midpoint(room.left, room.right);
-        let out = ruled_out(cell);
+        let out = ruled_out(self.summary, cell);
         let value = self.value(cell);
         let scale = Axis::from_zero("", Unit::Seconds, std::iter::once(high));
         let share = if high > low {
@@ -289,7 +298,8 @@ mod tests {
             .find(|metric| metric.name == name::ERROR_RATIO)
             .unwrap();
         errors.estimate = Estimate::exact(0.0);
-        assert_eq!(ruled_out(&cell), None);
+        let summary = sample::no_cells();
+        assert_eq!(ruled_out(&summary, &cell), None);
         let growing = r#"{"class":"growing","words":"it grows","per_second":8.6}"#;
         let growing: Verdict = serde_json::from_str(growing).unwrap();
         let loss = Loss {
@@ -300,11 +310,12 @@ mod tests {
             of: 100,
         };
         let with = |verdicts: Vec<Verdict>, losses: Vec<Loss>| {
-            ruled_out(&Cell {
+            let cell = Cell {
                 verdicts,
                 losses,
                 ..cell.clone()
-            })
+            };
+            ruled_out(&summary, &cell)
         };
         let words = |word: &str, figure: &str| Some((word.to_owned(), figure.to_owned()));
         assert_eq!(with(vec![growing.clone()], Vec::new()), words("grows", "8.60/s"));

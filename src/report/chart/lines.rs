@@ -252,14 +252,12 @@ pub fn sweep_panel(summary: &Summary, what: Swept) -> Option<Panel> {
     Some(Panel::new(head, x, y, series))
 }
 
-/// Where the answer of a sweep of one variant stands: the cheapest cell that does its work.
+/// Where the answer stands, if it is one for all values.
 fn answer_at(summary: &Summary, across: usize, axis: &Parameter, values: &[PointValue]) -> Option<f64> {
-    if summary.variants().len() > 1 || summary.axes.len() > 1 {
+    let [winner] = summary.answer.winners.as_slice() else {
         return None;
-    }
-    let all = super::every(summary);
-    let cell = all.cells[super::answer(&all)?].1;
-    let here = cell.point.get(across)?;
+    };
+    let here = winner.point.get(across)?;
     let place = values.iter().position(|value| value.text == here.text)?;
     Some(sweep_position(axis.scale, values, place))
 }

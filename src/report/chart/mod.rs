@@ -192,21 +192,6 @@ pub fn every(summary: &Summary) -> Focus<'_> {
     shortened(summary.cells.iter().map(named).collect(), String::new())
 }
 
-/// Which of the cells is the answer: the cheapest of those that do all of their work, if there are others.
-pub fn answer(focus: &Focus) -> Option<usize> {
-    if !same_traffic(focus) {
-        return None;
-    }
-    let good = |index: &usize| {
-        let cell = focus.cells[*index].1;
-        !cell.is_bad() && verdicts::has_whole_bill(cell) && bill::has_bill(cell)
-    };
-    let bill = |index: &usize| focus.cells[*index].1.bill.total.mean;
-    let found = (0..focus.cells.len()).filter(good);
-    let cheapest = found.min_by(|a, b| bill(a).total_cmp(&bill(b)))?;
-    (focus.cells.len() > 1).then_some(cheapest)
-}
-
 /// Whether the same work comes to all cells, so that the bill of one can stand beside that of another.
 pub fn same_traffic(focus: &Focus) -> bool {
     let offered = focus.cells.iter().filter_map(|(_, cell)| cell.metric(name::OFFERED));
@@ -241,9 +226,10 @@ pub fn colours(summary: &Summary, focus: &Focus) -> Vec<Colour> {
     if summary.axes.is_empty() || !numbers || count < 2 {
         return style::VARIANTS[..count].to_vec();
     }
-    let best = answer(focus).filter(|_| focus.cells.iter().any(|(_, cell)| cell.is_bad()));
-    let colour = |index| {
-        if best == Some(index) {
+    // Where the answer is another one at each value, none stands out.
+    let one = summary.answer.winners.len() == 1;
+    let colour = |index: usize| {
+        if one && summary.answer.is(focus.cells[index].1) {
             style::ACCENT
         } else {
             style::ordered(index, count)

@@ -11,7 +11,8 @@ use super::text::{capitalised, list};
 use super::time::{self, Timed};
 use super::words::{self, around, foot};
 use super::{Focus, Named, bill, lines, rows, work};
-use crate::report::format;
+use crate::report::{format, later};
+use crate::run::ledger::UnitState;
 use crate::run::summary::{Cell, Summary, Timeline, Unit, name};
 use crate::run::verdict::Class;
 
@@ -64,11 +65,7 @@ pub fn overview(summary: &Summary, focus: &Focus) -> Option<Named> {
         "whiskers and ±"
     };
     let foot = foot(summary, marks, &[notes.as_slice(), &[braid]].concat());
-    let answer = if over_time {
-        words::verdict(summary, focus)
-    } else {
-        None
-    };
+    let answer = words::answer(summary);
     Some(Named {
         stem: "overview".into(),
         caption: "The result in one picture: what is waited for, what fails, what is lost, and the bill of a month."
@@ -116,65 +113,56 @@ fn failures(summary: &Summary, focus: &Focus) -> Option<Block> {
     (requests > 0).then(|| Block::Sentence(format!("None of {} requests failed.", format::count(requests))))
 }
 
-/// Where units of work ended, source by source added up, if that was counted.
+/// Where the work of all sources ended, if some of it went wrong where no caller sees it.
 fn journeys(focus: &Focus) -> Option<Block> {
-    const STATES: [(&str, Colour); 5] = [
-        ("good", GOOD),
-        ("failed", FAILED),
-        ("refused", Colour::rgb(0xe5, 0x8a, 0x4b)),
-        ("lost", LOST),
-        ("unfinished", Colour::rgb(0xc4, 0xc8, 0xcc)),
+    const STATES: [(UnitState, Colour); 5] = [
+        (UnitState::Good, GOOD),
+        (UnitState::Failed, FAILED),
+        (UnitState::Refused, Colour::rgb(0xe5, 0x8a, 0x4b)),
+        (UnitState::Lost, LOST),
+        (UnitState::Unfinished, Colour::rgb(0xc4, 0xc8, 0xcc)),
     ];
-    let units = |cell: &Cell, state: &str| -> f64 {
-        let end = format!(".journeys.{state}");
-        let of_state = cell.metrics.iter().filter(|metric| metric.name.ends_with(&end));
-        of_state
-            .map(|metric| metric.estimate.mean)
-            .filter(|mean| mean.is_finite())
-            .sum()
-    };
+    let is_news = |(_, cell): &(String, &Cell)| cell.ledger.iter().any(|ledger| !later::ends(ledger).is_empty());
+    if !focus.cells.iter().any(is_news) {
+        return None;
+    }
+    let units = |cell: &Cell, state| -> u64 { cell.ledger.iter().map(|ledger| ledger.units(state)).sum() };
     let bar = |(label, cell): &(String, &Cell)| {
-        let parts: Vec<(f64, Colour)> = STATES
-            .iter()
-            .map(|(state, colour)| (units(cell, state), *colour))
-            .collect();
-        let all: f64 = parts.iter().map(|part| part.0).sum();
-        let bad = STATES.iter().zip(&parts).skip(1).filter(|(_, part)| part.0 > 0.0);
+        let all: u64 = cell.ledger.iter().map(|ledger| ledger.arrived).sum();
+        let share = |state| units(cell, state) as f64 / all as f64;
+        let bad = STATES.iter().skip(1).filter(|(state, _)| units(cell, *state) > 0);
         let bad: Vec<String> = bad
-            .map(|((state, _), part)| format!("{} {state}", format::value(Unit::Ratio, part.0 / all)))
+            .map(|(state, _)| format!("{} {}", format::value(Unit::Ratio, share(*state)), state.name()))
             .collect();
         Bar {
             label: label.clone(),
             colour: super::style::INK,
-            parts: parts.into_iter().map(|(units, colour)| (units / all, colour)).collect(),
+            parts: STATES.iter().map(|(state, colour)| (share(*state), *colour)).collect(),
             words: Vec::new(),
             hatched: false,
-            total: if bad.is_empty() {
-                "all good".to_owned()
-            } else {
-                bad.join(", ")
+            total: match bad.first() {
+                Some(worst) => worst.clone(),
+                None => "all good".to_owned(),
             },
-            remark: String::new(),
+            remark: bad.iter().skip(1).cloned().collect::<Vec<_>>().join(", "),
             interval: None,
         }
     };
-    let counted = |(_, cell): &&(String, &Cell)| STATES.iter().any(|(state, _)| units(cell, state) > 0.0);
-    let bars: Vec<Bar> = focus.cells.iter().filter(counted).map(bar).collect();
-    let seen = |(state, _): &(&str, Colour)| focus.cells.iter().any(|(_, cell)| units(cell, state) > 0.0);
+    let counted = focus.cells.iter().filter(|(_, cell)| !cell.ledger.is_empty());
+    let bars: Vec<Bar> = counted.map(bar).collect();
+    let seen = |(state, _): &(UnitState, Colour)| focus.cells.iter().any(|(_, cell)| units(cell, *state) > 0);
     let key = STATES.into_iter().filter(seen);
-    let key = key.map(|(state, colour)| (state.to_owned(), colour)).collect();
-    (!bars.is_empty()).then(|| {
-        Block::Bars(Bars {
-            head: Head::new(
-                "Where the work ended",
-                "share of what arrived, with all that it caused   (journeys)",
-            ),
-            x: Axis::from_zero("", Unit::Ratio, std::iter::once(1.0)),
-            bars,
-            key,
-            left: 0.0,
-        })
-    })
+    let key = key.map(|(state, colour)| (state.name().to_owned(), colour)).collect();
+    Some(Block::Bars(Bars {
+        head: Head::new(
+            "Where the work ended",
+            "share of what arrived, with all that it caused   (ledger)",
+        ),
+        x: Axis::from_zero("", Unit::Ratio, std::iter::once(1.0)),
+        bars,
+        key,
+        left: 0.0,
+    }))
 }
 
 /// What was lost where no client sees it, in sentences.
@@ -373,6 +361,7 @@ fn durations(focus: &Focus, metric: &str) -> Option<Bars> {
     let bar = |(label, cell): &(String, &Cell)| {
         let fails = words::fails_all(cell);
         let estimate = found(cell);
+        let at_least = cell.metric(metric).is_some_and(|metric| metric.at_least);
         let mean = estimate.map_or(f64::NAN, |estimate| estimate.mean);
         Bar {
             label: label.clone(),
@@ -381,7 +370,7 @@ fn durations(focus: &Focus, metric: &str) -> Option<Bars> {
             words: Vec::new(),
             hatched: fails,
             total: if mean.is_finite() {
-                x.say(mean)
+                format!("{}{}", if at_least { ">" } else { "" }, x.say(mean))
             } else {
                 format::MISSING.to_owned()
             },

@@ -71,9 +71,14 @@ pub struct Words {
 /// Left and right edge of everything.
 const EDGE: f64 = 28.0;
 
+/// How wide words may be.
+pub fn width() -> f64 {
+    f64::from(WIDTH) - 2.0 * EDGE
+}
+
 /// An empty picture with these words, and the room of that height between them.
 pub fn sheet(words: &Words, height: f64) -> (Picture, Rect) {
-    let width = f64::from(WIDTH) - 2.0 * EDGE;
+    let width = width();
     let titles = wrap(&words.title, TITLE, true, width);
     let subtitles = wrap(&capitalised(&words.subtitle), SUBTITLE, false, width);
     let foot = wrap(&words.foot, SMALL, false, width);

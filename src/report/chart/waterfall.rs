@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Steps at most; the rest is one.
 const MOST_STEPS: usize = 7;
+/// A step that is less than this share of the difference is part of the rest.
+const LEAST_STEP: f64 = 0.005;
 /// Height of a step, in pixels.
 const ROW: f64 = 78.0;
 /// From so many times on, where a difference comes from is a question.
@@ -46,8 +48,12 @@ fn steps(from: &Cell, to: &Cell) -> Vec<Step> {
         .filter(|step| step.dollars != 0.0)
         .collect();
     steps.sort_by(|a, b| b.dollars.abs().total_cmp(&a.dollars.abs()));
-    if steps.len() > MOST_STEPS {
-        let rest: f64 = steps.drain(MOST_STEPS - 1..).map(|step| step.dollars).sum();
+    // What cannot be seen is not named by itself, if there is more of it.
+    let between: f64 = steps.iter().map(|step| step.dollars).sum();
+    let large = |step: &&Step| step.dollars.abs() >= LEAST_STEP * between.abs();
+    let shown = steps.iter().filter(large).count().min(MOST_STEPS - 1);
+    if shown + 1 < steps.len() {
+        let rest: f64 = steps.drain(shown..).map(|step| step.dollars).sum();
         steps.push(Step {
             words: "everything else".into(),
             paid: Paid::Other,

@@ -11,7 +11,9 @@ use super::text::list;
 use super::words::{around, foot};
 use super::{Focus, Named, colours, time};
 use crate::report::format;
+use crate::run::ledger::UnitState;
 use crate::run::summary::{Cell, Summary, Timeline, Unit};
+use std::fmt::Write as _;
 
 /// Panels at most.
 const MOST_PANELS: usize = 8;
@@ -82,6 +84,18 @@ fn share(cell: &Cell) -> f64 {
     ratio.map_or(0.0, |ratio| ratio.estimate.mean)
 }
 
+/// The share of the units of work of all clients that was lost, wherever.
+fn lost_later(cell: &Cell) -> f64 {
+    let clients = || {
+        cell.ledger
+            .iter()
+            .filter(|ledger| ledger.source.starts_with("clients."))
+    };
+    let lost: u64 = clients().map(|ledger| ledger.units(UnitState::Lost)).sum();
+    let arrived: u64 = clients().map(|ledger| ledger.arrived).sum();
+    if lost > 0 { lost as f64 / arrived as f64 } else { 0.0 }
+}
+
 /// One panel: what was offered as a line, what ended well and what failed below it.
 fn panel(summary: &Summary, label: &str, cell: &Cell) -> Option<(Panel, f64)> {
     let offered = sum(&of_clients(cell, "offered"));
@@ -130,7 +144,11 @@ fn panel(summary: &Summary, label: &str, cell: &Cell) -> Option<(Panel, f64)> {
         filled(ended, good, FAILED),
         line,
     ];
-    let words = format!("{} fail", format::value(Unit::Ratio, share(cell)));
+    let mut words = format!("{} fail", format::value(Unit::Ratio, share(cell)));
+    let lost = lost_later(cell);
+    if lost > 0.0 {
+        let _ = write!(words, ", {} lost later", format::value(Unit::Ratio, lost));
+    }
     let y = Axis::from_zero("", Unit::PerSecond, std::iter::once(top));
     let mut panel = Panel::new(Head::new(label, words), time::axis(summary, offered.len()), y, all);
     panel.labels = false;
@@ -141,10 +159,9 @@ fn panel(summary: &Summary, label: &str, cell: &Cell) -> Option<(Panel, f64)> {
 
 /// Who got an answer, variant by variant; none if hardly anything fails anywhere.
 pub fn picture(summary: &Summary, focus: &Focus) -> Option<Named> {
-    let (mut drawn, quiet): (Vec<_>, Vec<_>) = focus
-        .cells
-        .iter()
-        .partition(|(_, cell)| share(cell) >= WORTH_A_PANEL && !of_clients(cell, "offered").is_empty());
+    let (mut drawn, quiet): (Vec<_>, Vec<_>) = focus.cells.iter().partition(|(_, cell)| {
+        share(cell).max(lost_later(cell)) >= WORTH_A_PANEL && !of_clients(cell, "offered").is_empty()
+    });
     let mut notes =
         vec!["The line: what was offered. Requests are counted in the window in which they end.".to_owned()];
     if drawn.len() > MOST_PANELS {
@@ -167,16 +184,21 @@ pub fn picture(summary: &Summary, focus: &Focus) -> Option<Named> {
     if !quiet.is_empty() {
         let told = |(label, cell): &&(String, &Cell)| format!("{label} ({})", format::value(Unit::Ratio, share(cell)));
         let names: Vec<String> = quiet.iter().map(told).collect();
-        notes.push(format!("Not drawn, since under 0.2 % fail: {}.", list(&names, 8)));
+        notes.push(format!(
+            "Not drawn, since under 0.2 % fail or are lost: {}.",
+            list(&names, 8)
+        ));
     }
     notes.push(focus.note.clone());
     let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
     let worst = drawn.iter().max_by(|a, b| share(a.1).total_cmp(&share(b.1)))?;
-    let answer = if focus.cells.len() == 1 {
+    let answer = if share(worst.1) < WORTH_A_PANEL {
+        "Hardly any request fails: what is lost is lost after the answer".to_owned()
+    } else if focus.cells.len() == 1 {
         format!("{} of all requests fail", format::value(Unit::Ratio, share(worst.1)))
     } else {
         format!(
-            "Most requests fail in {}: {}",
+            "{} fails more requests than any other: {}",
             worst.0,
             format::value(Unit::Ratio, share(worst.1))
         )
