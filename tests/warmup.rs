@@ -274,7 +274,8 @@ functions: { f: { idle_timeout: 5 min, handler: [ wait: { exponential: 100 ms } 
 
 #[test]
 fn a_start_at_which_nothing_fails_yet_is_left_out_by_the_errors() {
-    // The table's unused capacity of 300 s lasts for 500 s; from then on it refuses, and good answers are as fast as before.
+    // The table's unused capacity of 300 s lasts for 500 s; from then on it refuses, and good answers are as fast as
+    // before.
     let summary = run("run: { length: 3 h, warmup: auto }
 clients: { web: { to: f, arrivals: { poisson: 16/s } } }
 functions: { f: { idle_timeout: 10 s, handler: [ wait: 5 ms, call: { to: orders, operation: write } ] } }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::assumptions;
 use super::chart::{Named, focus};
 use super::columns;
 use super::format::{self, span_ns};
@@ -93,6 +94,7 @@ fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[St
     };
     let sections: Vec<Section> = [
         Some(Section::new("results", "Results", figures)),
+        assumed(summary),
         list("verdicts", verdicts::HEADING, verdicts::lines(summary), "verdicts.csv"),
         list("faults", "Faults", limits::faults(&cells), "faults.csv"),
         limits_table(&shown),
@@ -117,6 +119,33 @@ fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[St
         nav { @for section in &sections { a href={ "#" (section.anchor) } { (section.heading) } " " } } "\n"
         @for section in &sections { (section.markup()) }
     }
+}
+
+/// What the scenario does not say and what decides its answer.
+fn assumed(summary: &Summary) -> Option<Section> {
+    const COLUMNS: [&str; 5] = [
+        "what is assumed",
+        "confidence",
+        "tried instead",
+        "what that does",
+        "how to say it",
+    ];
+    let heading = assumptions::heading(summary)?;
+    let content = html! {
+        div.wide { table { "\n"
+            tr { @for column in COLUMNS { th.words { (column) } } } "\n"
+            @for one in &summary.assumptions {
+                tr {
+                    td.words { (one.words) }
+                    td.words { (one.confidence) }
+                    td.words { (one.tried) }
+                    td.words { @for effect in &one.effects { div { (assumptions::effect(effect)) } } }
+                    td.words { (assumptions::say(one)) }
+                } "\n"
+            }
+        } } "\n"
+    };
+    Some(Section::new("assumptions", &heading, content))
 }
 
 /// The limits that were run into, of all cells.
