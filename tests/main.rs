@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::too_many_lines, reason = "a group of cases is a list, and lists are long")]
 
+mod assumptions;
 mod broken;
 mod budget;
 mod cases;

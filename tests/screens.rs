@@ -58,6 +58,7 @@ fn screens_are_what_they_were() {
         let file = files.into_iter().find(|file| file.exists()).expect("a file");
         let scenario = Scenario::from_path(file)
             .expect("a scenario")
+            .assumptions()
             .replications(replications);
         let scenario = changes
             .iter()

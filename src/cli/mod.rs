@@ -122,6 +122,9 @@ struct RunArgs {
     /// the slowest, those that did not end well.
     #[arg(long, value_name = "UNITS", num_args = 0..=1, default_missing_value = "100")]
     record: Option<u64>,
+    /// Tries no other values of what the scenario does not say.
+    #[arg(long)]
+    no_assumptions: bool,
     /// Writes no files.
     #[arg(long)]
     no_files: bool,
@@ -251,6 +254,7 @@ fn options(common: &Common, variants: &[String]) -> Options {
         variants: variants.to_vec(),
         catalogs: common.catalogs.clone(),
         record: None,
+        assumptions: false,
     }
 }
 
@@ -274,6 +278,7 @@ fn read(path: &Path, options: &Options) -> Option<Loaded> {
 fn run(args: &RunArgs) -> Result<u8, Refusal> {
     let options = Options {
         record: args.record,
+        assumptions: !args.no_assumptions,
         ..options(&args.common, &args.variants)
     };
     let Some(loaded) = read(&args.scenario, &options) else {

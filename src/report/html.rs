@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::assumptions;
 use super::chart::{Named, focus};
 use super::columns;
 use super::ended;
@@ -96,6 +97,7 @@ fn body(summary: &Summary, pictures: &[Named], documents: &[String], notes: &[St
     let sections: Vec<Section> = [
         Some(Section::new("results", "Results", figures)),
         ended::content(&shown).map(|content| Section::new("ended", "Where the work ended", content)),
+        assumed(summary),
         list("verdicts", verdicts::HEADING, verdicts::lines(summary), "verdicts.csv"),
         list("faults", "Faults", limits::faults(&cells), "faults.csv"),
         limits_table(&shown),
@@ -136,6 +138,33 @@ fn simulated(summary: &Summary) -> String {
         summary.replications,
         summary.seed
     )
+}
+
+/// What the scenario does not say and what decides its answer.
+fn assumed(summary: &Summary) -> Option<Section> {
+    const COLUMNS: [&str; 5] = [
+        "what is assumed",
+        "confidence",
+        "tried instead",
+        "what that does",
+        "how to say it",
+    ];
+    let heading = assumptions::heading(summary)?;
+    let content = html! {
+        div.wide { table { "\n"
+            tr { @for column in COLUMNS { th.words { (column) } } } "\n"
+            @for one in &summary.assumptions {
+                tr {
+                    td.words { (one.words) }
+                    td.words { (one.confidence) }
+                    td.words { (one.tried) }
+                    td.words { @for effect in &one.effects { div { (assumptions::effect(effect)) } } }
+                    td.words { (assumptions::say(one)) }
+                } "\n"
+            }
+        } } "\n"
+    };
+    Some(Section::new("assumptions", &heading, content))
 }
 
 /// The limits that were run into, of all cells.

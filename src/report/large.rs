@@ -8,6 +8,7 @@ use serde::ser::{SerializeSeq, Serializer};
 
 use super::format;
 use crate::run::answer::Answer;
+use crate::run::assumptions::Assumption;
 use crate::run::coarse::Coarser;
 use crate::run::promise::Promise;
 use crate::run::summary::{Axis, Cell, ExpectationResult, Manifest, Outcome, Summary, WarmupSummary, name};
@@ -72,6 +73,7 @@ fn with_cells(summary: &Summary, cells: Vec<Cell>) -> Summary {
         axes: summary.axes.clone(),
         coarser: summary.coarser.clone(),
         answer: summary.answer.clone(),
+        assumptions: summary.assumptions.clone(),
         scenario: summary.scenario.clone(),
         title: summary.title.clone(),
         warmup: summary.warmup.clone(),
@@ -128,6 +130,8 @@ pub struct Slim<'a> {
     cells: Cells<'a>,
     promise: Promise,
     answer: &'a Answer,
+    #[serde(skip_serializing_if = "<[Assumption]>::is_empty")]
+    assumptions: &'a [Assumption],
     expectations: &'a [ExpectationResult],
     warnings: &'a [String],
     manifest: &'a Manifest,
@@ -155,6 +159,7 @@ pub fn slim(summary: &Summary) -> Option<Slim<'_>> {
         differences: _,
         promise,
         answer,
+        assumptions,
         expectations,
         warnings,
         manifest,
@@ -176,6 +181,7 @@ pub fn slim(summary: &Summary) -> Option<Slim<'_>> {
         cells: Cells(cells),
         promise: *promise,
         answer,
+        assumptions,
         expectations,
         warnings,
         manifest,

@@ -18,6 +18,7 @@ pub use crate::run::format;
 use crate::run::progress::{Phase, Progress, Silent};
 use crate::run::summary::Summary;
 
+mod assumptions;
 pub mod chart;
 pub mod columns;
 pub mod csv;

@@ -276,6 +276,7 @@ fn empty() -> Summary {
         differences: Vec::new(),
         promise: Promise::default(),
         answer: Answer::default(),
+        assumptions: Vec::new(),
         expectations: Vec::new(),
         warnings: vec!["functions.checkout: the timeout (60 s) is longer than the gateway's (30 s)".into()],
         manifest: Manifest {

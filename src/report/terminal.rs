@@ -7,6 +7,7 @@ use std::io::IsTerminal as _;
 
 use terminal_size::{Width, terminal_size_of};
 
+use super::assumptions;
 use super::chart::focus;
 use super::columns;
 use super::format::{self, span_ns};
@@ -129,6 +130,7 @@ fn composed(summary: &Summary, view: View) -> String {
         paragraph(&mut out, &line, view.text_width(), "", "  ");
     }
     super::marks::explain(&mut out, &shown, &there, view);
+    assumed(&mut out, summary, view);
     bill_notes(&mut out, summary, view);
     verdict_lines(&mut out, summary, view);
     if columns.has_answers {
@@ -189,6 +191,17 @@ fn verdict_lines(out: &mut String, summary: &Summary, view: View) {
     heading(out, verdicts::HEADING, "1;33", view);
     for line in large::first_lines(lines, "verdicts.csv") {
         paragraph(out, &line, view.text_width(), "  ", "      ");
+    }
+}
+
+/// What the scenario does not say and what decides its answer.
+fn assumed(out: &mut String, summary: &Summary, view: View) {
+    if let Some(words) = assumptions::heading(summary) {
+        heading(out, &words, "1;33", view);
+        for line in assumptions::lines(summary) {
+            paragraph(out, &line, view.text_width(), "  ", "      ");
+        }
+        out.push('\n');
     }
 }
 

@@ -1,6 +1,8 @@
 //! Reads a scenario file into a study: the base, its variants, its sweep, its expectations, each checked.
 
-use super::billing::{self, BillingPlan};
+pub mod cell;
+
+use super::billing;
 use super::expect::{self, Expectation};
 use super::progress::{Phase, Progress, Silent};
 use super::promise::Promise;
@@ -11,7 +13,7 @@ use super::tally;
 use super::warmup::Clock;
 use crate::cost::PriceBook;
 use crate::model::KINDS;
-use crate::model::world::build::{ROOT, RunSpec, build};
+use crate::model::world::build::ROOT;
 use crate::scenario::overlay::{self, merge, parse_set, set};
 use crate::scenario::witness::Witness;
 use crate::scenario::{
@@ -22,6 +24,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use cell::Reread;
 
 /// What the command line may change about a scenario.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +42,8 @@ pub struct Options {
     pub variants: Vec<String>,
     /// Folders with service files that come before the scenario's own and the embedded ones.
     pub catalogs: Vec<PathBuf>,
+    /// Whether it is found out what plausible other values of what is not said would do: [`super::assumptions`].
+    pub assumptions: bool,
 }
 
 /// A scenario that was read: the study if there was no error, and everything there is to say about the text.
@@ -138,6 +144,7 @@ fn load_study(
         progress,
     };
     let mut study = reader.study(&root)?;
+    let prices = reader.prices.clone();
     let stem = path
         .file_stem()
         .map_or("scenario".into(), |stem| stem.to_string_lossy());
@@ -147,6 +154,17 @@ fn load_study(
     study.manifest = manifest(path, sources.text(file), options, &study, inputs);
     study.manifest.services = services::used(&root, &catalog, &|node| sources.slice(node.span).to_owned());
     study.places = study.expectations.iter().map(|e| place(sources, e)).collect();
+    study.reread = options.assumptions.then(|| {
+        let seed = options.seed;
+        let (root, folder) = (root.clone(), folder.clone());
+        Arc::new(Reread {
+            root,
+            catalog: catalog.clone(),
+            folder,
+            prices,
+            seed,
+        })
+    });
     Some(study)
 }
 
@@ -408,6 +426,7 @@ impl Loader<'_> {
             places: Vec::new(),
             manifest: Manifest::default(),
             data: Vec::new(),
+            reread: None,
         })
     }
 
@@ -514,46 +533,6 @@ impl Loader<'_> {
         // What is asked about variants that were not picked cannot be judged.
         expectations.retain(|expectation| expectation.variants().all(|name| variants.iter().any(|v| v.0 == name)));
         expectations
-    }
-
-    /// A variant at a point of the sweep, and how it is run; what is wrong goes to `diagnostics`.
-    fn cell(
-        &self,
-        variant: &str,
-        tree: &Node,
-        axes: &[SweepAxis],
-        point: &[Option<usize>],
-        diagnostics: &Diagnostics,
-    ) -> Option<(CellPlan, RunSpec)> {
-        let mut tree = tree.clone();
-        let axes = || axes.iter().filter(|axis| !axis.values.is_empty()).zip(point);
-        for (axis, value) in axes().filter_map(|(axis, value)| Some((axis, (*value)?))) {
-            for (path, place) in &axis.paths {
-                if let Some(path) = Self::path_in(path, variant, &tree) {
-                    set(&mut tree, path, *place, axis.values[value].clone(), diagnostics);
-                }
-            }
-        }
-        let names = Names::default();
-        let cx = Context {
-            diagnostics,
-            names: &names,
-            files: self.files,
-            catalog: self.catalog,
-        };
-        let billing = BillingPlan::read(&Block::new(&cx, &tree, &ROOT), &self.prices);
-        let (mut plan, run) = build(&tree, self.catalog, diagnostics, self.files)?;
-        plan.seed = self.options.seed.unwrap_or(plan.seed);
-        let cell = CellPlan {
-            variant: variant.to_owned(),
-            point: axes()
-                .map(|(axis, value)| value.map_or_else(PointValue::absent, |value| axis.points[value].clone()))
-                .collect(),
-            plan,
-            billing,
-            digest: tally::scenario_digest(&tree),
-        };
-        Some((cell, run))
     }
 
     /// The trees of the base and its variants, by name, each with the place of its overlay.

@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod answer;
+pub mod assumptions;
 pub mod billing;
 pub mod coarse;
 pub mod differences;

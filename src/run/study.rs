@@ -6,11 +6,13 @@
 
 use super::aggregate::{aggregate, count};
 use super::answer::{self, Answer};
+use super::assumptions;
 use super::billing::BillingPlan;
 use super::coarse::coarser;
 use super::episodes::Month;
 use super::expect::{Expectation, shares_of_windows};
 use super::failure::{Cause, Failure, Refused};
+use super::load::cell::Reread;
 use super::progress::{Phase, Progress, Silent};
 use super::promise::Promise;
 use super::summary::{Axis, Cell, InputRef, Manifest, PointValue, SCHEMA, Summary};
@@ -77,6 +79,8 @@ pub struct Study {
     pub manifest: Manifest,
     /// The data files and services of one's own that decide its runs, and their digests.
     pub data: Vec<InputRef>,
+    /// What it was read from, if plausible other values of what is not said are to be tried.
+    pub reread: Option<Arc<Reread>>,
 }
 
 impl Study {
@@ -201,12 +205,16 @@ impl Study {
             cells,
             promise: self.promise,
             answer: Answer::default(),
+            assumptions: Vec::new(),
             expectations,
             warmup: warmed.summary,
             warnings: warmed.warnings,
             manifest: self.manifest,
         };
         answer::complete(&mut summary);
+        if let Some(reread) = &self.reread {
+            summary.assumptions = assumptions::measure(reread, &self.cells, &warmed.shown, &summary, progress);
+        }
         if all_refused {
             return Err(Box::new(Refused { failures, summary }));
         }
@@ -259,7 +267,7 @@ pub fn summarise(mut study: Study, sets: Vec<Tallies>) -> Result<Summary, TallyE
         }
         study.cells[place] = cell;
     }
-    study.replications = numbers.len() as u64;
+    (study.replications, study.reread) = (numbers.len() as u64, None);
     let figures = |(place, cell): (usize, &CellPlan)| {
         let mut figures = study.figures(cell, &by_cell[&place].packed(), &Silent);
         for regime in &mut figures.regimes {
@@ -282,7 +290,7 @@ pub fn summarise(mut study: Study, sets: Vec<Tallies>) -> Result<Summary, TallyE
 }
 
 /// Runs of a cell, in the order of their numbers, each with what its twins counted.
-fn replicate(cell: &CellPlan, numbers: Range<u64>, progress: &dyn Progress) -> Result<Vec<Packed>, Failure> {
+pub(super) fn replicate(cell: &CellPlan, numbers: Range<u64>, progress: &dyn Progress) -> Result<Vec<Packed>, Failure> {
     let pack = |result: RunResult| Packed::of(&result, cell.plan.window);
     let refused = |plan: &Plan, halt| Failure::of(cell, Cause::halted(plan, halt));
     let results = side_by_side(&cell.plan, numbers.clone(), cell.plan.length, progress, &pack);

@@ -11,6 +11,7 @@ pub use super::expectation::{ExpectationResult, Outcome};
 pub use super::inventory::{EpisodeSummary, SizedFleet, Source};
 
 use super::answer::Answer;
+use super::assumptions::Assumption;
 use super::coarse::Coarser;
 use super::happenings::Happening;
 use super::json_numbers::{nan_as_null, nans_as_null, open_interval};
@@ -118,6 +119,10 @@ pub struct Summary {
     /// What comes of it, in words.
     #[serde(default)]
     pub answer: Answer,
+    /// What the scenario does not say and what decides the answer, by what a plausible other value did; the most
+    /// important first. Empty where nothing was tried, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<Assumption>,
     /// The scenario's `expect` list, judged.
     pub expectations: Vec<ExpectationResult>,
     /// What the reader of the results should know: lints of the design, too few samples, an overloaded system.

@@ -61,6 +61,7 @@ fn summary(cells: Vec<Cell>) -> Summary {
         differences: Vec::new(),
         promise: Promise::default(),
         answer: Answer::default(),
+        assumptions: Vec::new(),
         expectations: Vec::new(),
         warnings: Vec::new(),
         manifest: Manifest::default(),
