@@ -796,6 +796,8 @@ expect:
     assert!(causes(broken, 2) > 0 && causes(broken, 0) == 0 && causes(well, 2) == 0);
     let outcomes: Vec<&Value> = (0..5).map(|at| &found["expectations"][at]["outcome"]).collect();
     assert_eq!(outcomes[..4], ["holds", "holds", "fails", "fails"]);
-    // Three windows of six had good answers, and the others keep no bound.
-    assert_eq!(found["expectations"][4]["seen"]["mean"], 0.5);
+    assert_eq!(
+        found["expectations"][4]["seen"]["mean"], 0.5,
+        "three windows of six have good ones"
+    );
 }

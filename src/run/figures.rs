@@ -172,8 +172,8 @@ pub fn latency(
 }
 
 /// Marks those figures of a distribution that are at least so much: what was not done counts with the age that it had
-/// reached, and if it lasted for ever instead, they would be more than a tenth larger. Their intervals have no upper end
-/// then.
+/// reached, and if it lasted for ever instead, they would be more than a tenth larger. Their intervals then have no
+/// upper end.
 pub fn bound_below(metrics: &mut [Metric], done: &Histogram, all: &Histogram) {
     const LARGER: f64 = 1.1;
     /// What is cut off of so much is said of means and maxima.
