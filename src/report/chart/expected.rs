@@ -129,6 +129,10 @@ fn bars(summary: &Summary, focus: &Focus, metric: &str, unit: Unit) -> Bars {
 
 /// What a metric means, and its name.
 fn head(metric: &str) -> Head {
+    if let Some(limit) = metric.strip_prefix(name::LIMITS) {
+        let words = format!("How often the limit was run into: {}", limit.replace('_', " "));
+        return Head::new(words, format!("({metric})"));
+    }
     let explained = metrics::explain(metric).unwrap_or_default();
     let meaning = explained
         .lines()
